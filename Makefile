@@ -1,0 +1,93 @@
+# Two commands matter: `make demo` and `make test`. The rest is for those who work on Mavis.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+ONCE ?=
+CLOUD ?= simulator
+
+# Services and people of an appliance that is started as root are Unix users of their own and must
+# be able to read the virtual environment. Where the clone lies behind a closed folder (below
+# /root, say), it goes to /opt, with a copy of the packages instead of links to them.
+CLOSED := $(shell [ "$$(id -u)" = 0 ] || exit 0; d="$(CURDIR)"; while [ "$$d" != / ]; do \
+  case "$$(stat -c %A "$$d")" in (*[xt]) ;; (*) echo closed; break;; esac; d="$$(dirname "$$d")"; done)
+VENV ?= $(if $(CLOSED),/opt/mavis/venv,$(CURDIR)/.venv)
+BOOT := $(CURDIR)/.boot
+BIN := $(VENV)/bin
+UV := VIRTUAL_ENV=$(VENV) UV_SYSTEM_CERTS=true $(BOOT)/bin/uv
+SOURCES := $(shell find hub extensions flows mavis_kernel -name '*.py' -o -name '*.html' -o -name py.typed)
+
+.PHONY: help demo up down check test test-slow bench lock format venv tools debian clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: venv ## Start the appliance, run the main job, stay up (ONCE=1: stop after it)
+	@PYTHONPATH=tests $(BIN)/python demo/demo.py --cloud "$(CLOUD)" $(if $(ONCE),--once)
+
+up: venv ## Start the appliance
+	@$(BIN)/mavisctl up
+
+down: venv ## Stop the appliance
+	@$(BIN)/mavisctl down
+
+check: venv ## Lint, types, imports and unit tests, for every commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit tests/architecture
+
+test: debian check ## Everything but what is long
+	$(BIN)/pytest -q -m "not slow" --ignore=tests/unit --ignore=tests/architecture
+
+test-slow: debian venv ## What is long
+	$(BIN)/pytest -q -m slow
+
+bench: venv ## Measure, each claim beside what one would take instead
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+format: venv ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: tools ## Make requirements.lock anew from pyproject.toml
+	$(UV) pip compile -q --upgrade --python-version 3.11.2 --generate-hashes --no-annotate \
+	  --no-header --extra appliance --group dev pyproject.toml -o requirements.lock
+
+clean: ## Remove what the build made; the state folder stays
+	rm -rf .boot .venv build dist tests/artifacts
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+venv: $(VENV)/.project
+
+$(VENV)/.project: $(VENV)/.packages pyproject.toml $(if $(CLOSED),$(SOURCES))
+	@$(UV) pip install -q --no-deps $(if $(CLOSED),--reinstall-package mavis-ops .,-e .)
+	@touch $@
+
+$(VENV)/.packages: requirements.lock $(BOOT)/bin/uv
+	@echo "Installing packages into $(VENV) ..." >&2
+	@mkdir -p $(dir $(VENV)) && chmod a+rx $(dir $(VENV))
+	@umask 022; [ -x $(BIN)/python ] || $(UV) venv -q --python $(PYTHON) $(VENV)
+	@umask 022; $(UV) pip sync -q --require-hashes --compile-bytecode requirements.lock
+	@touch $@
+
+$(BOOT)/bin/uv: | tools
+	@$(PYTHON) -m venv $(BOOT)
+	@$(BOOT)/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.13,<0.14'
+
+tools:
+	@command -v git >/dev/null || { echo "git is missing; install it: apt-get install git" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing; install it: apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name another: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "python3-venv is missing; install it: apt-get install python3-venv" >&2; exit 1; }
+
+debian:
+	@missing=$$(for each in $$(cat tests/debian-packages.txt); do \
+	  dpkg-query -W -f '$${Status}' $$each 2>/dev/null | grep -q 'ok installed' || echo $$each; done | xargs); \
+	[ -z "$$missing" ] || if [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing $$missing ..." >&2; apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "The tests need Debian packages; as root: apt-get install $$missing" >&2; exit 1; fi

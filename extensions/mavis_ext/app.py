@@ -1,0 +1,78 @@
+"""The REST API as one table of routes, and the Tornado application that serves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.web import Application
+
+from mavis_core.bootstrap import ApiApp
+from mavis_ext.auth import Identify
+from mavis_ext.base import ApiHandler, Pool, Services
+from mavis_ext.handlers import (
+    environments,
+    keys,
+    platform,
+    previews,
+    projects,
+    records,
+    resources,
+    runs,
+    snapshots,
+)
+
+__all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services"]
+
+PREFIX = "/services/mavis"
+API = f"{PREFIX}/api/v1"
+_P = r"/projects/([^/]+)"
+
+ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
+    (r"/health", platform.Health),
+    (r"/me", platform.Me),
+    (r"/keys", keys.Keys),
+    (r"/keys/([^/]+)", keys.Key),
+    (r"/records", records.AllRecords),
+    (r"/projects", projects.Projects),
+    (_P, projects.Project),
+    (rf"{_P}/members", projects.Members),
+    (rf"{_P}/members/([^/]+)", projects.Member),
+    (rf"{_P}/environments", environments.Environments),
+    (rf"{_P}/environments/([^/]+)", environments.Environment),
+    (rf"{_P}/discoveries", environments.Discoveries),
+    (rf"{_P}/resources", resources.Resources),
+    (rf"{_P}/resources/([^/]+)", resources.Resource),
+    (rf"{_P}/previews", previews.Previews),
+    (rf"{_P}/previews/([^/]+)/apply", previews.Apply),
+    (rf"{_P}/snapshots", snapshots.Snapshots),
+    (rf"{_P}/snapshots/([^/]+)", snapshots.Snapshot),
+    (rf"{_P}/runs", runs.Runs),
+    (rf"{_P}/runs/([^/]+)", runs.Run),
+    (rf"{_P}/records", records.Records),
+)
+
+
+def make_services(app: ApiApp, identify: Identify) -> Services:
+    """Return what the handlers work with; close its pools at the end."""
+    return Services(
+        app=app,
+        identify=identify,
+        database=Pool("database", threads=app.config.database.pool_size, waiting=200),
+        logs=Pool("log service", threads=4, waiting=50),
+    )
+
+
+def make_application(services: Services, *more: Any, **settings: Any) -> Application:
+    """Return the application.
+
+    Parameters
+    ----------
+    more
+        Rules besides the REST API's: pages, the Prefect proxy.
+    settings
+        Tornado's own.
+    """
+    given = {"services": services}
+    rules = [(API + path, handler, given) for path, handler in ROUTES]
+    unknown = (rf"{PREFIX}/api/.*", platform.Unknown, given)
+    return Application([*rules, unknown, *more], **settings)

@@ -1,0 +1,1 @@
+"""The REST API's handlers, one module a noun."""

@@ -1,0 +1,55 @@
+"""``/projects/{p}/runs``, and what the handlers that begin a Run have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mavis_core.scheduling.model import Run as RunModel
+from mavis_ext import forms
+from mavis_ext.base import ApiHandler
+
+__all__ = ["Run", "Runs", "StartsRun"]
+
+
+class StartsRun(ApiHandler):
+    """The base of handlers that answer 202 with a Run to poll."""
+
+    async def start(
+        self, project: str, action: str, resource: str | None, arguments: Mapping[str, Any]
+    ) -> None:
+        """Begin a Run that needs no confirmation."""
+        run = await self.call(
+            self.app.runs.start,
+            self.ctx,
+            project,
+            action=action,
+            resource=resource,
+            arguments=arguments,
+            idempotency_key=self.idempotency_key(),
+        )
+        self.accepted(run)
+
+    def accepted(self, run: RunModel) -> None:
+        """Answer with a Run and its address."""
+        base = self.request.path.partition("/projects/")[0]
+        self.set_header("Location", f"{base}/projects/{run.plan.project_name}/runs/{run.id}")
+        self.answer(forms.run(run), status=202)
+
+
+class Runs(ApiHandler):
+    """The Runs of a project."""
+
+    async def get(self, project: str) -> None:
+        """List them, newest first."""
+        state = self.filters("state")["state"]
+        found = await self.call(self.app.runs.list, self.ctx, project, self.page(), state=state)
+        self.answer(forms.page(found, forms.run))
+
+
+class Run(ApiHandler):
+    """One Run."""
+
+    async def get(self, project: str, run: str) -> None:
+        """Show it with its steps."""
+        self.answer(forms.run(await self.call(self.app.runs.get, self.ctx, project, run)))

@@ -1,0 +1,1 @@
+"""Prefect flows of Mavis. Thin: they call mavis_core."""

@@ -1,0 +1,92 @@
+"""One Prefect flow for each job. Thin: the job's steps become named tasks, nothing more.
+
+A flow has one parameter, ``run_id``. It claims the Run in the main database, which refuses a flow
+run that the Run is not bound to, and carries out the steps that no earlier attempt has done.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from prefect import Flow, Task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from mavis_core.errors import Internal, Interrupted, MavisError
+from mavis_core.scheduling.execution import Attempt, Execution
+
+__all__ = ["ActiveRuns", "make_flow"]
+
+_log = logging.getLogger(__name__)
+
+
+class ActiveRuns:
+    """The Runs that this process carries out now, for renewing their claims."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids: set[str] = set()
+
+    def add(self, run_id: str) -> None:
+        """Note that work on a Run begins."""
+        with self._lock:
+            self._ids.add(run_id)
+
+    def remove(self, run_id: str) -> None:
+        """Note that work on a Run has ended, however."""
+        with self._lock:
+            self._ids.discard(run_id)
+
+    def ids(self) -> list[str]:
+        """Return the Runs at work."""
+        with self._lock:
+            return sorted(self._ids)
+
+
+def make_flow(action: str, execution: Execution, active: ActiveRuns) -> Flow[[str], None]:
+    """Return the flow that carries out Runs of the job `action`."""
+
+    def carry_out(run_id: str) -> None:
+        attempt = execution.claim(run_id, str(flow_run.get_id()))
+        active.add(run_id)
+        try:
+            _attempt(attempt)
+        finally:
+            active.remove(run_id)
+
+    carry_out.__doc__ = f"Carry out one Run of {action}."
+    return Flow(carry_out, name=action, flow_run_name="{run_id}", log_prints=False)
+
+
+def _attempt(attempt: Attempt) -> None:
+    try:
+        for position in attempt.pending():
+            task = Task(
+                _step(attempt, position),
+                name=attempt.steps[position].name,
+                persist_result=False,
+                cache_policy=NO_CACHE,
+                retries=0,
+            )
+            task()
+    except Interrupted:
+        attempt.release()
+        raise
+    except MavisError as exc:
+        attempt.fail(exc)
+        raise
+    except Exception as exc:  # the outermost edge of a Run: a bug ends it and is told as one
+        _log.exception("%s of %s met a bug", attempt.run.kind, attempt.run.subject)
+        message = f"{attempt.run.kind} of {attempt.run.subject} met a bug: {type(exc).__name__}"
+        attempt.fail(Internal(message, mend="Report this with the Run's id."))
+        raise
+    attempt.succeed()
+
+
+def _step(attempt: Attempt, position: int) -> Callable[[], None]:
+    def step() -> None:
+        attempt.perform(position)
+
+    return step

@@ -1,0 +1,1 @@
+"""The Mavis platform as a library: no Tornado, no Jupyter, no Prefect in it."""

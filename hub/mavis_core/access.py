@@ -1,0 +1,172 @@
+"""Who asks, and what they may do.
+
+*Role*: what a person is in one project. *Permission*: one thing that can be done.
+*Scope*: what a token may be used for, granted by the Hub. *Principal*: the person.
+*CallContext*: one call by a principal with a token.
+
+Authority is the token's scopes ∩ the person's role in that project. `PERMISSIONS` is the one
+table of it; documentation and tests are made from it. Services call `CallContext.require`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mavis_core.errors import Forbidden
+from mavis_core.ids import new_id
+
+__all__ = ["PERMISSIONS", "CallContext", "Grant", "Permission", "Principal", "Role", "Scope"]
+
+
+class Role(StrEnum):
+    """What a person is in one project."""
+
+    ENDUSER = "enduser"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What a token may be used for. Custom scopes of the Hub.
+
+    A kernel's token has ``READ`` and ``OPERATE``. ``DESTROY``, which also gives roles to people,
+    comes only with a login; ``ADMIN`` only with the Hub group of the platform's administrators.
+    """
+
+    READ = "custom:mavis:read"
+    OPERATE = "custom:mavis:operate"
+    DESTROY = "custom:mavis:destroy"
+    ADMIN = "custom:mavis:admin"
+
+
+class Permission(StrEnum):
+    """One thing that can be done."""
+
+    PROJECT_READ = "project.read"
+    PROJECT_CREATE = "project.create"
+    MEMBER_WRITE = "member.write"
+    KEY_READ = "key.read"
+    KEY_WRITE = "key.write"
+    ENVIRONMENT_READ = "environment.read"
+    ENVIRONMENT_WRITE = "environment.write"
+    RESOURCE_READ = "resource.read"
+    RESOURCE_DISCOVER = "resource.discover"
+    RESOURCE_START = "resource.start"
+    RESOURCE_STOP = "resource.stop"
+    RESOURCE_TAG = "resource.tag"
+    SNAPSHOT_READ = "snapshot.read"
+    SNAPSHOT_CREATE = "snapshot.create"
+    RUN_READ = "run.read"
+    RECORD_READ = "record.read"
+    RECORD_READ_ALL = "record.read_all"
+    PREFECT_READ = "prefect.read"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a permission asks for.
+
+    Parameters
+    ----------
+    scope
+        The scope that the token must hold.
+    roles
+        The roles of the project that have it. Empty: it belongs to the platform, not to a
+        project, and the scope alone decides.
+    """
+
+    scope: Scope
+    roles: frozenset[Role] = frozenset()
+
+
+_SEE = frozenset({Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.AUDITOR, Role.ADMIN})
+_DO = frozenset({Role.OPERATOR, Role.ADMIN})
+_RULE = frozenset({Role.ADMIN})
+
+PERMISSIONS: dict[Permission, Grant] = {
+    Permission.PROJECT_READ: Grant(Scope.READ, _SEE),
+    Permission.PROJECT_CREATE: Grant(Scope.ADMIN),
+    Permission.MEMBER_WRITE: Grant(Scope.DESTROY, _RULE),
+    Permission.KEY_READ: Grant(Scope.ADMIN),
+    Permission.KEY_WRITE: Grant(Scope.ADMIN),
+    Permission.ENVIRONMENT_READ: Grant(Scope.READ, _SEE),
+    Permission.ENVIRONMENT_WRITE: Grant(Scope.ADMIN, _RULE),
+    Permission.RESOURCE_READ: Grant(Scope.READ, _SEE),
+    Permission.RESOURCE_DISCOVER: Grant(Scope.OPERATE, _DO),
+    Permission.RESOURCE_START: Grant(Scope.OPERATE, _DO),
+    Permission.RESOURCE_STOP: Grant(Scope.DESTROY, _DO),
+    Permission.RESOURCE_TAG: Grant(Scope.OPERATE, _DO),
+    Permission.SNAPSHOT_READ: Grant(Scope.READ, _SEE),
+    Permission.SNAPSHOT_CREATE: Grant(Scope.OPERATE, _DO),
+    Permission.RUN_READ: Grant(Scope.READ, _SEE),
+    Permission.RECORD_READ: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN, Role.OPERATOR})),
+    Permission.RECORD_READ_ALL: Grant(Scope.ADMIN),
+    Permission.PREFECT_READ: Grant(Scope.ADMIN),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person, as the Hub names them.
+
+    Parameters
+    ----------
+    name
+        The Hub's user name.
+    groups
+        The Hub groups of the person at the time of the call.
+    """
+
+    name: str
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """One call by a principal with a token.
+
+    Parameters
+    ----------
+    principal
+        Who asks.
+    scopes
+        What the token may be used for.
+    correlation_id
+        Runs through everything that this call sets off, from request to record.
+    request_id
+        This one call; shown to the person with an error.
+    source
+        Where the call came from: an address, or the name of a process.
+    """
+
+    principal: Principal
+    scopes: frozenset[Scope]
+    correlation_id: str = field(default_factory=lambda: new_id("cor"))
+    request_id: str = field(default_factory=lambda: new_id("req"))
+    source: str = "unknown"
+
+    def require(self, permission: Permission, roles: Collection[Role] = ()) -> None:
+        """Return where this call has `permission` with `roles` in the project at hand.
+
+        Raises
+        ------
+        Forbidden
+            The token lacks the scope, or the role lacks the permission.
+        """
+        grant = PERMISSIONS[permission]
+        if grant.scope not in self.scopes:
+            raise Forbidden(
+                f"{permission} needs the scope {grant.scope}, which this token does not have",
+                mend="Log in with `mavis login`: tokens of kernels are narrower on purpose.",
+            )
+        if grant.roles and grant.roles.isdisjoint(roles):
+            needed = " or ".join(sorted(grant.roles))
+            raise Forbidden(
+                f"{permission} needs the role {needed} in this project;"
+                f" {self.principal.name} is {' and '.join(sorted(roles)) or 'no member'}"
+            )

@@ -1,0 +1,173 @@
+"""The only place that joins the parts. A process asks for what it may have and closes it.
+
+`api_app` is what the REST API serves: it seals keys and cannot open them, asks for Runs and
+cannot carry them out. `worker_app` is what carries Runs out.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from mavis_core.changes.ledger import Ledger
+from mavis_core.config import Config
+from mavis_core.contract import Kit
+from mavis_core.db import Database, open_database
+from mavis_core.ids import new_id
+from mavis_core.inventory.actions import TagJob, power_jobs
+from mavis_core.inventory.connections import Clouds
+from mavis_core.inventory.discovery import Discover
+from mavis_core.inventory.service import Resources
+from mavis_core.logs.client import LogClient
+from mavis_core.projects.environments import Environments
+from mavis_core.projects.service import Projects
+from mavis_core.protection.service import SnapshotCatalogue
+from mavis_core.protection.snapshots import SnapshotJob
+from mavis_core.scheduling.execution import Execution
+from mavis_core.scheduling.jobs import Job
+from mavis_core.scheduling.service import Runs
+from mavis_core.vault.sealing import Opener, Sealer
+from mavis_core.vault.service import Vault
+
+__all__ = ["ApiApp", "WorkerApp", "api_app", "find_kits", "worker_app"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiApp:
+    """What the REST API serves."""
+
+    config: Config
+    database: Database
+    kits: Mapping[str, Kit]
+    projects: Projects
+    environments: Environments
+    vault: Vault
+    resources: Resources
+    snapshots: SnapshotCatalogue
+    runs: Runs
+    logs: LogClient
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.logs.close()
+        self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerApp:
+    """What carries Runs out.
+
+    Parameters
+    ----------
+    stop
+        Set it to let steps end their waiting; their Runs go on in the next attempt.
+    """
+
+    config: Config
+    database: Database
+    jobs: Mapping[str, Job]
+    execution: Execution
+    stop: threading.Event
+
+    def close(self) -> None:
+        """Let steps end, and close what was opened."""
+        self.stop.set()
+        self.database.close()
+
+
+def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
+    """Return the application of the api process.
+
+    Parameters
+    ----------
+    kits
+        Kits by name; None: those that are installed.
+    """
+    kits = find_kits() if kits is None else kits
+    database = open_database(config.database_url, pool_size=config.database.pool_size)
+    projects = Projects(database)
+    vault = Vault(database, Sealer(config.read_secret("api", "vault-public-key")))
+    stop = threading.Event()
+    jobs = _jobs(config, database, vault, kits, stop)
+    return ApiApp(
+        config=config,
+        database=database,
+        kits=kits,
+        projects=projects,
+        environments=Environments(database, projects, kits),
+        vault=vault,
+        resources=Resources(database, projects),
+        snapshots=SnapshotCatalogue(database, projects),
+        runs=Runs(database, projects, jobs),
+        logs=LogClient.of(config),
+    )
+
+
+def worker_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> WorkerApp:
+    """Return the application of the platform worker.
+
+    Parameters
+    ----------
+    kits
+        Kits by name; None: those that are installed.
+    """
+    kits = find_kits() if kits is None else kits
+    database = open_database(config.database_url, pool_size=config.worker.concurrency)
+    vault = Vault(
+        database,
+        Sealer(config.read_secret("worker", "vault-public-key")),
+        Opener(config.read_secret("worker", "vault-private-key")),
+    )
+    stop = threading.Event()
+    jobs = _jobs(config, database, vault, kits, stop)
+    name = f"worker-{new_id('wrk')}"
+    return WorkerApp(
+        config=config,
+        database=database,
+        jobs=jobs,
+        execution=Execution(database, Projects(database), jobs, worker=name),
+        stop=stop,
+    )
+
+
+def find_kits() -> dict[str, Kit]:
+    """Return the installed kits by name; one that fails to load is left out and logged."""
+    kits: dict[str, Kit] = {}
+    for entry in entry_points(group="mavis.kits"):
+        if (kit := _load(entry)) is not None:
+            kits[kit.name] = kit
+    return kits
+
+
+def _load(entry: EntryPoint) -> Kit | None:
+    try:
+        kit: Kit = entry.load()()
+    except Exception:  # noqa: BLE001  # the outermost edge: a kit's fault must not end the platform
+        _log.exception("kit %s from %s cannot be loaded and is left out", entry.name, entry.value)
+        return None
+    return kit
+
+
+def _jobs(
+    config: Config,
+    database: Database,
+    vault: Vault,
+    kits: Mapping[str, Kit],
+    stop: threading.Event,
+) -> dict[str, Job]:
+    ledger = Ledger(database, settle_s=config.worker.settle_s, stop=stop)
+    clouds = Clouds(database, vault, kits, isolated=config.isolated)
+    jobs: tuple[Job, ...] = (
+        Discover(database, clouds),
+        *power_jobs(database, clouds, ledger),
+        TagJob(database, clouds, ledger),
+        SnapshotJob(
+            database, clouds, ledger, timeout_s=config.worker.snapshot_timeout_s, stop=stop
+        ),
+    )
+    return {job.action: job for job in jobs}

@@ -1,0 +1,1 @@
+"""The one way to change anything: preview, approval, intent, effect, outcome."""

@@ -1,0 +1,108 @@
+"""Previews: kept from the moment somebody was shown a plan until it is applied or expires."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from mavis_core import clock
+from mavis_core.access import CallContext
+from mavis_core.changes.model import Plan, Preview
+from mavis_core.db import tables
+from mavis_core.errors import ConfirmationNeeded, NotFound, PlanChanged
+from mavis_core.ids import new_id
+
+__all__ = ["LIFETIME", "check_applicable", "keep", "load", "mark_applied"]
+
+LIFETIME = timedelta(minutes=15)
+
+
+def keep(tx: sa.Connection, ctx: CallContext, plan: Plan) -> Preview:
+    """Keep `plan` as shown to the caller."""
+    now = clock.now()
+    preview = Preview(new_id("pre"), plan, plan.hash, ctx.principal.name, now, now + LIFETIME)
+    tx.execute(
+        sa.insert(tables.previews).values(
+            id=preview.id,
+            project_id=plan.project_id,
+            person=preview.person,
+            action=plan.action,
+            plan=plan.to_json(),
+            hash=preview.hash,
+            created_at=preview.created_at,
+            expires_at=preview.expires_at,
+        )
+    )
+    return preview
+
+
+def load(tx: sa.Connection, ctx: CallContext, project_id: str, preview_id: str) -> Preview:
+    """Return a preview that the caller was shown.
+
+    Raises
+    ------
+    NotFound
+        There is none of that id in this project, or somebody else was shown it.
+    """
+    table = tables.previews
+    row = tx.execute(
+        sa.select(table).where(
+            table.c.id == preview_id,
+            table.c.project_id == project_id,
+            table.c.person == ctx.principal.name,
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"No preview {preview_id[:60]!r} of yours in this project",
+            mend="Ask for a new preview.",
+        )
+    return Preview(
+        row.id,
+        Plan.from_json(row.plan),
+        row.hash,
+        row.person,
+        row.created_at,
+        row.expires_at,
+        row.run_id,
+    )
+
+
+def check_applicable(preview: Preview, now_plan: Plan, *, hash: str, confirm: str | None) -> None:
+    """Return where `preview` may be applied as it was shown.
+
+    Parameters
+    ----------
+    now_plan
+        What the same request would do now.
+    hash
+        The hash that the caller read.
+    confirm
+        The text that the caller typed.
+
+    Raises
+    ------
+    PlanChanged
+        It expired, the hash is another one, or the same request would now do something else.
+    ConfirmationNeeded
+        It interrupts or destroys and the project's name was not typed.
+    """
+    if preview.expires_at <= clock.now():
+        raise PlanChanged(f"The preview {preview.id} has expired")
+    if hash != preview.hash:
+        raise PlanChanged(f"The hash is not that of the preview {preview.id}")
+    if now_plan.hash != preview.hash:
+        raise PlanChanged(f"{preview.plan.subject} has changed since the preview {preview.id}")
+    if preview.confirm is not None and confirm != preview.confirm:
+        raise ConfirmationNeeded(
+            f"{preview.plan.action} {preview.plan.severity} {preview.plan.subject};"
+            " it needs the project's name",
+            mend=f"Read the preview, then send confirm: {preview.confirm!r}.",
+        )
+
+
+def mark_applied(tx: sa.Connection, preview: Preview, run_id: str) -> None:
+    """Bind a preview to the Run that carries it out: it cannot be applied twice."""
+    table = tables.previews
+    tx.execute(sa.update(table).where(table.c.id == preview.id).values(run_id=run_id))

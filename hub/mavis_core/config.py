@@ -1,0 +1,427 @@
+"""Settings: defaults < ``mavis.toml`` < environment < flags.
+
+Each setting is a field of one of the section classes below, with its help beside it; the
+documentation and ``mavisctl config`` are made from these fields. The environment variable of
+``[edge] port`` is ``MAVIS_EDGE_PORT``. `load` collects every bad value before it complains, and
+each complaint names key, value, where it came from and the mend.
+
+Paths below the state folder are properties of `Config`, so that every process agrees on them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from mavis_core.errors import InvalidInput, Unavailable
+
+__all__ = [
+    "ApplianceConfig",
+    "AwsConfig",
+    "BadSetting",
+    "Config",
+    "DatabaseConfig",
+    "EdgeConfig",
+    "HubConfig",
+    "PortsConfig",
+    "Setting",
+    "WorkerConfig",
+    "load",
+    "settings",
+]
+
+T = TypeVar("T")
+Check = Callable[[Any], str | None]
+_MASKED = "masked"
+
+
+def _setting(default: T, help: str, check: Check | None = None, *, secret: bool = False) -> T:
+    """Declare one setting: its default, what it means, and what is wrong with a bad value."""
+    metadata = {"help": help, "check": check, _MASKED: secret}
+    return field(default=default, metadata=MappingProxyType(metadata))
+
+
+def _one_of(*words: str) -> Check:
+    return lambda value: None if value in words else f"use one of {', '.join(words)}"
+
+
+def _port(value: int) -> str | None:
+    return None if 1 <= value <= 65535 else "use a port from 1 to 65535"
+
+
+def _between(low: float, high: float) -> Check:
+    return lambda value: None if low <= value <= high else f"use a number from {low:g} to {high:g}"
+
+
+def _database_url(value: str) -> str | None:
+    if not value or re.match(r"(sqlite|postgresql\+psycopg)://", value):
+        return None
+    return "use sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME, or leave it empty"
+
+
+def _host(value: str) -> str | None:
+    return None if re.fullmatch(r"[0-9A-Za-z.:-]+", value) else "use a host name or an address"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceConfig:
+    """The machine as a whole."""
+
+    name: str = _setting("Mavis", "The name that pages show.")
+    isolation: str = _setting(
+        "auto",
+        "users: every service and person has a Unix user of its own (needs root). none: all run"
+        " as the one who starts Mavis, for a try-out; real cloud accounts are refused."
+        " auto: users where started as root, else none.",
+        _one_of("auto", "users", "none"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """The edge proxy: the only public port."""
+
+    host: str = _setting("127.0.0.1", "The address to listen on; 0.0.0.0 for all.", _host)
+    port: int = _setting(8443, "The public port.", _port)
+    public_host: str = _setting(
+        "",
+        "The host name that people type; empty: the address to listen on.",
+        lambda v: _host(v) if v else None,
+    )
+    tls: str = _setting(
+        "self-signed",
+        "self-signed: made at first start, its fingerprint is printed. files: `certificate` and"
+        " `key`. acme: Let's Encrypt for `public_host`. off: plain HTTP, for loopback only.",
+        _one_of("self-signed", "files", "acme", "off"),
+    )
+    certificate: str = _setting("", "PEM file with the certificate chain, with tls = files.")
+    key: str = _setting("", "PEM file with the private key, with tls = files.")
+    acme_email: str = _setting("", "Where the certificate authority writes to, with tls = acme.")
+
+
+@dataclass(frozen=True, slots=True)
+class PortsConfig:
+    """Ports on loopback. Each of them demands a secret."""
+
+    hub: int = _setting(18441, "The Hub's own pages, behind the edge proxy.", _port)
+    hub_connect: int = _setting(18442, "The Hub's API, for single-user servers.", _port)
+    api: int = _setting(18443, "The REST API, behind the edge proxy.", _port)
+    prefect: int = _setting(18444, "Prefect's API and UI, for api and worker.", _port)
+    edge_api: int = _setting(18445, "The edge proxy's API, for the Hub.", _port)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """The main database."""
+
+    url: str = _setting(
+        "",
+        "SQLAlchemy address; empty: SQLite in the state folder.",
+        _database_url,
+        secret=True,
+    )
+    pool_size: int = _setting(4, "Connections that one process keeps.", _between(1, 64))
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """JupyterHub."""
+
+    admin_group: str = _setting("mavis-admins", "The Hub group whose members administer Mavis.")
+    admin_users: str = _setting("", "Names of administrators, separated by commas.")
+    allowed_users: str = _setting("", "Names of others who may log in, separated by commas.")
+    idle_timeout_s: int = _setting(
+        3600, "A single-user server idle for so long is stopped.", _between(60, 604800)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsConfig:
+    """The AWS kit. Endpoints, proxies and retries are set in the configuration file, as always."""
+
+    config_file: str = _setting(
+        "", "AWS configuration file of the platform worker; empty: aws/config in the state folder."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """The platform worker."""
+
+    concurrency: int = _setting(8, "Runs that are executed at a time.", _between(1, 64))
+    poll_s: float = _setting(0.5, "Seconds between looks for queued Runs.", _between(0.05, 60))
+    settle_s: float = _setting(
+        30.0,
+        "After a crash, an object that the cloud does not show counts as not made only when its"
+        " intent is older than this many seconds.",
+        _between(0, 3600),
+    )
+    snapshot_timeout_s: float = _setting(
+        6 * 3600.0, "A snapshot that is not complete by then has failed.", _between(1, 172800)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one appliance, and where its files are.
+
+    Parameters
+    ----------
+    home
+        The state folder, ``MAVIS_HOME``: an absolute path.
+    """
+
+    home: Path
+    appliance: ApplianceConfig = field(default_factory=ApplianceConfig)
+    edge: EdgeConfig = field(default_factory=EdgeConfig)
+    ports: PortsConfig = field(default_factory=PortsConfig)
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
+    aws: AwsConfig = field(default_factory=AwsConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether services and people have Unix users of their own."""
+        if self.appliance.isolation == "auto":
+            return os.geteuid() == 0
+        return self.appliance.isolation == "users"
+
+    @property
+    def public_url(self) -> str:
+        """The address that people type, without a slash at the end."""
+        scheme = "http" if self.edge.tls == "off" else "https"
+        host = self.edge.public_host or self.edge.host
+        if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+            host = "127.0.0.1"
+        default = 80 if scheme == "http" else 443
+        port = "" if self.edge.port == default else f":{self.edge.port}"
+        return f"{scheme}://{host}{port}"
+
+    @property
+    def database_url(self) -> str:
+        """The main database's SQLAlchemy address."""
+        return self.database.url or f"sqlite:///{quote(str(self.home))}/db/mavis.sqlite"
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of the secrets made at first start; a folder a process, for its user only."""
+        return self.home / "secrets"
+
+    @property
+    def run(self) -> Path:
+        """Folder of sockets and process ids."""
+        return self.home / "run"
+
+    @property
+    def logs_socket(self) -> Path:
+        """The log process's Unix socket."""
+        return self.run / "logs" / "logs.sock"
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the log process: journal and index."""
+        return self.home / "journal"
+
+    @property
+    def aws_config_file(self) -> Path:
+        """The AWS configuration file of the platform worker."""
+        return Path(self.aws.config_file or self.home / "aws" / "config")
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that clients of a self-signed appliance trust."""
+        return self.home / "edge" / "tls" / "certificate.pem"
+
+    def secret_file(self, process: str, name: str) -> Path:
+        """Where `process` keeps its copy of the secret `name`: one line of text, mode 0600."""
+        return self.secrets / process / name
+
+    def read_secret(self, process: str, name: str) -> str:
+        """Return the secret `name` from the folder that only `process` may read.
+
+        Raises
+        ------
+        Unavailable
+            There is no such file, or this user may not read it.
+        """
+        path = self.secret_file(process, name)
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except OSError as exc:
+            raise Unavailable(
+                f"The secret {name} of {process} cannot be read at {path}: {exc.strerror}",
+                mend="Start the appliance with `mavisctl up`, which makes all secrets.",
+            ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, for documentation: its key, type, default and meaning."""
+
+    key: str
+    type: str
+    default: object
+    help: str
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "MAVIS_" + self.key.upper().replace(".", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class BadSetting:
+    """A value that cannot be used, and how to mend it."""
+
+    key: str
+    value: object
+    source: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.value!r} (from {self.source}): {self.mend}"
+
+
+_SECTIONS: dict[str, type[Any]] = {
+    "appliance": ApplianceConfig,
+    "edge": EdgeConfig,
+    "ports": PortsConfig,
+    "database": DatabaseConfig,
+    "hub": HubConfig,
+    "aws": AwsConfig,
+    "worker": WorkerConfig,
+}
+_TYPES: dict[str, type[Any]] = {"str": str, "int": int, "float": float}
+
+
+def settings() -> tuple[Setting, ...]:
+    """Return every setting there is, in the order of the sections."""
+    return tuple(
+        Setting(
+            f"{section}.{item.name}",
+            str(item.type),
+            item.default,
+            item.metadata["help"],
+            item.metadata[_MASKED],
+        )
+        for section, cls in _SECTIONS.items()
+        for item in fields(cls)
+    )
+
+
+def load(
+    home: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Config:
+    """Return the settings of the appliance whose state folder is `home`.
+
+    Parameters
+    ----------
+    home
+        The state folder. None: ``MAVIS_HOME``, else ``/var/lib/mavis`` for root and
+        ``~/.local/share/mavis`` for others.
+    environ
+        The environment; None: the process's own.
+    flags
+        Values from the command line by key (``edge.port``); the strongest.
+
+    Raises
+    ------
+    InvalidInput
+        One or more values are bad; the message has a line for each.
+    """
+    environ = os.environ if environ is None else environ
+    home = (home or _default_home(environ)).expanduser().absolute()
+    given, bad = _read_file(home / "mavis.toml")
+    for setting in settings():
+        if setting.variable in environ:
+            given[setting.key] = (environ[setting.variable], setting.variable)
+    given.update({key: (value, "the command line") for key, value in (flags or {}).items()})
+    sections: dict[str, Any] = {}
+    for section, cls in _SECTIONS.items():
+        values = {}
+        for item in fields(cls):
+            key = f"{section}.{item.name}"
+            if key in given:
+                values[item.name] = _value(key, item, *given.pop(key), bad)
+        sections[section] = cls(**{k: v for k, v in values.items() if v is not None})
+    known = ", ".join(_SECTIONS)
+    bad += [
+        BadSetting(key, _shown(key, value), source, f"no such setting; the sections are {known}")
+        for key, (value, source) in given.items()
+    ]
+    if bad:
+        raise InvalidInput(
+            "Bad settings:\n" + "\n".join(f"  {line}" for line in bad),
+            mend="Correct the named values; `mavisctl config list` explains every setting.",
+        )
+    return Config(home=home, **sections)
+
+
+def _default_home(environ: Mapping[str, str]) -> Path:
+    if environ.get("MAVIS_HOME"):
+        return Path(environ["MAVIS_HOME"])
+    return Path("/var/lib/mavis" if os.geteuid() == 0 else "~/.local/share/mavis")
+
+
+def _read_file(path: Path) -> tuple[dict[str, tuple[object, str]], list[BadSetting]]:
+    given: dict[str, tuple[object, str]] = {}
+    bad: list[BadSetting] = []
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return given, bad
+    except (OSError, UnicodeDecodeError) as exc:
+        return given, [BadSetting("mavis.toml", str(path), str(path), f"cannot be read: {exc}")]
+    except tomllib.TOMLDecodeError as exc:
+        return given, [BadSetting("mavis.toml", str(path), str(path), f"is not TOML: {exc}")]
+    for section, values in document.items():
+        if isinstance(values, dict):
+            given |= {f"{section}.{key}": (value, str(path)) for key, value in values.items()}
+        else:
+            bad.append(
+                BadSetting(
+                    section, values, str(path), f"put it below a [section]: {', '.join(_SECTIONS)}"
+                )
+            )
+    return given, bad
+
+
+def _value(key: str, item: Field[Any], raw: object, source: str, bad: list[BadSetting]) -> Any:
+    """Return `raw` as the field's type, or None with a line in `bad`."""
+    wanted = _TYPES[str(item.type)]
+    value: Any = raw
+    if isinstance(raw, str) and wanted is not str:
+        try:
+            value = wanted(raw)
+        except ValueError:
+            value = raw
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        bad.append(
+            BadSetting(key, _shown(key, raw), source, f"use a value of type {wanted.__name__}")
+        )
+        return None
+    check: Check | None = item.metadata["check"]
+    problem = check(value) if check else None
+    if problem:
+        bad.append(BadSetting(key, _shown(key, raw), source, problem))
+        return None
+    return value
+
+
+def _shown(key: str, value: object) -> object:
+    secret = any(setting.secret for setting in settings() if setting.key == key)
+    return "…" if secret else value

@@ -1,0 +1,245 @@
+"""One tree of errors. Each class says its code, its HTTP status and how to mend it.
+
+::
+
+    MavisError
+    ├── InvalidInput            400  what was sent cannot be understood
+    ├── TooLarge                413
+    ├── Unauthenticated         401  nobody is asking
+    ├── Forbidden               403  somebody is asking who may not
+    │   └── IsolationRequired   403  this appliance may not touch real accounts
+    ├── NotFound                404
+    ├── Conflict                409
+    │   ├── PlanChanged         409  what was approved is not what would happen now
+    │   └── ConfirmationNeeded  409  destructive, and the project's name was not typed
+    ├── Internal                500  a bug, or a disk that is full
+    ├── Unavailable             503  a part of the appliance is down; retry
+    │   └── Interrupted         503  the process ends; the next attempt goes on
+    └── CloudError              502  the cloud said no
+        ├── CloudCredentials    502  keys that are wrong, expired or missing
+        ├── CloudDenied         502  keys that are good and not allowed to
+        ├── CloudVanished       502  the thing is gone in the cloud
+        ├── CloudRegion         502  there is no such region for this account
+        ├── CloudThrottled      503  too many calls; waiting did not help
+        └── CloudUnreachable    503  no answer
+
+Foreign exceptions become one of these at the adapter that met them (``raise ... from exc``).
+A message says what happened and to which thing; ``mend`` says what to do next; neither ever
+holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "CloudCredentials",
+    "CloudDenied",
+    "CloudError",
+    "CloudRegion",
+    "CloudThrottled",
+    "CloudUnreachable",
+    "CloudVanished",
+    "ConfirmationNeeded",
+    "Conflict",
+    "Forbidden",
+    "Internal",
+    "Interrupted",
+    "InvalidInput",
+    "IsolationRequired",
+    "MavisError",
+    "NotFound",
+    "PlanChanged",
+    "TooLarge",
+    "Unauthenticated",
+    "Unavailable",
+    "all_errors",
+]
+
+
+class MavisError(Exception):
+    """The root. Raise one of its children.
+
+    Parameters
+    ----------
+    message
+        What happened, and to which thing.
+    mend
+        What to do next; the class has a default.
+    field
+        The input field at fault, as a JSON path (``environments[0].region``).
+    retry_after_s
+        Seconds after which a retry makes sense; None where a retry does not help.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    default_mend: ClassVar[str] = "Report this with the request id."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        mend: str | None = None,
+        field: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend or self.default_mend
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidInput(MavisError):
+    """What was sent cannot be understood."""
+
+    code = "invalid_input"
+    status = 400
+    default_mend = "Correct the named field and send the request again."
+
+
+class TooLarge(MavisError):
+    """The body is larger than this address takes."""
+
+    code = "too_large"
+    status = 413
+    default_mend = "Send less in one request."
+
+
+class Unauthenticated(MavisError):
+    """Nobody is asking: no token, or one that has ended."""
+
+    code = "unauthenticated"
+    status = 401
+    default_mend = "Log in: `mavis login`, or send the header `Authorization: token ...`."
+
+
+class Forbidden(MavisError):
+    """Somebody is asking who may not."""
+
+    code = "forbidden"
+    status = 403
+    default_mend = "Ask an administrator of the project for the role that is named."
+
+
+class IsolationRequired(Forbidden):
+    """The appliance keeps no walls between people, so it may not touch real accounts."""
+
+    code = "isolation_required"
+    default_mend = (
+        "Start the appliance as root, so that people and services get users of their own."
+    )
+
+
+class NotFound(MavisError):
+    """There is no such thing, or none that the asker may see."""
+
+    code = "not_found"
+    status = 404
+    default_mend = "Check the name; list what there is."
+
+
+class Conflict(MavisError):
+    """The request is sound and does not fit the state of things."""
+
+    code = "conflict"
+    status = 409
+    default_mend = "Read the current state and decide again."
+
+
+class PlanChanged(Conflict):
+    """What was approved is not what would happen now."""
+
+    code = "plan_changed"
+    default_mend = "Ask for a new preview, read it and apply that one."
+
+
+class ConfirmationNeeded(Conflict):
+    """Destructive or interrupting, and the project's name was not given."""
+
+    code = "confirmation_needed"
+    default_mend = "Read the preview, then confirm with the project's name."
+
+
+class Internal(MavisError):
+    """A bug, or a system that has run out of something."""
+
+
+class Unavailable(MavisError):
+    """A part of the appliance does not answer."""
+
+    code = "unavailable"
+    status = 503
+    default_mend = "Wait a moment and retry; `mavisctl status` shows which part is down."
+
+
+class Interrupted(Unavailable):
+    """The process was told to end; the next attempt goes on where this one stopped."""
+
+    code = "interrupted"
+    default_mend = "Nothing to do: the next attempt goes on by itself."
+
+
+class CloudError(MavisError):
+    """The cloud said no."""
+
+    code = "cloud_error"
+    status = 502
+    default_mend = "Read the cloud's words in the message."
+
+
+class CloudCredentials(CloudError):
+    """The keys are wrong, expired or missing."""
+
+    code = "cloud_credentials"
+    default_mend = "Store a new key and set it on the environment."
+
+
+class CloudDenied(CloudError):
+    """The keys are good and may not do this."""
+
+    code = "cloud_denied"
+    default_mend = "Add the named action to the policy of the environment's role."
+
+
+class CloudVanished(CloudError):
+    """The thing is gone in the cloud."""
+
+    code = "cloud_vanished"
+    default_mend = "Discover the environment again and look at what is left."
+
+
+class CloudRegion(CloudError):
+    """There is no such region, or the account has not enabled it."""
+
+    code = "cloud_region"
+    default_mend = "Correct the environment's regions."
+
+
+class CloudThrottled(CloudError):
+    """The cloud refuses more calls, and waiting did not help in time."""
+
+    code = "cloud_throttled"
+    status = 503
+    default_mend = "Wait and retry; ask the cloud for a higher quota if this lasts."
+
+
+class CloudUnreachable(CloudError):
+    """The cloud's endpoint gave no answer."""
+
+    code = "cloud_unreachable"
+    status = 503
+    default_mend = "Check network, proxy and endpoint of the environment."
+
+
+def all_errors() -> tuple[type[MavisError], ...]:
+    """Return every class of the tree, the root first, for documentation and tests."""
+
+    def walk(cls: type[MavisError]) -> list[type[MavisError]]:
+        return [cls, *(found for child in cls.__subclasses__() for found in walk(child))]
+
+    return tuple(walk(MavisError))

@@ -1,0 +1,1 @@
+"""What there is in a project's environments: discovery, power, tags."""

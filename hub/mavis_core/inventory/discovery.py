@@ -1,0 +1,180 @@
+"""The job ``inventory.discover``: look at every region of a project's environments.
+
+Regions are read in parallel, each kind in pages; a page is written as it comes. What a complete
+look at a kind in a region did not see is marked gone; a look that broke off marks nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core import clock
+from mavis_core.access import Permission
+from mavis_core.changes.model import Plan, Severity
+from mavis_core.contract import Connection, ResourceKind
+from mavis_core.db import Database
+from mavis_core.errors import Conflict, InvalidInput, MavisError, NotFound
+from mavis_core.inventory import store
+from mavis_core.inventory.connections import Clouds
+from mavis_core.inventory.model import effect_in
+from mavis_core.projects.environments import environments_of, mark_environment
+from mavis_core.projects.model import Environment
+from mavis_core.scheduling.jobs import JobStep, PlanRequest, Progress
+from mavis_core.scheduling.model import Run
+
+__all__ = ["Discover"]
+
+_PARALLEL_REGIONS = 8
+
+
+class Discover:
+    """Look at every region of a project's environments."""
+
+    action = "inventory.discover"
+    permission = Permission.RESOURCE_DISCOVER
+
+    def __init__(self, database: Database, clouds: Clouds) -> None:
+        self._database = database
+        self._clouds = clouds
+
+    def plan(self, tx: sa.Connection, request: PlanRequest) -> Plan:
+        wanted = request.arguments.get("environment")
+        if set(request.arguments) - {"environment"} or not isinstance(wanted, str | None):
+            raise InvalidInput(
+                "discovery takes one argument, environment: a name", field="arguments"
+            )
+        environments = [
+            environment
+            for environment in environments_of(tx, request.project.id)
+            if wanted is None or wanted in (environment.name, environment.id)
+        ]
+        if not environments and wanted is not None:
+            raise NotFound(f"No environment {wanted[:60]!r} in {request.project.name}")
+        if not environments:
+            raise Conflict(
+                f"{request.project.name} has no environment to look at",
+                mend="An administrator adds one: `mavis environment add`.",
+            )
+        effects = tuple(
+            effect_in(
+                "read", environment, region, "instances, volumes, snapshots, images, networks"
+            )
+            for environment in environments
+            for region in environment.regions
+        )
+        return Plan(
+            self.action,
+            request.project.id,
+            request.project.name,
+            ", ".join(environment.name for environment in environments),
+            Severity.CREATES,
+            effects,
+            {"environments": [environment.id for environment in environments]},
+        )
+
+    def accepted(self, tx: sa.Connection, run: Run) -> None:
+        """Do nothing: discovery has no rows of its own."""
+
+    def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
+        """Do nothing: each environment was marked as it was looked at."""
+
+    def steps(self, run: Run) -> Sequence[JobStep]:
+        names = {effect.environment: effect.environment for effect in run.plan.effects}
+        pairs = zip(names, run.plan.arguments["environments"], strict=True)
+        looks = [
+            JobStep(f"Look at {name}", _Look(self._database, self._clouds, run, environment_id))
+            for name, environment_id in pairs
+        ]
+        return [*looks, JobStep("Sum up", lambda progress: self._sum_up(run, progress))]
+
+    def _sum_up(self, run: Run, progress: Progress) -> Mapping[str, Any] | None:
+        """Fail where an environment could not be seen; what the others showed is kept."""
+        wanted = set(run.plan.arguments["environments"])
+        with self._database.read() as tx:
+            looked = [e for e in environments_of(tx, run.project_id) if e.id in wanted]
+        failed = [environment for environment in looked if environment.error]
+        if failed:
+            words = "; ".join(f"{e.name}: {(e.error or {})['message']}" for e in failed)
+            first = failed[0].error or {}
+            raise LookFailed(
+                f"{len(failed)} of {len(looked)} environments could not be seen. {words}",
+                code=first["code"],
+                mend=first["mend"],
+            )
+        progress.say(f"{len(looked)} environments seen")
+        return None
+
+
+class LookFailed(MavisError):
+    """Some environments could not be seen; carries the code of the first reason."""
+
+    status = 502
+
+    def __init__(self, message: str, *, code: str, mend: str) -> None:
+        super().__init__(message, mend=mend)
+        self.code = code  # type: ignore[misc]  # an instance's code is more precise than its class's
+
+
+class _Look:
+    """One step: look at one environment."""
+
+    def __init__(self, database: Database, clouds: Clouds, run: Run, environment_id: str) -> None:
+        self._database = database
+        self._clouds = clouds
+        self._run = run
+        self._environment_id = environment_id
+
+    def __call__(self, progress: Progress) -> Mapping[str, Any]:
+        ctx = self._run.context("worker")
+        try:
+            with self._clouds.connect(ctx, self._environment_id, progress) as (where, connection):
+                counts = self._regions(where, connection, progress)
+        except MavisError as exc:
+            with self._database.write() as tx:
+                mark_environment(tx, self._environment_id, exc)
+            progress.say(exc.message)
+            return {}
+        with self._database.write() as tx:
+            mark_environment(tx, self._environment_id, None)
+        seen = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+        progress.say(seen or "nothing there", percent=100)
+        return {where.name: dict(counts)}
+
+    def _regions(
+        self, where: Environment, connection: Connection, progress: Progress
+    ) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        done = 0
+        lock = threading.Lock()
+
+        def look(region: str) -> None:
+            nonlocal done
+            seen = self._region(where, connection, region)
+            with lock:
+                done += 1
+                counts.update(seen)
+                share = 100 * done // len(where.regions)
+                progress.say(f"{done} of {len(where.regions)} regions", percent=share)
+
+        with ThreadPoolExecutor(_PARALLEL_REGIONS, thread_name_prefix="discover") as pool:
+            for result in [pool.submit(look, region) for region in where.regions]:
+                result.result()
+        return counts
+
+    def _region(self, where: Environment, connection: Connection, region: str) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for kind in ResourceKind:
+            begun = clock.now()
+            for page in connection.inventory.discover(region, kind):
+                with self._database.write() as tx:
+                    store.put(tx, where.project_id, where.id, page, clock.now())
+                counts[kind.value] += len(page)
+            with self._database.write() as tx:
+                store.mark_gone(tx, where.id, region, kind, begun)
+        return counts

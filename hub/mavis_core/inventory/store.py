@@ -1,0 +1,125 @@
+"""Rows of resources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core.contract import Found, ResourceKind
+from mavis_core.db import tables
+from mavis_core.errors import InvalidInput, NotFound
+from mavis_core.ids import new_id
+from mavis_core.inventory.model import Resource
+
+__all__ = ["find_one", "mark_gone", "put", "query", "resource_of"]
+
+
+def query(project_id: str) -> sa.Select[Any]:
+    """Return the selection of a project's resources with their environments' names."""
+    table, environment = tables.resources, tables.environments
+    return (
+        sa.select(
+            table, environment.c.name.label("environment"), environment.c.account.label("account")
+        )
+        .join(environment, table.c.environment_id == environment.c.id)
+        .where(table.c.project_id == project_id)
+    )
+
+
+def resource_of(row: sa.RowMapping) -> Resource:
+    """Return the resource of a row of `query`."""
+    return Resource(**{**row, "kind": ResourceKind(row["kind"])})
+
+
+def find_one(tx: sa.Connection, project_id: str, reference: str) -> Resource:
+    """Return the one resource that `reference` names: its id, cloud id or name.
+
+    Raises
+    ------
+    NotFound
+        The project has none.
+    InvalidInput
+        It has several of that name; the message lists them.
+    """
+    table = tables.resources
+    for column in (table.c.id, table.c.cloud_id, table.c.name):
+        rows = (
+            tx.execute(query(project_id).where(column == reference).order_by(table.c.gone))
+            .mappings()
+            .all()
+        )
+        found = [row for row in rows if not row["gone"]] or list(rows[:1])
+        if len(found) > 1:
+            known = ", ".join(
+                f"{row['cloud_id']} ({row['kind']}, {row['region']})" for row in found
+            )
+            raise InvalidInput(
+                f"{reference[:60]!r} names {len(found)} resources: {known[:500]}",
+                mend="Name one of them by its id.",
+                field="resource",
+            )
+        if found:
+            return resource_of(found[0])
+    raise NotFound(
+        f"No resource {reference[:60]!r} in this project",
+        mend="`mavis resource discover` looks for new ones.",
+    )
+
+
+def put(
+    tx: sa.Connection,
+    project_id: str,
+    environment_id: str,
+    page: Sequence[Found],
+    seen_at: datetime,
+) -> None:
+    """Remember what discovery found; a resource seen before keeps its id."""
+    table = tables.resources
+    for found in page:
+        same = (
+            (table.c.environment_id == environment_id)
+            & (table.c.region == found.region)
+            & (table.c.kind == found.kind)
+            & (table.c.cloud_id == found.cloud_id)
+        )
+        values = {
+            "name": found.name,
+            "state": found.state,
+            "tags": dict(found.tags),
+            "details": dict(found.details),
+            "seen_at": seen_at,
+            "gone": False,
+        }
+        if tx.execute(sa.update(table).where(same).values(**values)).rowcount == 0:
+            tx.execute(
+                sa.insert(table).values(
+                    id=new_id("res"),
+                    project_id=project_id,
+                    environment_id=environment_id,
+                    kind=found.kind,
+                    region=found.region,
+                    cloud_id=found.cloud_id,
+                    **values,
+                )
+            )
+
+
+def mark_gone(
+    tx: sa.Connection, environment_id: str, region: str, kind: ResourceKind, before: datetime
+) -> int:
+    """Mark what a complete look did not see since `before`; return how many."""
+    table = tables.resources
+    return tx.execute(
+        sa.update(table)
+        .where(
+            table.c.environment_id == environment_id,
+            table.c.region == region,
+            table.c.kind == kind,
+            table.c.seen_at < before,
+            ~table.c.gone,
+        )
+        .values(gone=True)
+    ).rowcount

@@ -1,0 +1,230 @@
+"""The index: a DuckDB file that answers queries about the journal, and can be thrown away.
+
+The place in the journal up to which the index has read is a row of the same file, changed in the
+transaction that adds the records; `Index.catch_up` goes on from there. Live indexing, the start
+after a crash and the rebuild of a lost file are this one path, so they give the same answers. A
+file that DuckDB cannot read moves to the quarantine and a new one is made.
+
+*Reopen*: close the file and open it again, which reads all of it and so finds damage. *Cursor*
+here is DuckDB's: a connection of one query, beside those of others and of the writer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+
+from mavis_core.errors import InvalidInput, Unavailable
+from mavis_core.logs.codec import decode
+from mavis_core.logs.duckdb_file import State, is_surroundings, open_file, unavailable
+from mavis_core.logs.journal import Journal, Line
+from mavis_core.logs.quarantine import Quarantine
+from mavis_core.logs.query import Page, Query
+from mavis_core.logs.statements import INSERT, KNOWN, SET_STATE, record_of, row_of, select
+from mavis_core.records.model import Record
+
+__all__ = ["Index", "State"]
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 2000
+_TRIES = 3
+
+
+class Index:
+    """The index of one journal. One thread calls `catch_up` and `known`; any thread `search`.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file; made on demand. Its folder belongs to this process alone.
+    quarantine
+        Takes files that cannot be read.
+    timeout_s
+        A query that runs longer is stopped.
+    """
+
+    def __init__(self, path: Path, quarantine: Quarantine, *, timeout_s: float = 10.0) -> None:
+        self.path = path
+        self._quarantine = quarantine
+        self._timeout_s = timeout_s
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._state = State()
+        self._failures = 0
+        self._suspect = False
+        self._ready = False
+        self._readers = threading.Condition()
+        self._active: dict[int, duckdb.DuckDBPyConnection] = {}
+
+    @property
+    def state(self) -> State:
+        """What the index holds."""
+        return self._state
+
+    @property
+    def ready(self) -> bool:
+        """Whether queries are answered: the index has caught up with the journal once."""
+        return self._ready
+
+    def catch_up(self, journal: Journal, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Read what `journal` has more, until its end or until `stopping` says so.
+
+        Raises
+        ------
+        Unavailable
+            The disk is full, or the file is held by another process. Call again later.
+        """
+        if self._root is None or self._suspect:
+            self._reopen()
+        if not journal.covers(self._state.position):
+            logger.error("index.ahead_of_journal position=%s", self._state.position)
+            self._recreate()
+        if self._state.position != journal.end:
+            lines = journal.read(self._state.position)
+            while batch := list(islice(lines, _BATCH)):
+                with self._writing() as writer:
+                    state = _add(writer, batch, self._state)
+                self._state = state
+                if stopping():
+                    return
+        self._ready = True
+
+    def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of `ids` that the index holds."""
+        with self._writing() as writer:
+            return frozenset(row[0] for row in writer.execute(KNOWN, [list(ids)]).fetchall())
+
+    def search(self, query: Query) -> Page:
+        """Return a page of the records that fit `query`, newest first.
+
+        Raises
+        ------
+        Unavailable
+            The index is catching up, or the query took longer than it may.
+        """
+        statement, values = select(query)
+        with self._cursor() as cursor:
+            rows = cursor.execute(statement, values).fetchall()
+        return Page.of(map(record_of, rows), query.limit)
+
+    def close(self) -> None:
+        """Stop running queries and close the file."""
+        with self._readers:
+            self._ready = False
+            while self._active:
+                for cursor in self._active.values():
+                    cursor.interrupt()
+                self._readers.wait(0.02)
+            if self._root is not None:
+                self._root.close()
+                self._root = None
+
+    def _reopen(self) -> None:
+        self.close()
+        if self._failures >= _TRIES:  # sound to read, and still not to write
+            self._set_aside()
+        try:
+            self._root, self._state = open_file(self.path)
+        except duckdb.Error as exc:
+            if is_surroundings(exc):
+                raise unavailable(self.path, exc) from exc
+            logger.warning("index.unreadable path=%s error=%s", self.path, exc)
+            self._recreate()
+        self._suspect = False
+
+    def _recreate(self) -> None:
+        self.close()
+        self._set_aside()
+        try:
+            self._root, self._state = open_file(self.path)
+        except duckdb.Error as exc:
+            raise unavailable(self.path, exc) from exc
+
+    def _set_aside(self) -> None:
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            with suppress(FileNotFoundError):
+                kept = self._quarantine.keep_file(path)
+                logger.warning("index.set_aside path=%s kept=%s", path, kept)
+        self._failures = 0
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Run the block as one transaction of the writer."""
+        if self._root is None:
+            raise Unavailable("The log's index is not open", retry_after_s=1)
+        try:
+            with self._root.cursor() as writer:
+                writer.begin()
+                yield writer
+                writer.commit()
+        except duckdb.Error as exc:
+            self._suspect = True
+            self._failures += not is_surroundings(exc)
+            raise unavailable(self.path, exc) from exc
+        self._failures = 0
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give the block a cursor of its own that is stopped when its time is over."""
+        with self._readers:
+            if not self._ready or self._root is None:
+                raise Unavailable("The log's index is catching up", retry_after_s=2)
+            cursor = self._root.cursor()
+            self._active[id(cursor)] = cursor
+        timer = threading.Timer(self._timeout_s, cursor.interrupt)
+        timer.start()
+        try:
+            yield cursor
+        except duckdb.InterruptException as exc:
+            raise Unavailable(
+                f"The query took longer than {self._timeout_s:g} s",
+                mend="Narrow it: a shorter time, a project, a person.",
+            ) from exc
+        except duckdb.Error as exc:
+            self._suspect = True
+            raise unavailable(self.path, exc) from exc
+        finally:
+            timer.cancel()
+            with self._readers:
+                del self._active[id(cursor)]
+                cursor.close()
+                self._readers.notify_all()
+
+
+def _add(writer: duckdb.DuckDBPyConnection, lines: Sequence[Line], state: State) -> State:
+    """Add the records of `lines` in the writer's transaction and return the state after it."""
+    records, damaged = _decode(lines)
+    added = 0
+    if records:
+        columns = zip(*map(row_of, records), strict=True)
+        added = writer.execute(INSERT, [list(column) for column in columns]).fetchall()[0][0]
+    times = [record.time for record in records]
+    state = State(
+        position=lines[-1].end,
+        records=state.records + added,
+        last_time=max(filter(None, (*times, state.last_time)), default=None),
+        damaged=state.damaged + damaged,
+    )
+    writer.execute(SET_STATE, [state.position.file, state.position.offset, state.damaged])
+    return state
+
+
+def _decode(lines: Iterable[Line]) -> tuple[list[Record], int]:
+    """Return the records of `lines`, each id once, and how many lines are none."""
+    records: dict[str, Record] = {}
+    damaged = 0
+    for line in lines:
+        try:
+            record = decode(line.payload or b"")
+        except InvalidInput as exc:
+            damaged += 1
+            logger.warning("journal.damaged_line place=%s error=%s", line.start, exc)
+        else:
+            records.setdefault(record.id, record)
+    return list(records.values()), damaged

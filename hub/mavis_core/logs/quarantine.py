@@ -1,0 +1,114 @@
+"""Where things go that the log cannot keep: put aside with the reason, never thrown away.
+
+``records.jsonl`` holds records that break their schema, a line each; other files hold bytes cut
+from a journal and index files that could not be read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from mavis_core import clock
+
+__all__ = ["Quarantine", "private_folder", "sync_folder"]
+
+_REFUSED = "records.jsonl"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def private_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, for their owner only, durable on return."""
+    if not folder.is_dir():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
+
+
+class Quarantine:
+    """A folder for what cannot be kept. Safe for threads.
+
+    Parameters
+    ----------
+    folder
+        Made on demand, for its owner only.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        private_folder(folder)
+        self._lock = threading.Lock()
+        self._count = self._count_now()
+
+    def _count_now(self) -> int:
+        files = [path for path in self.folder.iterdir() if path.name != _REFUSED]
+        try:
+            with (self.folder / _REFUSED).open("rb") as refused:
+                return len(files) + sum(1 for _ in refused)
+        except FileNotFoundError:
+            return len(files)
+
+    @property
+    def count(self) -> int:
+        """How many things lie here."""
+        return self._count
+
+    def refuse_record(self, seq: int, row: str, reason: str) -> None:
+        """Keep the row `seq` of the outbox, as text, with the reason why it is no record."""
+        line = json.dumps(
+            {"time": clock.iso(clock.now()), "seq": seq, "reason": reason, "row": row}
+        )
+        with self._lock:
+            path = self.folder / _REFUSED
+            created = not path.exists()
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(line.encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            if created:
+                sync_folder(self.folder)
+            self._count += 1
+
+    def keep_bytes(self, name: str, chunks: Iterable[bytes]) -> Path:
+        """Keep `chunks` as a new file that begins with `name`, durable on return."""
+        with self._lock:
+            path = self._free(name)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(self.folder)
+            self._count += 1
+            return path
+
+    def keep_file(self, path: Path) -> Path:
+        """Move the file at `path` here and return where it is now."""
+        with self._lock:
+            target = self._free(path.name)
+            path.rename(target)
+            sync_folder(self.folder)
+            sync_folder(path.parent)
+            self._count += 1
+            return target
+
+    def _free(self, name: str) -> Path:
+        stamp = clock.now().strftime("%Y%m%dT%H%M%S")
+        for number in range(1, 10_000):
+            path = self.folder / f"{name}.{stamp}-{number}"
+            if not path.exists():
+                return path
+        raise FileExistsError(f"{self.folder} has no free name for {name}")

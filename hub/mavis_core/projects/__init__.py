@@ -1,0 +1,1 @@
+"""Projects, their members and their environments. Who may see what begins here."""

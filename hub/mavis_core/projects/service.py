@@ -1,0 +1,232 @@
+"""Projects and their members: create, look up, give roles. `Projects.authorize` guards the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from mavis_core import clock, records
+from mavis_core.access import CallContext, Permission, Principal, Role
+from mavis_core.db import Database, tables
+from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.errors import Conflict, NotFound
+from mavis_core.ids import new_id
+from mavis_core.projects.model import (
+    Member,
+    Membership,
+    Project,
+    check_name,
+    check_subject,
+    check_text,
+    subjects_of,
+)
+
+__all__ = ["Projects", "audit"]
+
+
+def audit(
+    ctx: CallContext, action: str, thing: str, summary: str, *, project: str | None = None
+) -> records.Record:
+    """Return the record of a change that a call made and that its transaction completes."""
+    return records.Record(
+        kind=records.Kind.AUDIT,
+        phase=records.Phase.EVENT,
+        outcome=records.Outcome.OK,
+        action=action,
+        person=ctx.principal.name,
+        object=thing,
+        summary=summary,
+        project=project,
+        correlation_id=ctx.correlation_id,
+        request_id=ctx.request_id,
+        source=ctx.source,
+    )
+
+
+class Projects:
+    """The projects of this appliance.
+
+    Parameters
+    ----------
+    database
+        The main database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, ctx: CallContext, *, name: str, title: str) -> Membership:
+        """Make a project whose first administrator is the caller.
+
+        Raises
+        ------
+        Conflict
+            There is a project of that name.
+        """
+        ctx.require(Permission.PROJECT_CREATE)
+        project = Project(
+            id=new_id("prj"),
+            name=check_name(name),
+            title=check_text(title, field="title") or name,
+            created_at=clock.now(),
+            created_by=ctx.principal.name,
+        )
+        table = tables.projects
+        with self._database.write() as tx:
+            if tx.scalar(sa.select(table.c.id).where(table.c.name == project.name)):
+                raise Conflict(f"There is a project {name!r} already", mend="Choose another name.")
+            tx.execute(sa.insert(table).values(**_row(project)))
+            _put_member(tx, project.id, f"user:{ctx.principal.name}", Role.ADMIN, ctx)
+            records.write(
+                tx,
+                audit(ctx, "project.create", name, f"Project {name} created", project=project.id),
+            )
+        return Membership(project, frozenset({Role.ADMIN}))
+
+    def authorize(self, ctx: CallContext, reference: str, permission: Permission) -> Membership:
+        """Return the project named by `reference` where the caller has `permission` in it.
+
+        Parameters
+        ----------
+        reference
+            A project's name or id.
+
+        Raises
+        ------
+        NotFound
+            There is no such project, or the caller is no member: the two look the same.
+        Forbidden
+            The caller is a member with too low a role, or the token lacks the scope.
+        """
+        table = tables.projects
+        with self._database.read() as tx:
+            row = (
+                tx.execute(
+                    sa.select(table).where((table.c.name == reference) | (table.c.id == reference))
+                )
+                .mappings()
+                .one_or_none()
+            )
+            roles = roles_in(tx, ctx.principal, row["id"]) if row else frozenset()
+        if row is None or not roles:
+            raise NotFound(
+                f"No project {reference[:60]!r} that {ctx.principal.name} may see",
+                mend="`mavis project list` shows yours; a project's administrator adds members.",
+            )
+        ctx.require(permission, roles)
+        return Membership(Project(**row), roles)
+
+    def list(self, ctx: CallContext, want: PageRequest) -> Page[Membership]:
+        """Return the projects in which the caller has any role."""
+        table, member = tables.projects, tables.members
+        mine = sa.select(member.c.project_id).where(
+            member.c.subject.in_(subjects_of(ctx.principal))
+        )
+        with self._database.read() as tx:
+            return fetch(
+                tx,
+                sa.select(table).where(table.c.id.in_(mine)),
+                table.c.id,
+                want,
+                lambda row: Membership(Project(**row), roles_in(tx, ctx.principal, row["id"])),
+            )
+
+    def members(self, ctx: CallContext, reference: str) -> tuple[Member, ...]:
+        """Return who has which role."""
+        project = self.authorize(ctx, reference, Permission.PROJECT_READ).project
+        table = tables.members
+        query = sa.select(table).where(table.c.project_id == project.id).order_by(table.c.subject)
+        with self._database.read() as tx:
+            return tuple(
+                Member(row.subject, Role(row.role), row.added_at, row.added_by)
+                for row in tx.execute(query)
+            )
+
+    def put_member(self, ctx: CallContext, reference: str, subject: str, role: Role) -> None:
+        """Give `subject` the one role `role`; an earlier one ends."""
+        project = self.authorize(ctx, reference, Permission.MEMBER_WRITE).project
+        check_subject(subject)
+        with self._database.write() as tx:
+            _remove_member(tx, project.id, subject)
+            _put_member(tx, project.id, subject, role, ctx)
+            _keep_an_administrator(tx, project)
+            summary = f"{subject} is {role} of {project.name}"
+            records.write(tx, audit(ctx, "member.put", subject, summary, project=project.id))
+
+    def remove_member(self, ctx: CallContext, reference: str, subject: str) -> None:
+        """End the membership of `subject`.
+
+        Raises
+        ------
+        NotFound
+            It is no member.
+        Conflict
+            It is the last administrator.
+        """
+        project = self.authorize(ctx, reference, Permission.MEMBER_WRITE).project
+        check_subject(subject)
+        with self._database.write() as tx:
+            if not _remove_member(tx, project.id, subject):
+                raise NotFound(f"{subject} is no member of {project.name}")
+            _keep_an_administrator(tx, project)
+            summary = f"{subject} is no longer a member of {project.name}"
+            records.write(tx, audit(ctx, "member.remove", subject, summary, project=project.id))
+
+    def still_may(self, ctx: CallContext, project_id: str, permission: Permission) -> None:
+        """Check once more, before work begins, what was allowed when it was asked for.
+
+        Raises
+        ------
+        Forbidden
+            The person has lost the role since.
+        """
+        with self._database.read() as tx:
+            ctx.require(permission, roles_in(tx, ctx.principal, project_id))
+
+
+def roles_in(tx: sa.Connection, principal: Principal, project_id: str) -> frozenset[Role]:
+    """Return the roles of `principal` in a project, by name and by group."""
+    table = tables.members
+    query = sa.select(table.c.role).where(
+        table.c.project_id == project_id, table.c.subject.in_(subjects_of(principal))
+    )
+    return frozenset(Role(role) for role in tx.scalars(query))
+
+
+def _row(project: Project) -> dict[str, object]:
+    return {name: getattr(project, name) for name in Project.__slots__}
+
+
+def _put_member(
+    tx: sa.Connection, project_id: str, subject: str, role: Role, ctx: CallContext
+) -> None:
+    tx.execute(
+        sa.insert(tables.members).values(
+            project_id=project_id,
+            subject=subject,
+            role=role,
+            added_at=clock.now(),
+            added_by=ctx.principal.name,
+        )
+    )
+
+
+def _remove_member(tx: sa.Connection, project_id: str, subject: str) -> bool:
+    table = tables.members
+    removed = tx.execute(
+        sa.delete(table).where(table.c.project_id == project_id, table.c.subject == subject)
+    )
+    return removed.rowcount > 0
+
+
+def _keep_an_administrator(tx: sa.Connection, project: Project) -> None:
+    table = tables.members
+    roles: Collection[str] = tx.scalars(
+        sa.select(table.c.role).where(table.c.project_id == project.id)
+    ).all()
+    if Role.ADMIN not in roles:
+        raise Conflict(
+            f"{project.name} would be left without an administrator",
+            mend="Give somebody else the role admin first.",
+        )

@@ -1,0 +1,1 @@
+"""Protection: snapshots of instances, and what they can be restored from."""

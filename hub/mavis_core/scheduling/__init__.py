@@ -1,0 +1,1 @@
+"""Runs: one execution of a job, from the request to its outcome, over crashes and attempts."""

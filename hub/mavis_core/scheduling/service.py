@@ -1,0 +1,266 @@
+"""Asking for work: preview a job, apply a preview, start what needs none, follow Runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core import clock, records
+from mavis_core.access import CallContext, Permission
+from mavis_core.changes import previews
+from mavis_core.changes.model import Plan, Preview
+from mavis_core.db import Database, tables
+from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.errors import ConfirmationNeeded, Conflict, InvalidInput, NotFound
+from mavis_core.ids import new_id
+from mavis_core.projects.service import Projects
+from mavis_core.scheduling import store
+from mavis_core.scheduling.jobs import Job, PlanRequest, bind
+from mavis_core.scheduling.model import Run, RunState
+
+__all__ = ["Runs"]
+
+_MAX_KEY = 200
+
+
+class Runs:
+    """The Runs of all projects, for those who ask for them.
+
+    Parameters
+    ----------
+    database
+        The main database.
+    projects
+        Guards every call.
+    jobs
+        What Mavis can do, by action.
+    """
+
+    def __init__(self, database: Database, projects: Projects, jobs: Mapping[str, Job]) -> None:
+        self._database = database
+        self._projects = projects
+        self._jobs = jobs
+
+    def preview(
+        self,
+        ctx: CallContext,
+        reference: str,
+        *,
+        action: str,
+        resource: str | None,
+        arguments: Mapping[str, Any],
+    ) -> Preview:
+        """Return exactly what a job would do, and keep it so that it can be applied.
+
+        Raises
+        ------
+        InvalidInput
+            There is no such action, or an argument is bad.
+        NotFound
+            The project, or the resource in it, does not exist.
+        """
+        job = self._job(action)
+        # Whoever may see the resource may see what would happen; applying asks for more.
+        project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
+        request = PlanRequest(project, resource, arguments)
+        with self._database.write() as tx:
+            return previews.keep(tx, ctx, bind(job.plan(tx, request), request))
+
+    def apply(
+        self,
+        ctx: CallContext,
+        reference: str,
+        preview_id: str,
+        *,
+        hash: str,
+        confirm: str | None,
+        idempotency_key: str | None,
+    ) -> Run:
+        """Carry out a preview as it was shown.
+
+        Applying the same preview again returns the same Run.
+
+        Raises
+        ------
+        PlanChanged
+            It expired, or the same request would now do something else.
+        ConfirmationNeeded
+            It interrupts or destroys and the project's name was not typed.
+        """
+        project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
+        with self._database.read() as tx:
+            action = previews.load(tx, ctx, project.id, preview_id).plan.action
+        job = self._job(action)
+        self._projects.authorize(ctx, reference, job.permission)
+        with self._database.write() as tx:
+            preview = previews.load(tx, ctx, project.id, preview_id)
+            if preview.run_id is not None and hash == preview.hash:
+                return store.load(tx, preview.run_id)
+            asked = preview.plan.arguments["request"]
+            request = PlanRequest(project, asked["resource"], asked["arguments"])
+            now_plan = bind(job.plan(tx, request), request)
+            previews.check_applicable(preview, now_plan, hash=hash, confirm=confirm)
+            run = self._enqueue(tx, ctx, job, now_plan, idempotency_key)
+            previews.mark_applied(tx, preview, run.id)
+        return run
+
+    def start(
+        self,
+        ctx: CallContext,
+        reference: str,
+        *,
+        action: str,
+        resource: str | None,
+        arguments: Mapping[str, Any],
+        idempotency_key: str | None,
+    ) -> Run:
+        """Carry out a job that neither interrupts nor destroys, without a preview before it.
+
+        Raises
+        ------
+        ConfirmationNeeded
+            It does interrupt or destroy: ask for a preview and apply that.
+        Conflict
+            The idempotency key was used for another request.
+        """
+        job = self._job(action)
+        project = self._projects.authorize(ctx, reference, job.permission).project
+        request = PlanRequest(project, resource, arguments)
+        with self._database.write() as tx:
+            wanted = _request_hash(action, request)
+            if earlier := _earlier(tx, ctx, project.id, idempotency_key, wanted):
+                return earlier
+            plan = bind(job.plan(tx, request), request)
+            if plan.severity.needs_confirmation:
+                raise ConfirmationNeeded(f"{action} {plan.severity} {plan.subject}")
+            return self._enqueue(tx, ctx, job, plan, idempotency_key)
+
+    def list(
+        self, ctx: CallContext, reference: str, want: PageRequest, *, state: str | None = None
+    ) -> Page[Run]:
+        """Return the project's Runs, newest first, without their steps."""
+        project = self._projects.authorize(ctx, reference, Permission.RUN_READ).project
+        table = tables.runs
+        query = sa.select(table).where(table.c.project_id == project.id)
+        if state is not None:
+            if state not in list(RunState):
+                known = ", ".join(RunState)
+                raise InvalidInput(f"No state {state[:40]!r}; use {known}", field="state")
+            query = query.where(table.c.state == state)
+        with self._database.read() as tx:
+            return fetch(tx, query, table.c.id, want, store.run_of, newest_first=True)
+
+    def get(self, ctx: CallContext, reference: str, run_id: str) -> Run:
+        """Return one Run with its steps.
+
+        Raises
+        ------
+        NotFound
+            The project has no such Run.
+        """
+        project = self._projects.authorize(ctx, reference, Permission.RUN_READ).project
+        with self._database.read() as tx:
+            run = store.load(tx, run_id)
+        if run.project_id != project.id:
+            raise NotFound(f"No Run {run_id[:60]!r} in {project.name}")
+        return run
+
+    def _job(self, action: str) -> Job:
+        if action not in self._jobs:
+            known = ", ".join(sorted(self._jobs))
+            raise InvalidInput(f"No action {action[:60]!r}; there are {known}", field="action")
+        return self._jobs[action]
+
+    def _enqueue(
+        self, tx: sa.Connection, ctx: CallContext, job: Job, plan: Plan, key: str | None
+    ) -> Run:
+        run = Run(
+            id=new_id("run"),
+            project_id=plan.project_id,
+            kind=job.action,
+            state=RunState.QUEUED,
+            subject=plan.subject,
+            plan=plan,
+            plan_hash=plan.hash,
+            person=ctx.principal.name,
+            groups=ctx.principal.groups,
+            scopes=ctx.scopes,
+            correlation_id=ctx.correlation_id,
+            request_id=ctx.request_id,
+            created_at=clock.now(),
+            started_at=None,
+            finished_at=None,
+            attempt=0,
+            flow_run=None,
+            result={},
+            error=None,
+        )
+        asked = plan.arguments["request"]
+        wanted = _hash({"action": job.action, **asked})
+        store.insert(tx, run, idempotency_key=key, request_hash=wanted)
+        job.accepted(tx, run)
+        records.write(
+            tx,
+            records.Record(
+                kind=records.Kind.AUDIT,
+                phase=records.Phase.INTENT,
+                action=job.action,
+                project=run.project_id,
+                person=run.person,
+                object=run.subject,
+                summary=f"{run.person} asked for {job.action} of {run.subject}",
+                correlation_id=run.correlation_id,
+                request_id=run.request_id,
+                source=ctx.source,
+                data={"run": run.id, "plan_hash": run.plan_hash, "effects": len(plan.effects)},
+            ),
+        )
+        return run
+
+
+def _request_hash(action: str, request: PlanRequest) -> str:
+    return _hash(
+        {"action": action, "resource": request.resource, "arguments": dict(request.arguments)}
+    )
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _earlier(
+    tx: sa.Connection, ctx: CallContext, project_id: str, key: str | None, wanted: str
+) -> Run | None:
+    """Return the Run that the same caller asked for with the same idempotency key."""
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
+        raise InvalidInput(
+            f"An Idempotency-Key is 1 to {_MAX_KEY} printable characters", field="Idempotency-Key"
+        )
+    table = tables.runs
+    row = (
+        tx.execute(
+            sa.select(table).where(
+                table.c.project_id == project_id,
+                table.c.person == ctx.principal.name,
+                table.c.idempotency_key == key,
+            )
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    if row["request_hash"] != wanted:
+        raise Conflict(
+            "This Idempotency-Key was used for another request",
+            mend="Use a new key for a new request.",
+            field="Idempotency-Key",
+        )
+    return store.run_of(row)

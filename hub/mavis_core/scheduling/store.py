@@ -1,0 +1,104 @@
+"""Rows of Runs and steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core.access import Scope
+from mavis_core.changes.model import Plan
+from mavis_core.db import tables
+from mavis_core.errors import NotFound
+from mavis_core.scheduling.model import Run, RunState, Step, StepState
+
+__all__ = ["insert", "load", "run_of", "steps_of", "update"]
+
+
+def insert(tx: sa.Connection, run: Run, *, idempotency_key: str | None, request_hash: str) -> None:
+    """Write a new Run."""
+    tx.execute(
+        sa.insert(tables.runs).values(
+            id=run.id,
+            project_id=run.project_id,
+            kind=run.kind,
+            state=run.state,
+            subject=run.subject,
+            plan=run.plan.to_json(),
+            plan_hash=run.plan_hash,
+            person=run.person,
+            groups=sorted(run.groups),
+            scopes=sorted(run.scopes),
+            correlation_id=run.correlation_id,
+            request_id=run.request_id,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+            created_at=run.created_at,
+            attempt=run.attempt,
+            result={},
+        )
+    )
+
+
+def load(tx: sa.Connection, run_id: str) -> Run:
+    """Return a Run with its steps.
+
+    Raises
+    ------
+    NotFound
+        There is none of that id.
+    """
+    row = tx.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"No Run {run_id[:60]!r}")
+    return run_of(row, steps_of(tx, run_id))
+
+
+def update(tx: sa.Connection, run_id: str, *where: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Change a Run where it is as `where` says; return whether it was."""
+    table = tables.runs
+    done = tx.execute(sa.update(table).where(table.c.id == run_id, *where).values(**values))
+    return done.rowcount == 1
+
+
+def steps_of(tx: sa.Connection, run_id: str) -> tuple[Step, ...]:
+    """Return a Run's steps in order."""
+    table = tables.steps
+    query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position)
+    return tuple(
+        Step(
+            row.name,
+            StepState(row.state),
+            row.detail,
+            row.progress_percent,
+            row.started_at,
+            row.finished_at,
+        )
+        for row in tx.execute(query)
+    )
+
+
+def run_of(row: sa.RowMapping, steps: tuple[Step, ...] = ()) -> Run:
+    """Return the Run of a row."""
+    return Run(
+        id=row["id"],
+        project_id=row["project_id"],
+        kind=row["kind"],
+        state=RunState(row["state"]),
+        subject=row["subject"],
+        plan=Plan.from_json(row["plan"]),
+        plan_hash=row["plan_hash"],
+        person=row["person"],
+        groups=frozenset(row["groups"]),
+        scopes=frozenset(Scope(scope) for scope in row["scopes"]),
+        correlation_id=row["correlation_id"],
+        request_id=row["request_id"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        attempt=row["attempt"],
+        flow_run=row["flow_run"],
+        result=row["result"],
+        error=row["error"],
+        steps=steps,
+    )

@@ -1,0 +1,1 @@
+"""The processes on the appliance: their table, composition and command line."""

@@ -1,0 +1,97 @@
+"""The api process: ``python -m mavis_hub.api``. REST API, start page, Prefect behind the login."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from mavis_core import config
+from mavis_core.bootstrap import ApiApp, api_app
+from mavis_core.config import Config
+from mavis_core.errors import MavisError
+from mavis_ext.app import PREFIX, make_application, make_services
+from mavis_ext.base import Services
+from mavis_ext.prefect_proxy import prefect_rules
+from mavis_hub.hub_identity import HubIdentity, hub_oauth
+from mavis_hub.pages import page_rules, send_to_login
+
+__all__ = ["main"]
+
+_log = logging.getLogger("mavis.api")
+_READ_AT_MOST = 64 * 1024 * 1024  # more than any body that is taken: its sender gets an answer
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        settings = config.load()
+        app = api_app(settings)
+    except MavisError as exc:
+        sys.stderr.write(f"{exc.message}\n{exc.mend}\n")
+        return 1
+    try:
+        asyncio.run(_serve(settings, app))
+    except OSError as exc:
+        sys.stderr.write(f"The port {settings.ports.api} cannot be used: {exc.strerror}\n")
+        return 1
+    finally:
+        app.close()
+    return 0
+
+
+async def _serve(settings: Config, app: ApiApp) -> None:
+    identity = HubIdentity(hub_oauth(settings))
+    services = make_services(app, identity)
+    server = HTTPServer(
+        _application(settings, services, identity),
+        xheaders=True,
+        trusted_downstream=["127.0.0.1"],
+        max_body_size=_READ_AT_MOST,
+        idle_connection_timeout=120,
+        body_timeout=60,
+    )
+    server.listen(settings.ports.api, "127.0.0.1")
+    _log.info("REST API on port %d", settings.ports.api)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    server.stop()
+    await server.close_all_connections()
+    services.database.close()
+    services.logs.close()
+
+
+def _application(settings: Config, services: Services, identity: HubIdentity) -> Application:
+    prefect = prefect_rules(
+        prefix=f"{PREFIX}/prefect",
+        upstream=f"http://127.0.0.1:{settings.ports.prefect}",
+        secret=settings.read_secret("api", "prefect-auth"),
+        identify=identity.browser,
+        login=lambda handler: send_to_login(handler, identity.auth),
+    )
+    return make_application(
+        services,
+        *prefect,
+        *page_rules(services, identity),
+        cookie_secret=settings.read_secret("api", "api-cookie-secret"),
+        autoreload=False,
+        serve_traceback=False,
+        log_function=_log_request,
+    )
+
+
+def _log_request(handler: object) -> None:
+    """Do nothing: the edge proxy writes the access log; errors are logged where they happen."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,340 @@
+"""The log process: ``python -m mavis_hub.log_service``.
+
+Drains the outbox into journal and index and answers queries, as HTTP over a Unix socket:
+
+* ``GET /health``: `mavis_core.logs.Health`; always 200 while the process runs.
+* ``GET /records``: a page of records; the parameters are those of `mavis_core.logs.Query`.
+
+Which projects a person may see is decided by the api process; this process answers whoever it
+trusts. That is: a caller whose Unix user is root, this process's own or ``mavis-api``, *and* who
+sends the secret as a bearer token, on every route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import http
+import json
+import logging
+import os
+import pwd
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.netutil import bind_unix_socket
+from tornado.web import Application, HTTPError, RequestHandler
+
+from mavis_core import config as settings
+from mavis_core.config import Config
+from mavis_core.db import open_database
+from mavis_core.errors import (
+    Forbidden,
+    Internal,
+    InvalidInput,
+    MavisError,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from mavis_core.ids import new_id
+from mavis_core.logs import Drain, Health, Index, Journal, Page, Quarantine, Query, RecordSource
+from mavis_core.records import Outbox
+
+__all__ = ["LogService", "main", "serve"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_API_USER = "mavis-api"
+_QUERY_THREADS = 4
+_MAX_WAITING = 32
+_MAX_BODY_BYTES = 1024
+_UCRED = struct.Struct("3i")  # struct ucred of unix(7): process, user, group
+
+
+@dataclass(frozen=True, slots=True)
+class LogService:
+    """The parts of the log process, open."""
+
+    source: RecordSource
+    journal: Journal
+    index: Index
+    drain: Drain
+    quarantine: Quarantine
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        source: RecordSource,
+        closers: ExitStack,
+        on_fatal: Callable[[], None] = lambda: None,
+    ) -> LogService:
+        """Open journal and index in `folder`; `closers` closes them.
+
+        Raises
+        ------
+        Conflict
+            Another process has them open.
+        """
+        quarantine = Quarantine(folder / "quarantine")
+        journal = closers.enter_context(closing(Journal(folder, quarantine)))
+        index = closers.enter_context(closing(Index(folder / "index.duckdb", quarantine)))
+        drain = Drain(source, journal, index, quarantine, on_fatal=on_fatal)
+        closers.callback(_stop, drain)
+        return cls(source, journal, index, drain, quarantine)
+
+    def health(self) -> Health:
+        """Return how the process is."""
+        error = self.drain.error
+        try:
+            backlog = self.source.backlog()
+        except Unavailable as exc:
+            backlog, error = None, exc.message
+        state = self.index.state
+        status = "ok" if self.index.ready else "starting"
+        return Health(
+            status="degraded" if error else status,
+            backlog=backlog,
+            indexed=state.records,
+            journal_bytes=self.journal.size_bytes,
+            last_record_time=state.last_time,
+            damaged_lines=state.damaged,
+            quarantined=self.quarantine.count,
+            error=error,
+        )
+
+
+def _stop(drain: Drain) -> None:
+    if not drain.stop():
+        # It hangs in the database. Closing the journal under it could harm; ending does not:
+        # everything here bears a kill.
+        logger.warning("logs.killed_itself")
+        os._exit(0)
+
+
+class _Pool:
+    """Threads for queries, with a bound on those who wait."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_QUERY_THREADS, thread_name_prefix="log-query")
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        if self._waiting >= _MAX_WAITING:
+            raise Unavailable("The log process has too many queries at hand", retry_after_s=1)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Handler(RequestHandler):
+    """Lets nobody through whom the process does not trust; tells errors as problem+json."""
+
+    def initialize(
+        self, *, service: LogService, pool: _Pool, token: str, users: frozenset[int]
+    ) -> None:
+        self._service = service
+        self._pool = pool
+        self._token = token
+        self._users = users
+        self._request_id = self.request.headers.get("X-Request-Id") or new_id("req")
+
+    def prepare(self) -> None:
+        user = _peer(self.request.connection)
+        if user not in self._users:
+            raise Forbidden(f"Unix user {user} may not ask the log process", mend="Ask the api.")
+        sent = self.request.headers.get("Authorization", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(sent, f"Bearer {self._token}".encode()):
+            raise Unauthenticated(
+                "The log process wants its secret", mend="Send `Authorization: Bearer …`."
+            )
+
+    async def answer(self, work: Callable[[], Page | Health]) -> None:
+        """Send what `work` returns; it runs, and becomes text, outside the loop."""
+        text = await self._pool.run(
+            lambda: json.dumps(work().to_json(), ensure_ascii=False, separators=(",", ":"))
+        )
+        self.set_header("Content-Type", "application/json")
+        self.finish(text)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        raised = kwargs.get("exc_info", (None, None, None))[1]
+        error = self._ours(raised)
+        status = error.status if isinstance(raised, MavisError) else status_code
+        self.set_status(status)
+        self.set_header("Content-Type", "application/problem+json")
+        self.set_header("X-Request-Id", self._request_id)
+        if error.retry_after_s is not None:
+            self.set_header("Retry-After", str(max(1, round(error.retry_after_s))))
+        self.finish(
+            json.dumps(
+                {
+                    "type": f"urn:mavis:error:{error.code}",
+                    "title": type(error).__name__,
+                    "status": status,
+                    "detail": error.message,
+                    "code": error.code,
+                    "mend": error.mend,
+                    "field": error.field,
+                    "request_id": self._request_id,
+                    "retry_after_s": error.retry_after_s,
+                }
+            )
+        )
+
+    def _ours(self, raised: object) -> MavisError:
+        """Return our error for what a handler, or Tornado itself, raised."""
+        if isinstance(raised, MavisError):
+            return raised
+        if not isinstance(raised, HTTPError):
+            return Internal("The log process failed")
+        if raised.status_code == http.HTTPStatus.BAD_REQUEST:
+            return InvalidInput("The request cannot be read")
+        return NotFound(f"There is no {self.request.method} {self.request.path}")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if not isinstance(value, MavisError | HTTPError):
+            logger.error("request.failed id=%s", self._request_id, exc_info=(typ, value, tb))
+
+
+class _HealthHandler(_Handler):
+    async def get(self) -> None:
+        await self.answer(self._service.health)
+
+
+class _RecordsHandler(_Handler):
+    async def get(self) -> None:
+        query = Query.from_params(_params(self.request.query_arguments))
+        await self.answer(lambda: self._service.index.search(query))
+
+
+class _UnknownHandler(_Handler):
+    def prepare(self) -> None:
+        super().prepare()
+        raise HTTPError(404)
+
+
+def _params(given: Mapping[str, Sequence[bytes]]) -> dict[str, str]:
+    """Return the address's parameters as sent; Tornado's own getter drops control characters."""
+    params = {}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise InvalidInput(f"{name[:60]} was given more than once", field=name)
+        try:
+            params[name] = values[0].decode("utf-8")
+        except UnicodeDecodeError as exc:
+            raise InvalidInput(f"{name[:60]} is not UTF-8", field=name) from exc
+    return params
+
+
+def _peer(connection: object) -> int:
+    """Return the Unix user at the other end, as the kernel knows it."""
+    if not isinstance(connection, HTTP1Connection) or not isinstance(connection.stream, IOStream):
+        return -1
+    own_end = connection.stream.socket
+    packed = own_end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    user: int = _UCRED.unpack(packed)[1]
+    return user
+
+
+def _trusted_users() -> frozenset[int]:
+    users = {os.geteuid(), 0}
+    with suppress(KeyError):  # not isolated, or not yet
+        users.add(pwd.getpwnam(_API_USER).pw_uid)
+    return frozenset(users)
+
+
+def _bind(path: Path) -> socket.socket:
+    """Return a socket that listens at `path`, for the group of its folder.
+
+    The journal's lock is held, so that a file at `path` is what a killed process left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    try:
+        bound = bind_unix_socket(str(path), mode=0o600)
+        os.chown(path, -1, path.parent.stat().st_gid)
+        path.chmod(0o660)
+    except (OSError, ValueError) as exc:
+        raise Unavailable(
+            f"The socket {path} cannot be made: {exc}",
+            mend="Set MAVIS_HOME to a folder with a path of at most 80 characters, for this user.",
+        ) from exc
+    return bound
+
+
+async def serve(config: Config, source: RecordSource) -> bool:
+    """Run until SIGTERM or SIGINT; return False where a failure ended it."""
+    token = config.read_secret("logs", "logs-token")
+    loop, ended, failed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def fail() -> None:
+        loop.call_soon_threadsafe(failed.set)
+        loop.call_soon_threadsafe(ended.set)
+
+    with ExitStack() as closers:
+        service = LogService.open(config.journal, source, closers, fail)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        pool = closers.enter_context(closing(_Pool()))
+        parts = {"service": service, "pool": pool, "token": token, "users": _trusted_users()}
+        server = HTTPServer(
+            _application(parts),
+            idle_connection_timeout=60,
+            body_timeout=5,
+            max_body_size=_MAX_BODY_BYTES,
+        )
+        server.add_socket(_bind(config.logs_socket))
+        closers.callback(config.logs_socket.unlink, missing_ok=True)
+        service.drain.start()
+        logger.info("logs.started socket=%s", config.logs_socket)
+        await ended.wait()
+        server.stop()
+    logger.info("logs.stopped")
+    return not failed.is_set()
+
+
+def _application(parts: dict[str, Any]) -> Application:
+    return Application(
+        [("/health", _HealthHandler, parts), ("/records", _RecordsHandler, parts)],
+        default_handler_class=_UnknownHandler,
+        default_handler_args=parts,
+        log_function=_log_request,
+    )
+
+
+def _log_request(handler: RequestHandler) -> None:
+    logger.debug("request.done path=%s status=%d", handler.request.path, handler.get_status())
+
+
+def main() -> int:
+    """Run the log process; return its exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        config = settings.load()
+        with closing(open_database(config.database_url, pool_size=2)) as database:
+            return 0 if asyncio.run(serve(config, Outbox(database))) else 1
+    except MavisError as exc:
+        print(f"mavis log process: {exc.message}. {exc.mend}", file=sys.stderr)  # noqa: T201 - a line for who started it
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

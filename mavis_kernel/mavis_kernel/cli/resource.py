@@ -1,0 +1,206 @@
+"""``mavis resource``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import click
+
+from mavis_kernel.cli.groups import Group
+from mavis_kernel.cli.options import (
+    common,
+    dry_run_option,
+    in_project,
+    limit_option,
+    no_wait_option,
+    yes_option,
+)
+from mavis_kernel.cli.output import Empty, after, show_list, show_one
+from mavis_kernel.cli.pairs import pair
+from mavis_kernel.cli.plans import apply, show_plan
+from mavis_kernel.cli.runs import follow, show_begun
+from mavis_kernel.cli.state import State
+from mavis_kernel.cli.tables import Column
+from mavis_kernel.cli.times import both, relative
+from mavis_kernel.models import Resource, Run
+
+__all__ = ["resource"]
+
+_KINDS = ("instance", "volume", "volume_snapshot", "image", "network")
+_COLUMNS: tuple[Column[Resource], ...] = (
+    Column("NAME", lambda each: each.name or "-", shrinks=True),
+    Column("KIND", lambda each: each.kind),
+    Column("STATE", lambda each: "gone" if each.gone else each.state, is_state=True),
+    Column("CLOUD ID", lambda each: each.cloud_id),
+    Column("ENVIRONMENT", lambda each: each.environment),
+    Column("REGION", lambda each: each.region),
+    Column("SEEN", lambda each: relative(each.seen_at)),
+)
+
+
+@click.group(cls=Group)
+def resource() -> None:
+    """Machines, volumes and networks."""
+
+
+@resource.command("list")
+@click.option("--kind", type=click.Choice(_KINDS), help="Only this kind.")
+@click.option("--environment", help="Only in this environment.")
+@click.option("--region", help="Only in this region.")
+@click.option("-q", "--query", help="Only with this in name, cloud id or tags.")
+@click.option("--gone", is_flag=True, help="Those too that are gone in the cloud.")
+@limit_option(200)
+@in_project
+@common
+@click.pass_obj
+def list_(
+    state: State,
+    kind: str | None,
+    environment: str | None,
+    region: str | None,
+    query: str | None,
+    gone: bool,
+    limit: int,
+) -> None:
+    """List the resources that were discovered in the project."""
+    project = state.project
+    found = state.client().resources.list(
+        project,
+        kind=kind,
+        environment=environment,
+        region=region,
+        query=query,
+        gone=gone,
+        limit=after(limit),
+    )
+    show_list(
+        state,
+        found,
+        _COLUMNS,
+        id_of=lambda each: each.id,
+        nouns=f"resources in project {project}",
+        empty=Empty(
+            f"Nothing has been discovered in project {project} yet. Look:"
+            f" mavis resource discover -p {project}",
+            f"No resource of project {project} matches. Leave out a filter, or look again:"
+            f" mavis resource discover -p {project}",
+            is_filtered=any((kind, environment, region, query)),
+        ),
+        limit=limit,
+    )
+
+
+@resource.command()
+@click.argument("name")
+@in_project
+@common
+@click.pass_obj
+def show(state: State, name: str) -> None:
+    """Show the resource NAME: a name, a cloud id or an id."""
+    item = state.client().resources.get(state.project, name)
+    fields = [
+        ("Name", item.name),
+        ("Kind", item.kind),
+        ("State", "gone" if item.gone else item.state),
+        ("Cloud id", item.cloud_id),
+        ("Id", item.id),
+        ("Environment", item.environment),
+        ("Account", item.account or ""),
+        ("Region", item.region),
+        ("Seen", both(item.seen_at)),
+        *((name, _detail(value)) for name, value in item.details.items()),
+        *((f"tag {name}", value) for name, value in item.tags.items()),
+    ]
+    show_one(state, item, fields, id_text=item.id)
+
+
+@resource.command()
+@click.option("--environment", help="Look in this environment only.")
+@no_wait_option
+@in_project
+@common
+@click.pass_obj
+def discover(state: State, environment: str | None, no_wait: bool) -> None:
+    """Look for resources in the project's environments."""
+    project = state.project
+    _go_on(state, project, state.client().environments.discover(project, environment), no_wait)
+
+
+@resource.command()
+@click.argument("name")
+@dry_run_option
+@yes_option
+@no_wait_option
+@in_project
+@common
+@click.pass_obj
+def start(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> None:
+    """Start the instance NAME."""
+    _change(state, "resource.start", name, {}, dry_run=dry_run, yes=yes, no_wait=no_wait)
+
+
+@resource.command()
+@click.argument("name")
+@dry_run_option
+@yes_option
+@no_wait_option
+@in_project
+@common
+@click.pass_obj
+def stop(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> None:
+    """Stop the instance NAME, after the project's name is typed."""
+    _change(state, "resource.stop", name, {}, dry_run=dry_run, yes=yes, no_wait=no_wait)
+
+
+@resource.command()
+@click.argument("name")
+@click.argument("tags", type=pair, metavar="KEY=VALUE...", nargs=-1, required=True)
+@dry_run_option
+@yes_option
+@no_wait_option
+@in_project
+@common
+@click.pass_obj
+def tag(
+    state: State,
+    name: str,
+    tags: tuple[tuple[str, str], ...],
+    dry_run: bool,
+    yes: bool,
+    no_wait: bool,
+) -> None:
+    """Set TAGS (KEY=VALUE) on the resource NAME; other tags stay."""
+    arguments = {"tags": dict(tags)}
+    _change(state, "resource.tag", name, arguments, dry_run=dry_run, yes=yes, no_wait=no_wait)
+
+
+def _change(
+    state: State,
+    action: str,
+    name: str,
+    arguments: Mapping[str, object],
+    *,
+    dry_run: bool,
+    yes: bool,
+    no_wait: bool,
+) -> None:
+    project, client = state.project, state.client()
+    preview = client.previews.create(project, action, name, arguments)
+    if dry_run:
+        show_plan(state, preview)
+        return
+    _go_on(state, project, apply(client, project, preview, yes=yes), no_wait)
+
+
+def _go_on(state: State, project: str, begun: Run, no_wait: bool) -> None:
+    if no_wait:
+        show_begun(state, project, begun)
+    else:
+        follow(state, project, begun.id)
+
+
+def _detail(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,62 @@
+"""A Run at the command line: shown, and followed to its end."""
+
+from __future__ import annotations
+
+from mavis_kernel.cli.output import say, show_one
+from mavis_kernel.cli.progress import watch_to_end
+from mavis_kernel.cli.state import State
+from mavis_kernel.cli.times import both, took
+from mavis_kernel.models import Run
+from mavis_kernel.nouns.runs import demand_success
+
+__all__ = ["follow", "show_begun", "show_run"]
+
+
+def follow(state: State, project: str, run_id: str) -> None:
+    """Follow the Run to its end and show it then.
+
+    Raises
+    ------
+    RunFailed
+        It ended failed or refused.
+    """
+    ended = watch_to_end(state.client(), project, run_id)
+    show_run(state, ended)
+    demand_success(ended)
+
+
+def show_begun(state: State, project: str, run: Run) -> None:
+    """Show `run`, which nobody waits for, and how to watch it."""
+    show_run(state, run)
+    say(f"It goes on at the appliance. Watch it: mavis run watch {run.id} -p {project}")
+
+
+def show_run(state: State, run: Run) -> None:
+    """Write `run` as data."""
+    error = run.error
+    fields = [
+        ("Run", run.id),
+        ("Project", run.project or ""),
+        ("Kind", run.kind),
+        ("Subject", run.subject or ""),
+        ("State", run.state),
+        ("Person", run.person or ""),
+        ("Created", both(run.created_at)),
+        ("Took", took(run.started_at, run.finished_at)),
+        ("Attempt", str(run.attempt) if (run.attempt or 1) > 1 else ""),
+        *((f"Step {step.name}", step_text(step.state, step.detail)) for step in run.steps),
+        *((name, _result_text(value)) for name, value in (run.result or {}).items()),
+        ("Error", error.message if error else ""),
+        ("Mend", (error.mend or "") if error else ""),
+        ("Correlation", run.correlation_id or ""),
+    ]
+    show_one(state, run, fields, id_text=run.id)
+
+
+def step_text(state: str, detail: str | None) -> str:
+    """Return the state of a step with its detail."""
+    return f"{state} ({detail})" if detail else state
+
+
+def _result_text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

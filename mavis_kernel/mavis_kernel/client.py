@@ -1,0 +1,106 @@
+"""The client of one appliance, for notebooks and programs.
+
+>>> from mavis_kernel import Mavis
+>>> mavis = Mavis()                                        # doctest: +SKIP
+>>> run = mavis.snapshots.create("shop", "web-1")          # doctest: +SKIP
+>>> mavis.runs.wait("shop", run.id).state                  # doctest: +SKIP
+'succeeded'
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Self
+
+from mavis_kernel.models import Health, Me
+from mavis_kernel.nouns.environments import Environments
+from mavis_kernel.nouns.keys import Keys
+from mavis_kernel.nouns.members import Members
+from mavis_kernel.nouns.previews import Previews
+from mavis_kernel.nouns.projects import Projects
+from mavis_kernel.nouns.records import Records
+from mavis_kernel.nouns.resources import Resources
+from mavis_kernel.nouns.runs import Runs
+from mavis_kernel.nouns.snapshots import Snapshots
+from mavis_kernel.settings import Settings, for_program
+from mavis_kernel.transport import RetryPolicy, Transport
+
+__all__ = ["Mavis"]
+
+
+class Mavis:
+    """One appliance, asked as one person. Synchronous, safe for threads, a context manager.
+
+    Parameters
+    ----------
+    url
+        The appliance's address; None takes ``MAVIS_URL`` or the login of `mavis login`.
+    token
+        A Hub token; None takes ``MAVIS_TOKEN``, in a single-user server its own
+        ``JUPYTERHUB_API_TOKEN``, or the login.
+    ca_file
+        Certificates (PEM) to trust instead of the system's; None takes ``MAVIS_CA_FILE``.
+    retry
+        How often to try; None for the default.
+    settings
+        All of the above, decided elsewhere; the rest and the environment are not looked at.
+
+    Raises
+    ------
+    NotLoggedIn
+        No appliance is named anywhere.
+    BadSettings
+        What is named cannot be right.
+
+    Notes
+    -----
+    Lists are iterators that fetch page after page. Every error is a
+    `mavis_kernel.errors.MavisError`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings or for_program(url, token, ca_file)
+        self._transport = transport = Transport(settings, retry=retry)
+        self.projects = Projects(transport)
+        self.members = Members(transport)
+        self.keys = Keys(transport)
+        self.environments = Environments(transport)
+        self.resources = Resources(transport)
+        self.previews = Previews(transport)
+        self.snapshots = Snapshots(transport)
+        self.runs = Runs(transport)
+        self.records = Records(transport)
+
+    def __repr__(self) -> str:
+        return f"<Mavis {self.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The appliance's address, ending in ``/services/mavis``."""
+        return self._transport.settings.url
+
+    def health(self) -> Health:
+        """Return the appliance's health; needs no token."""
+        return Health.from_json(self._transport.get("/health"))
+
+    def me(self) -> Me:
+        """Return who asks, as the appliance sees them."""
+        return Me.from_json(self._transport.get("/me"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()

@@ -1,0 +1,68 @@
+"""Previews: plan a change, read it, apply exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mavis_kernel.models import Preview, Run
+from mavis_kernel.transport import Transport, segment
+
+__all__ = ["Previews"]
+
+
+class Previews:
+    """Plans of changes to a project."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        project: str,
+        action: str,
+        resource: str,
+        arguments: Mapping[str, object] | None = None,
+    ) -> Preview:
+        """Return what `action` would do. Nothing is changed.
+
+        Parameters
+        ----------
+        project
+            Name or id.
+        action
+            ``resource.start``, ``resource.stop``, ``resource.tag`` or ``snapshot.create``.
+        resource
+            Id, cloud id or name.
+        arguments
+            For ``resource.tag`` ``{"tags": {...}}``, for ``snapshot.create``
+            ``{"description": ...}``.
+        """
+        body = {"action": action, "resource": resource, "arguments": dict(arguments or {})}
+        answer = self._transport.post(f"/projects/{segment(project)}/previews", body)
+        return Preview.from_json(answer.body)
+
+    def apply(self, project: str, preview: Preview, *, confirm: str | None = None) -> Run:
+        """Begin what `preview` says.
+
+        Parameters
+        ----------
+        project
+            Name or id.
+        preview
+            What was read and is wanted.
+        confirm
+            What ``preview.confirm`` says, where it says something: that somebody has read
+            the preview and typed it.
+
+        Raises
+        ------
+        PlanChanged
+            Something else would happen now, or the preview has expired.
+        ConfirmationNeeded
+            `confirm` is missing or another name.
+        """
+        body: dict[str, object] = {"hash": preview.hash}
+        if confirm is not None:
+            body["confirm"] = confirm
+        path = f"/projects/{segment(project)}/previews/{segment(preview.id)}/apply"
+        return Run.from_json(self._transport.post(path, body).body)

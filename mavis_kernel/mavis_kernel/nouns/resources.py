@@ -1,0 +1,72 @@
+"""Resources: what was discovered in the environments of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mavis_kernel.errors import NotFound
+from mavis_kernel.models import Resource
+from mavis_kernel.transport import Transport, segment
+
+__all__ = ["Resources"]
+
+# A strict proxy refuses these in a path, quoted or not; a resource's name may hold them.
+_NOT_FOR_A_PATH = frozenset("/\\;%?#")
+
+
+class Resources:
+    """The resources of a project."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        project: str,
+        *,
+        kind: str | None = None,
+        environment: str | None = None,
+        region: str | None = None,
+        query: str | None = None,
+        gone: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Resource]:
+        """Yield the resources of `project` that match every filter given.
+
+        Parameters
+        ----------
+        project
+            Name or id.
+        kind, environment, region
+            Exactly this; None for any.
+        query
+            A part of name, cloud id or tags.
+        gone
+            Yield what the last discovery did not meet any more, too.
+        limit
+            Yield at most so many; None for all.
+        """
+        params = {
+            "kind": kind,
+            "environment": environment,
+            "region": region,
+            "q": query,
+            "gone": "true" if gone else None,
+        }
+        for item in self._transport.pages(_path(project), params, limit=limit):
+            yield Resource.from_json(item)
+
+    def get(self, project: str, resource: str) -> Resource:
+        """Return the resource with the id, cloud id or name `resource`."""
+        if _NOT_FOR_A_PATH.isdisjoint(resource):
+            return Resource.from_json(
+                self._transport.get(f"{_path(project)}/{segment(resource)}"),
+            )
+        for each in self.list(project, query=resource):
+            if each.name == resource:
+                return each
+        raise NotFound(f"There is no resource {resource!r} in project {project}.")
+
+
+def _path(project: str) -> str:
+    return f"/projects/{segment(project)}/resources"

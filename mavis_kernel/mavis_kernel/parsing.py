@@ -1,0 +1,174 @@
+"""JSON objects into frozen dataclasses, once, at the edge.
+
+The reader follows the annotations of a `Model`. A member that the model does not know is kept
+in `Model.raw` and otherwise ignored, so that a newer appliance serves an older client. A member
+that the model needs and does not find is an error that names it.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+
+from mavis_kernel.errors import UnexpectedAnswer
+
+__all__ = ["JsonObject", "Model"]
+
+JsonObject = Mapping[str, object]
+
+_Reader = Callable[[object, str], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """An object of the appliance's contract.
+
+    Parameters
+    ----------
+    raw
+        The JSON object as it was received, with members that this client does not know.
+    """
+
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, data: object, where: str = "") -> Self:
+        """Return the object that `data` describes.
+
+        Parameters
+        ----------
+        data
+            A decoded JSON object.
+        where
+            The path to `data` in the answer, for messages.
+
+        Raises
+        ------
+        UnexpectedAnswer
+            `data` is no object, lacks a member, or has one of another type.
+        """
+        where = where or cls.__name__
+        if not isinstance(data, Mapping):
+            raise _mismatch(where, "an object", data)
+        values: dict[str, Any] = {"raw": data}
+        kind: Any = cls  # a class is hashable, which mypy does not believe of type[Self]
+        for name, needed, read in _members(kind):
+            if name in data:
+                values[name] = read(data[name], f"{where}.{name}")
+            elif needed:
+                raise UnexpectedAnswer(f"The appliance's answer has no {where}.{name}.")
+        return cls(**values)
+
+
+@cache
+def _members(cls: Any) -> tuple[tuple[str, bool, _Reader], ...]:
+    """Return name, whether it must be there, and reader of each member of the model `cls`."""
+    hints = get_type_hints(cls)
+    return tuple(
+        (
+            each.name,
+            each.default is MISSING and each.default_factory is MISSING,
+            _reader(hints[each.name]),
+        )
+        for each in fields(cls)
+        if each.name != "raw"
+    )
+
+
+def _reader(hint: Any) -> _Reader:
+    """Return what reads a value of the annotated type `hint`."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        (inner,) = (each for each in arguments if each is not type(None))
+        return _nullable(_reader(inner))
+    if origin is tuple:
+        return _list_of(_reader(arguments[0]))
+    if origin is Mapping:
+        return _object_of(_SCALARS.get(arguments[1], _anything))
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    reader: _Reader = hint.from_json
+    return reader
+
+
+def _nullable(read: _Reader) -> _Reader:
+    return lambda value, where: None if value is None else read(value, where)
+
+
+def _list_of(read: _Reader) -> _Reader:
+    def read_list(value: object, where: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _mismatch(where, "a list", value)
+        return tuple(read(each, f"{where}[{index}]") for index, each in enumerate(value))
+
+    return read_list
+
+
+def _object_of(read: _Reader) -> _Reader:
+    def read_object(value: object, where: str) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise _mismatch(where, "an object", value)
+        return {str(name): read(each, f"{where}.{name}") for name, each in value.items()}
+
+    return read_object
+
+
+def _anything(value: object, _where: str) -> object:
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise _mismatch(where, "text", value)
+    return value
+
+
+def _flag(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise _mismatch(where, "true or false", value)
+    return value
+
+
+def _whole(value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _mismatch(where, "a whole number", value)
+    return value
+
+
+def _number(value: object, where: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _mismatch(where, "a number", value)
+    return float(value)
+
+
+def _moment(value: object, where: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_text(value, where))
+    except ValueError as exc:
+        raise _mismatch(where, "a moment (RFC 3339)", value) from exc
+    if moment.tzinfo is None:
+        raise _mismatch(where, "a moment with a zone", value)
+    return moment.astimezone(UTC)
+
+
+_SCALARS: dict[Any, _Reader] = {
+    str: _text,
+    bool: _flag,
+    int: _whole,
+    float: _number,
+    datetime: _moment,
+    object: _anything,
+}
+
+
+def _mismatch(where: str, wanted: str, value: object) -> UnexpectedAnswer:
+    # The type alone: a value of an answer that is not understood may be anything.
+    return UnexpectedAnswer(f"{where} of the appliance's answer is not {wanted}: {_kind(value)}.")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else type(value).__name__

@@ -1,0 +1,229 @@
+"""A small world: the project "shop" in two accounts and two regions.
+
+Made with plain boto3. ``python tests/cloud/seed.py URL`` makes it in a running simulator and
+prints it as JSON, for the demo.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from cloud.accounts import EXTERNAL_ID, MAIN, PARTNER, ec2, role_arn
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import TagTypeDef
+
+REGIONS = ("eu-central-1", "us-east-1")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A machine to make: sizes of its volumes in GiB, the root volume first."""
+
+    name: str
+    role: str
+    sizes: tuple[int, ...]
+    running: bool = True
+
+
+_SHOP = {
+    (MAIN, "eu-central-1"): (
+        _Wanted("web-1", "web", (8, 20)),
+        _Wanted("db-1", "database", (8, 100, 50)),
+        _Wanted("worker-1", "worker", (8,)),
+        _Wanted("worker-2", "worker", (8,), running=False),
+    ),
+    (MAIN, "us-east-1"): (_Wanted("web-2", "web", (8, 20)), _Wanted("db-2", "database", (8, 100))),
+    (PARTNER, "eu-central-1"): (_Wanted("payments-1", "payments", (8, 30)),),
+    (PARTNER, "us-east-1"): (_Wanted("archive-1", "archive", (8, 500), running=False),),
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An instance that was made; its volumes in attachment order, the root volume first."""
+
+    account: str
+    region: str
+    name: str
+    instance_id: str
+    volume_ids: tuple[str, ...]
+    state: str
+
+
+@dataclass(frozen=True)
+class World:
+    """What was made.
+
+    Parameters
+    ----------
+    accounts, regions
+        Each account has each region.
+    role_arn, external_id
+        The way from the main account into the partner's.
+    machines
+        All instances.
+    images
+        Image id by (account, region).
+    snapshots
+        Id of a volume snapshot that is older than Mavis, by (account, region).
+    """
+
+    url: str
+    accounts: tuple[str, ...]
+    regions: tuple[str, ...]
+    role_arn: str
+    external_id: str
+    machines: tuple[Machine, ...]
+    images: dict[tuple[str, str], str]
+    snapshots: dict[tuple[str, str], str]
+
+    def machine(self, name: str) -> Machine:
+        """Return the machine of that name; names are unique in the world."""
+        return next(machine for machine in self.machines if machine.name == name)
+
+    def places(self) -> list[tuple[str, str]]:
+        """Return every pair of account and region."""
+        return [(account, region) for account in self.accounts for region in self.regions]
+
+    def to_json(self) -> str:
+        document = asdict(self)
+        for name in ("images", "snapshots"):
+            document[name] = [
+                {"account": account, "region": region, "id": one}
+                for (account, region), one in getattr(self, name).items()
+            ]
+        return json.dumps(document, indent=2)
+
+
+def seed(url: str) -> World:
+    """Make the world in the simulator at `url`."""
+    machines: list[Machine] = []
+    images: dict[tuple[str, str], str] = {}
+    snapshots: dict[tuple[str, str], str] = {}
+    for place, wanted in _SHOP.items():
+        account, region = place
+        with ec2(url, account, region) as client:
+            images[place] = register_image(client, "shop-base")
+            here = [
+                launch(client, account, region, item.name, item.sizes, image=images[place])
+                for item in wanted
+            ]
+            for machine, item in zip(here, wanted, strict=True):
+                _tag_role(client, machine, item.role)
+                machines.append(machine if item.running else _stop(client, machine))
+            snapshots[place] = _old_snapshot(client, here[0])
+    return World(
+        url=url,
+        accounts=(MAIN, PARTNER),
+        regions=REGIONS,
+        role_arn=role_arn(PARTNER),
+        external_id=EXTERNAL_ID,
+        machines=tuple(machines),
+        images=images,
+        snapshots=snapshots,
+    )
+
+
+def register_image(client: EC2Client, name: str) -> str:
+    """Make a machine image."""
+    return client.register_image(
+        Name=name,
+        Architecture="x86_64",
+        RootDeviceName="/dev/sda1",
+        VirtualizationType="hvm",
+        BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 8}}],
+    )["ImageId"]
+
+
+def launch(
+    client: EC2Client,
+    account: str,
+    region: str,
+    name: str,
+    sizes: Sequence[int],
+    *,
+    image: str,
+    tags: dict[str, str] | None = None,
+) -> Machine:
+    """Make a running instance with encrypted volumes of `sizes` in GiB, the root volume first."""
+    labels = {"app": "shop", "env": "production"} | (tags or {})
+    instance = client.run_instances(
+        ImageId=image,
+        InstanceType="t3.small",
+        MinCount=1,
+        MaxCount=1,
+        BlockDeviceMappings=[
+            {
+                "DeviceName": "/dev/sda1",
+                "Ebs": {"VolumeSize": sizes[0], "VolumeType": "gp3", "Encrypted": True},
+            }
+        ],
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": _tags({"Name": name} | labels)},
+            {"ResourceType": "volume", "Tags": _tags({"Name": f"{name}-root"} | labels)},
+        ],
+    )["Instances"][0]
+    instance_id = instance["InstanceId"]
+    described = client.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
+    volumes = [item["Ebs"]["VolumeId"] for item in described["Instances"][0]["BlockDeviceMappings"]]
+    for number, size in enumerate(sizes[1:], start=1):
+        volume = client.create_volume(
+            AvailabilityZone=instance["Placement"]["AvailabilityZone"],
+            Size=size,
+            VolumeType="gp3",
+            Encrypted=True,
+            TagSpecifications=[
+                {
+                    "ResourceType": "volume",
+                    "Tags": _tags({"Name": f"{name}-data-{number}"} | labels),
+                }
+            ],
+        )["VolumeId"]
+        device = f"/dev/sd{chr(ord('e') + number)}"
+        client.attach_volume(VolumeId=volume, InstanceId=instance_id, Device=device)
+        volumes.append(volume)
+    return Machine(account, region, name, instance_id, tuple(volumes), "running")
+
+
+def _tag_role(client: EC2Client, machine: Machine, role: str) -> None:
+    client.create_tags(Resources=[machine.instance_id], Tags=_tags({"role": role}))
+
+
+def _stop(client: EC2Client, machine: Machine) -> Machine:
+    client.stop_instances(InstanceIds=[machine.instance_id])
+    return Machine(
+        machine.account,
+        machine.region,
+        machine.name,
+        machine.instance_id,
+        machine.volume_ids,
+        "stopped",
+    )
+
+
+def _old_snapshot(client: EC2Client, machine: Machine) -> str:
+    return client.create_snapshot(
+        VolumeId=machine.volume_ids[0],
+        Description="made by hand before Mavis",
+        TagSpecifications=[
+            {"ResourceType": "snapshot", "Tags": _tags({"Name": f"{machine.name}-by-hand"})}
+        ],
+    )["SnapshotId"]
+
+
+def _tags(tags: dict[str, str]) -> list[TagTypeDef]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(seed(sys.argv[1]).to_json() + "\n")

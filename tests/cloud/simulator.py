@@ -1,0 +1,76 @@
+"""The simulator process: moto's application behind the middleware, on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+from cloud.gaps import close_gaps
+from cloud.middleware import Middleware
+
+
+class _QuietHandler(MotoRequestHandler):
+    """The middleware has a better log."""
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        if type == "error":
+            super().log(type, message, *args)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="server.py", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--ready-file", type=Path, help="gets the port when calls are answered")
+    parser.add_argument(
+        "--die-with-parent", action="store_true", help="end when the starting process ends"
+    )
+    options = parser.parse_args(argv)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    close_gaps()
+    application = Middleware(DomainDispatcherApplication(create_backend_app))
+    server = make_server(
+        options.host, options.port, application, threaded=True, request_handler=_QuietHandler
+    )
+    if options.die_with_parent:
+        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    _announce(server.port, options.ready_file)
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+    return 0
+
+
+def _announce(port: int, ready_file: Path | None) -> None:
+    """Tell the port: in the file, whole or not at all, and on standard output."""
+    if ready_file is not None:
+        part = ready_file.with_name(ready_file.name + ".part")
+        part.write_text(f"{port}\n", encoding="ascii")
+        part.rename(ready_file)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.close()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(0)

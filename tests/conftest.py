@@ -1,0 +1,30 @@
+"""Fixtures for all tests.
+
+- `core`: every service of the core over a new SQLite database and the shipped fake cloud
+- `cloud`: that fake cloud
+- `simulator`, `aws_environment`: the AWS simulator, see `cloud.fixtures`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core_double import Core, sqlite_url
+from mavis_core.testing.cloud import FakeCloud
+
+pytest_plugins = ["cloud.fixtures"]
+
+
+@pytest.fixture
+def cloud() -> FakeCloud:
+    return FakeCloud()
+
+
+@pytest.fixture
+def core(tmp_path: Path, cloud: FakeCloud) -> Iterator[Core]:
+    made = Core(sqlite_url(tmp_path), cloud)
+    yield made
+    made.close()

@@ -1,0 +1,193 @@
+"""The core without processes: a real database, the shipped fake cloud, and Runs done in place."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mavis_core.access import CallContext, Principal, Role, Scope
+from mavis_core.changes.ledger import Ledger
+from mavis_core.db import migrate, open_database
+from mavis_core.db.paging import PageRequest
+from mavis_core.errors import Interrupted, MavisError
+from mavis_core.inventory.actions import TagJob, power_jobs
+from mavis_core.inventory.connections import Clouds
+from mavis_core.inventory.discovery import Discover
+from mavis_core.inventory.service import Resources
+from mavis_core.projects.environments import Environments
+from mavis_core.projects.service import Projects
+from mavis_core.protection.service import SnapshotCatalogue
+from mavis_core.protection.snapshots import SnapshotJob
+from mavis_core.records import Outbox, Record
+from mavis_core.scheduling.execution import Attempt, Execution
+from mavis_core.scheduling.model import Run
+from mavis_core.scheduling.service import Runs
+from mavis_core.testing.cloud import FakeCloud, FakeKit
+from mavis_core.vault.sealing import Opener, Sealer, generate
+from mavis_core.vault.service import Vault
+
+ACCOUNT = "111111111111"
+REGION = "here-1"
+PERSON = frozenset({Scope.READ, Scope.OPERATE, Scope.DESTROY})
+KERNEL = frozenset({Scope.READ, Scope.OPERATE})
+PLATFORM = frozenset(Scope)
+
+
+def call(name: str, scopes: frozenset[Scope] = PERSON, *groups: str) -> CallContext:
+    """Return a call by `name` with a token of `scopes`."""
+    return CallContext(Principal(name, frozenset(groups)), scopes, source="test")
+
+
+class Core:
+    """All services over one database; close it at the end."""
+
+    def __init__(self, url: str, cloud: FakeCloud, *, settle_s: float = 0.0) -> None:
+        migrate(url)
+        self.database = open_database(url)
+        self.cloud = cloud
+        self.stop = threading.Event()
+        private, public = generate()
+        kits = {"fake": FakeKit(cloud)}
+        self.projects = Projects(self.database)
+        self.vault = Vault(self.database, Sealer(public), Opener(private))
+        self.environments = Environments(self.database, self.projects, kits)
+        self.resources = Resources(self.database, self.projects)
+        self.snapshots = SnapshotCatalogue(self.database, self.projects)
+        clouds = Clouds(self.database, self.vault, kits, isolated=True)
+        ledger = Ledger(self.database, settle_s=settle_s, stop=self.stop)
+        jobs: tuple[Any, ...] = (
+            Discover(self.database, clouds),
+            *power_jobs(self.database, clouds, ledger),
+            TagJob(self.database, clouds, ledger),
+            SnapshotJob(self.database, clouds, ledger, timeout_s=60, stop=self.stop),
+        )
+        self.jobs = {job.action: job for job in jobs}
+        self.runs = Runs(self.database, self.projects, self.jobs)
+        self.outbox = Outbox(self.database)
+        self._workers = 0
+
+    def worker(self) -> Execution:
+        """Return a new worker."""
+        self._workers += 1
+        name = f"worker-{self._workers}"
+        return Execution(self.database, self.projects, self.jobs, worker=name)
+
+    def begin(self, execution: Execution, flow_run: str | None = None) -> Attempt:
+        """Take up the oldest due Run."""
+        due = execution.due(1)[0]
+        flow_run = flow_run or f"flow-{due.run_id}-{due.attempt}"
+        assert execution.dispatch(due, flow_run)
+        return execution.claim(due.run_id, flow_run)
+
+    def carry_out(self, execution: Execution | None = None) -> MavisError | None:
+        """Do every due Run to its end, as the flow does; return the last error."""
+        execution = execution or self.worker()
+        last: MavisError | None = None
+        while execution.due(1):
+            try:
+                attempt = self.begin(execution)
+            except MavisError as exc:
+                last = exc
+                continue
+            last = finish(attempt) or last
+        return last
+
+    def shop(self) -> Project:
+        """Return a project ``shop`` with one environment, an operator and a viewer."""
+        admin = call("ada", PLATFORM)
+        self.projects.create(admin, name="shop", title="Web shop")
+        self.projects.put_member(admin, "shop", "user:olga", Role.OPERATOR)
+        self.projects.put_member(admin, "shop", "group:lookers", Role.VIEWER)
+        self.environments.create(
+            admin,
+            "shop",
+            name="main",
+            kit="fake",
+            account=ACCOUNT,
+            regions=[REGION],
+            key=None,
+            options={},
+        )
+        return Project(self)
+
+    def records(self) -> list[Record]:
+        """Return every record that waits for the log process, oldest first."""
+        return [record for _, record in self.outbox.pending(10_000)]
+
+    def close(self) -> None:
+        self.stop.set()
+        self.database.close()
+
+
+class Project:
+    """Short words for the project ``shop``."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    @property
+    def olga(self) -> CallContext:
+        """A new call by the operator."""
+        return call("olga")
+
+    def start(self, action: str, resource: str | None = None, **arguments: Any) -> Run:
+        """Ask for a Run as the operator."""
+        return self.core.runs.start(
+            self.olga,
+            "shop",
+            action=action,
+            resource=resource,
+            arguments=arguments,
+            idempotency_key=None,
+        )
+
+    def discover(self) -> None:
+        """Look at the cloud."""
+        self.start("inventory.discover")
+        error = self.core.carry_out()
+        assert error is None, error
+
+    def run(self, run: Run) -> Run:
+        """Return the Run as it is now."""
+        return self.core.runs.get(self.olga, "shop", run.id)
+
+    def snapshots(self) -> list[Any]:
+        """Return the snapshots, newest first."""
+        return list(self.core.snapshots.list(self.olga, "shop", PageRequest()).items)
+
+
+def finish(attempt: Attempt) -> MavisError | None:
+    """Do the pending steps of an attempt as the flow does."""
+    try:
+        for position in attempt.pending():
+            attempt.perform(position)
+    except Interrupted as exc:
+        attempt.release()
+        return exc
+    except MavisError as exc:
+        attempt.fail(exc)
+        return exc
+    attempt.succeed()
+    return None
+
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+    """Wait until `condition` holds.
+
+    Raises
+    ------
+    AssertionError
+        It does not in time.
+    """
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def sqlite_url(folder: Path) -> str:
+    """Return the address of a new SQLite database in `folder`."""
+    return f"sqlite:///{folder}/mavis.sqlite"

@@ -1,0 +1,183 @@
+"""The command line against the appliance's own API: the core, a database and the shipped cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tornado.httpserver
+import tornado.netutil
+from click.testing import CliRunner, Result
+
+from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core
+from mavis_core.access import Principal, Scope
+from mavis_core.bootstrap import ApiApp
+from mavis_core.config import load
+from mavis_core.logs import LogClient
+from mavis_core.testing.cloud import FakeKit
+from mavis_ext.app import make_application, make_services
+from mavis_kernel.cli.root import root
+
+Cli = Callable[..., Result]
+
+
+@dataclass(frozen=True)
+class _Caller:
+    principal: Principal
+    scopes: frozenset[Scope]
+
+
+PEOPLE = {
+    "token-ada": _Caller(Principal("ada"), PLATFORM),
+    "token-olga": _Caller(Principal("olga"), PERSON),
+    "token-vera": _Caller(Principal("vera", frozenset({"lookers"})), PERSON),
+    "token-eve": _Caller(Principal("eve"), PERSON),
+}
+
+
+async def _identify(token: str) -> _Caller | None:
+    return PEOPLE.get(token)
+
+
+@pytest.fixture
+def url(core: Core, tmp_path: Path) -> Iterator[str]:
+    """Serve the API on loopback, with a worker that does each Run; return its address."""
+    app = ApiApp(
+        config=load(tmp_path / "home", environ={"MAVIS_APPLIANCE_ISOLATION": "none"}),
+        database=core.database,
+        kits={"fake": FakeKit(core.cloud)},
+        projects=core.projects,
+        environments=core.environments,
+        vault=core.vault,
+        resources=core.resources,
+        snapshots=core.snapshots,
+        runs=core.runs,
+        logs=LogClient(tmp_path / "no.sock", "unused"),
+    )
+    ready, ports = threading.Event(), []
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        services = make_services(app, _identify)
+        server = tornado.httpserver.HTTPServer(make_application(services))
+        sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+        ports.append((sockets[0].getsockname()[1], asyncio.get_running_loop()))
+        server.add_sockets(sockets)
+        ready.set()
+        await over.wait()
+        server.stop()
+        await server.close_all_connections()
+        services.database.close()
+        services.logs.close()
+
+    serving = threading.Thread(target=lambda: asyncio.run(serve()))
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(0.02):
+            core.carry_out()
+
+    working = threading.Thread(target=work)
+    serving.start()
+    working.start()
+    assert ready.wait(10)
+    ((port, loop),) = ports
+    yield f"http://127.0.0.1:{port}"
+    done.set()
+    loop.call_soon_threadsafe(over.set)
+    working.join(10)
+    serving.join(10)
+
+
+@pytest.fixture
+def cli(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Call the command line about the project ``shop`` as one of `PEOPLE`."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr("mavis_kernel.nouns.runs._FIRST_POLL_S", 0.02)
+
+    def call(person: str, *words: str, stdin: str | None = None) -> Result:
+        environment = {"MAVIS_URL": url, "MAVIS_TOKEN": f"token-{person}", "MAVIS_PROJECT": "shop"}
+        return CliRunner().invoke(root, words, input=stdin, env=environment)
+
+    return call
+
+
+def _done(result: Result) -> Result:
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_way_from_an_empty_appliance_to_a_snapshot(core: Core, cli: Cli) -> None:
+    web = core.cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8, 20))
+    _done(cli("ada", "project", "create", "shop", "--title", "Web shop"))
+    _done(cli("ada", "project", "grant", "user:olga", "operator"))
+    value = json.dumps({"access_key_id": "AKIA", "secret_access_key": "hidden-value"})
+    _done(cli("ada", "key", "add", "main", "--kind", "fake", "--stdin", stdin=value))
+    assert "main" in _done(cli("ada", "key", "list")).stdout
+    place = ("--kit", "fake", "--account", ACCOUNT, "--region", REGION)
+    _done(cli("ada", "environment", "add", "prod", *place))
+    assert "user:olga" in _done(cli("olga", "project", "members")).stdout
+    assert "Nothing has been discovered" in _done(cli("olga", "resource", "list")).stderr
+
+    found = _done(cli("olga", "resource", "discover"))
+    assert "succeeded" in found.stderr
+    shown = _done(cli("olga", "resource", "list", "--kind", "instance"))
+    assert web.id in shown.stdout
+    assert web.id in _done(cli("olga", "resource", "show", "web-1")).stdout
+    assert "ok" in _done(cli("olga", "environment", "list")).stdout
+
+    plan = _done(cli("olga", "snapshot", "create", "web-1", "--dry-run"))
+    assert "snapshot.create" in plan.stdout
+    assert "(new)" in plan.stdout
+    made = json.loads(_done(cli("olga", "snapshot", "create", "web-1", "-o", "json")).stdout)
+    assert made["state"] == "complete"
+    assert len(made["members"]) == 2
+    assert made["id"] in _done(cli("olga", "snapshot", "list")).stdout
+    assert "completed" in _done(cli("olga", "snapshot", "show", made["id"])).stdout
+    assert "snapshot.create" in _done(cli("olga", "run", "list")).stdout
+    assert made["run_id"] in _done(cli("olga", "run", "watch", made["run_id"], "-o", "id")).stdout
+
+
+def test_a_stop_is_refused_unconfirmed_and_done_confirmed(core: Core, cli: Cli) -> None:
+    core.cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8,))
+    core.shop()
+    _done(cli("olga", "resource", "discover"))  # the worker's to do: there is only one
+    refused = cli("olga", "resource", "stop", "web-1")
+    assert refused.exit_code == 6
+    assert "web-1" in refused.stderr
+    assert "running" in _done(cli("olga", "resource", "show", "web-1")).stdout
+    _done(cli("olga", "resource", "stop", "web-1", "--yes"))
+    assert "stop" in _done(cli("olga", "resource", "show", "web-1")).stdout
+    _done(cli("olga", "resource", "tag", "web-1", "team=ops"))
+    assert "tag team" in _done(cli("olga", "resource", "show", "web-1")).stdout
+
+
+@pytest.mark.parametrize(
+    ("person", "words", "code"),
+    [
+        ("nobody", ("whoami",), 3),
+        ("vera", ("resource", "discover"), 4),
+        ("olga", ("key", "list"), 4),
+        ("eve", ("resource", "list"), 5),
+        ("olga", ("resource", "show", "no-such"), 5),
+        ("olga", ("resource", "show", "a/../b"), 5),
+        ("olga", ("run", "show", "run_0"), 5),
+        ("ada", ("project", "create", "shop"), 6),
+        ("ada", ("project", "create", "No Good"), 8),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_goes_wrong_has_its_exit_code_and_its_mend(
+    core: Core, cli: Cli, person: str, words: tuple[str, ...], code: int
+) -> None:
+    core.shop()
+    done = cli(person, *words)
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    assert "  Mend:  " in done.stderr
+    assert "Traceback" not in done.stderr

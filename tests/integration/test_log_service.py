@@ -1,0 +1,382 @@
+"""The log process as it runs on the appliance: a process, a socket, a database."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mavis_core.config import Config, load
+from mavis_core.db import Database, migrate, open_database
+from mavis_core.errors import InvalidInput, Unavailable
+from mavis_core.logs import Index, Journal, LogClient, Quarantine, Query
+from mavis_core.logs.codec import decode
+from mavis_core.records import Kind, Outbox, Phase, Record, write
+
+TOKEN = "a-secret-of-the-test"
+NOBODY = 65534
+ALL = Query(projects=None)
+
+
+def make_record(person: str = "alice", project: str | None = None) -> Record:
+    return Record(
+        kind=Kind.AUDIT,
+        phase=Phase.EVENT,
+        action="test.write",
+        person=person,
+        project=project,
+        object="thing",
+        summary="Something happened",
+        correlation_id="cor_1",
+    )
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)
+
+
+def config_of(home: Path) -> Config:
+    """Make a state folder as far as the log process needs it."""
+    config = load(home, environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+    for process in ("logs", "api"):
+        path = config.secret_file(process, "logs-token")
+        path.parent.mkdir(parents=True)
+        path.write_text(TOKEN + "\n")
+    (home / "db").mkdir()
+    migrate(config.database_url)
+    return config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Return the settings of a log process that the test starts itself."""
+    return config_of(tmp_path)
+
+
+@pytest.fixture
+def database(config: Config) -> Iterator[Database]:
+    database = open_database(config.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def client(config: Config) -> Iterator[LogClient]:
+    with LogClient.of(config) as client:
+        yield client
+
+
+def spawn(config: Config) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mavis_hub.log_service"],
+        env={**os.environ, "MAVIS_HOME": str(config.home), "MAVIS_APPLIANCE_ISOLATION": "none"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def running(config: Config) -> Iterator[subprocess.Popen[str]]:
+    """Run the log process, and end it if the block did not."""
+    with spawn(config) as process:
+        try:
+            with LogClient.of(config) as client:
+                wait_until(lambda: process.poll() is not None or is_up(client))
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            yield process
+        finally:
+            process.terminate()
+
+
+def is_up(client: LogClient) -> bool:
+    try:
+        return client.health().status == "ok"
+    except Unavailable:
+        return False
+
+
+def put(database: Database, *records: Record) -> None:
+    with database.write() as tx:
+        write(tx, *records)
+
+
+def ask(
+    config: Config, path: str, method: str = "GET", token: str | None = TOKEN
+) -> httpx.Response:
+    transport = httpx.HTTPTransport(uds=str(config.logs_socket))
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(transport=transport, base_url="http://logs", headers=headers) as http:
+        return http.request(method, path)
+
+
+def test_a_record_that_was_committed_is_found(
+    config: Config, database: Database, client: LogClient
+) -> None:
+    records = [make_record("alice"), make_record("bob", "prj_1"), make_record("alice", "prj_2")]
+    put(database, *records)
+    with running(config):
+        wait_until(lambda: client.health().indexed == 3)
+        assert client.search(ALL).items == tuple(reversed(records))
+        assert client.search(replace(ALL, person="bob")).items == (records[1],)
+        assert client.search(Query(projects=frozenset({"prj_2"}))).items == (records[2],)
+        first = client.search(replace(ALL, limit=2))
+        assert client.search(replace(ALL, limit=2, cursor=first.next)).items == (records[0],)
+        many = frozenset(f"prj_01jd3k0000000000000000{number:04}" for number in range(999))
+        assert client.search(Query(projects=many | {"prj_1"})).items == (records[1],)
+        late = make_record("carol")
+        put(database, late)
+        wait_until(lambda: client.search(replace(ALL, person="carol")).items == (late,))
+        health = client.health()
+    assert health.status == "ok"
+    assert health.backlog == 0
+    assert health.last_record_time == late.time
+    assert health.journal_bytes > 0
+    assert health.error is None
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
+    """Return the settings of a log process that runs for all tests of this file that share it."""
+    config = config_of(tmp_path_factory.mktemp("logs"))
+    with running(config):
+        yield config
+
+
+@pytest.mark.parametrize("path", ["/health", "/records?projects=*", "/", "/nothing"])
+def test_without_the_secret_nothing_is_answered(path: str, service: Config) -> None:
+    for token in (None, "", "wrong", TOKEN + "x", TOKEN[:-1]):
+        answer = ask(service, path, token=token)
+        assert answer.status_code == 401
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] == "unauthenticated"
+        assert TOKEN not in answer.text
+    assert ask(service, path, "POST", token=None).status_code == 401
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
+def test_another_unix_user_is_refused_even_with_the_secret(service: Config) -> None:
+    program = (
+        "import http.client, socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+        "c = http.client.HTTPConnection('logs'); c.sock = s\n"
+        "c.request('GET', '/health', headers={'Authorization': 'Bearer ' + sys.argv[2]})\n"
+        "r = c.getresponse(); print(r.status, r.read().decode())"
+    )
+    command = ["/usr/bin/python3", "-c", program, str(service.logs_socket), TOKEN]
+    as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    # The folder's mode keeps strangers out; it is opened here, to meet the check behind it.
+    shut = subprocess.run([*as_nobody, *command], capture_output=True, text=True, check=False)
+    assert "PermissionError" in shut.stderr
+    ways = [service.logs_socket, *service.logs_socket.parents]
+    ways = [way for way in ways if way.is_relative_to(service.home.parents[1])]
+    modes = [way.stat().st_mode for way in ways]
+    try:
+        for way in ways:
+            way.chmod(0o777)
+        open_ = subprocess.run([*as_nobody, *command], capture_output=True, text=True, check=True)
+        own = subprocess.run(command, capture_output=True, text=True, check=True)
+    finally:
+        for way, mode in zip(ways, modes, strict=True):
+            way.chmod(mode)
+    assert open_.stdout.startswith("403 ")
+    assert '"code": "forbidden"' in open_.stdout
+    assert own.stdout.startswith("200 ")
+
+
+def test_the_socket_is_for_its_user_and_group(service: Config) -> None:
+    assert service.logs_socket.stat().st_mode & 0o777 == 0o660
+    assert service.logs_socket.parent.stat().st_mode & 0o777 == 0o750
+    assert service.journal.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        pytest.param("/records", "projects", id="projects missing"),
+        pytest.param("/records?projects=*&limit=0", "limit", id="limit too small"),
+        pytest.param("/records?projects=*&limit=201", "limit", id="limit too large"),
+        pytest.param("/records?projects=*&limit=-1", "limit", id="limit no number"),
+        pytest.param("/records?projects=*&since=yesterday", "since", id="no moment"),
+        pytest.param("/records?projects=*&until=2030-01-31T12:00:00", "until", id="no zone"),
+        pytest.param("/records?projects=*&cursor=abc", "cursor", id="no cursor"),
+        pytest.param("/records?projects=*&q=a%00b", "q", id="control character"),
+        pytest.param(f"/records?projects=*&q={'x' * 201}", "q", id="too long"),
+        pytest.param("/records?projects=*&order=id", "order", id="unknown"),
+        pytest.param("/records?projects=*&projects=prj_1", "projects", id="twice"),
+        pytest.param("/records?projects=prj_1,%27", "projects", id="no project"),
+        pytest.param("/records?projects=*&q=%ff", "q", id="not UTF-8"),
+    ],
+)
+def test_bad_input_is_named(path: str, field: str, service: Config) -> None:
+    answer = ask(service, path)
+    assert answer.status_code == 400
+    problem = answer.json()
+    assert (problem["code"], problem["field"]) == ("invalid_input", field)
+    assert problem["mend"]
+    assert problem["request_id"]
+
+
+def test_unknown_addresses_and_methods_are_told(service: Config) -> None:
+    assert ask(service, "/nothing").status_code == 404
+    assert ask(service, "/records", "POST").status_code == 405
+
+
+def test_the_client_passes_on_what_was_wrong(service: Config) -> None:
+    query = Query(projects=None)
+    object.__setattr__(query, "limit", 999)  # past the check, as a newer client would be
+    with LogClient.of(service) as client, pytest.raises(InvalidInput, match="limit") as caught:
+        client.search(query)
+    assert caught.value.field == "limit"
+    with LogClient(service.logs_socket, "wrong") as client, pytest.raises(Unavailable, match="401"):
+        client.health()
+
+
+def test_one_client_serves_many_threads(service: Config) -> None:
+    with LogClient.of(service) as client, ThreadPoolExecutor(12) as threads:
+        pages = list(threads.map(lambda _: client.search(ALL), range(100)))
+    assert len(pages) == 100
+
+
+def test_a_client_tells_when_nobody_answers_and_goes_on_when_somebody_does(
+    config: Config, client: LogClient
+) -> None:
+    with pytest.raises(Unavailable, match="does not answer") as caught:
+        client.search(ALL)
+    assert "Nothing is lost" in caught.value.mend
+    for _ in range(2):  # the second finds a new socket where the client's connection was
+        with running(config):
+            wait_until(lambda: client.search(ALL).items == ())
+
+
+def test_it_stops_within_three_seconds_though_a_connection_is_open(
+    config: Config, client: LogClient
+) -> None:
+    with running(config) as process, socket.socket(socket.AF_UNIX) as idle:
+        idle.connect(str(config.logs_socket))
+        client.health()
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert time.monotonic() - started < 3
+        assert process.stderr
+        assert "Traceback" not in process.stderr.read()
+    assert not config.logs_socket.exists()
+
+
+def test_it_stops_in_time_though_the_database_hangs_and_goes_on_after(
+    config: Config, database: Database, client: LogClient
+) -> None:
+    record = make_record()
+    with running(config) as process:
+        put(database, record)
+        with database.write():  # whoever else writes waits, mark_drained among them
+            put_at = time.monotonic()
+            wait_until(lambda: client.health().indexed == 1)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+            assert time.monotonic() - put_at < 6
+    with running(config):
+        wait_until(lambda: client.health().backlog == 0)
+        assert client.search(ALL).items == (record,)
+
+
+def test_a_second_one_is_refused_in_one_line(config: Config, client: LogClient) -> None:
+    with running(config) as first:
+        with spawn(config) as second:
+            assert second.wait(30) == 1
+            assert second.stderr
+            said = second.stderr.read().splitlines()
+        assert len(said) == 1
+        assert f"is open in another process ({first.pid})" in said[0]
+        assert is_up(client)
+
+
+def test_a_missing_secret_is_told_in_one_line(config: Config) -> None:
+    config.secret_file("logs", "logs-token").unlink()
+    with spawn(config) as process:
+        assert process.wait(30) == 1
+        assert process.stderr
+        said = process.stderr.read().splitlines()
+    assert len(said) == 1
+    assert "logs-token" in said[0]
+
+
+def test_a_database_that_goes_away_shows_and_heals(
+    config: Config, database: Database, client: LogClient
+) -> None:
+    with running(config):
+        put(database, make_record())
+        wait_until(lambda: client.health().indexed == 1)
+        with database.write() as tx:
+            tx.exec_driver_sql("ALTER TABLE records RENAME TO elsewhere")
+        wait_until(lambda: client.health().status == "degraded")
+        assert len(client.search(ALL).items) == 1
+        with database.write() as tx:
+            tx.exec_driver_sql("ALTER TABLE elsewhere RENAME TO records")
+        put(database, make_record())
+        wait_until(lambda: client.health().status == "ok" and client.health().indexed == 2)
+
+
+def test_kill_9_at_random_moments_loses_and_doubles_nothing(
+    config: Config, database: Database
+) -> None:
+    rng = random.Random(9)
+    stop = threading.Event()
+    written: list[list[str]] = [[] for _ in range(4)]
+
+    def work(ids: list[str], batches: Sequence[int]) -> None:
+        for size in batches:
+            records = [make_record() for _ in range(size)]
+            put(database, *records)
+            ids += [record.id for record in records]
+            if stop.wait(0.01):
+                return
+
+    put(database, *(backlog := [make_record() for _ in range(3000)]))
+    sizes = [[rng.randrange(1, 30) for _ in range(5000)] for _ in written]
+    writers = [
+        threading.Thread(target=work, args=pair) for pair in zip(written, sizes, strict=True)
+    ]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(10):
+            with spawn(config) as process:
+                stop.wait(rng.uniform(0.5, 2.5))
+                process.kill()
+            assert process.returncode == -signal.SIGKILL
+            # The stale socket of the killed one stays for half of the starts.
+            if rng.random() < 0.5:
+                config.logs_socket.unlink(missing_ok=True)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    with running(config), LogClient.of(config) as client:
+        wait_until(lambda: Outbox(database).backlog() == 0, 60)
+        assert client.health().quarantined < 20
+    expected = sorted([record.id for record in backlog] + [id_ for ids in written for id_ in ids])
+    journal = Journal(config.journal, Quarantine(config.journal / "quarantine"))
+    index = Index(config.journal / "index.duckdb", Quarantine(config.journal / "quarantine"))
+    assert sorted(decode(line.payload or b"").id for line in journal.read()) == expected
+    index.catch_up(journal)
+    assert index.state.records == len(expected)
+    assert index.known(expected) == set(expected)
+    index.close()
+    journal.close()
