@@ -76,7 +76,6 @@ def environment(found: Environment) -> dict[str, Any]:
     }
     return {
         **told,
-        "project": found.project_id,
         "regions": list(found.regions),
         "options": dict(found.options),
         "error": dict(found.error) if found.error else None,
@@ -120,7 +119,6 @@ def snapshot(found: Snapshot) -> dict[str, Any]:
     told = {name: getattr(found, name) for name in found.__slots__ if name != "project_id"}
     return {
         **told,
-        "project": found.project_id,
         "created_at": _moment(found.created_at),
         "completed_at": _moment(found.completed_at),
         "error": dict(found.error) if found.error else None,

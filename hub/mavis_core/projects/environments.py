@@ -68,6 +68,7 @@ class Environments:
         environment = Environment(
             id=new_id("env"),
             project_id=project.id,
+            project=project.name,
             name=check_name(name),
             kit=kit,
             account=check_text(account, field="account", limit=64),
@@ -198,9 +199,11 @@ def mark_environment(tx: sa.Connection, environment_id: str, error: MavisError |
 
 
 def _query() -> sa.Select[tuple[object, ...]]:
-    key = tables.keys.c.name.label("key")
-    return sa.select(tables.environments, key).outerjoin(
-        tables.keys, tables.environments.c.key_id == tables.keys.c.id
+    table, keys, projects = tables.environments, tables.keys, tables.projects
+    return (
+        sa.select(table, keys.c.name.label("key"), projects.c.name.label("project"))
+        .join(projects, table.c.project_id == projects.c.id)
+        .outerjoin(keys, table.c.key_id == keys.c.id)
     )
 
 

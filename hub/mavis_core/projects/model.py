@@ -76,6 +76,8 @@ class Environment:
 
     Parameters
     ----------
+    project
+        The project's name.
     key
         Name of the key in the vault, or None.
     error
@@ -84,6 +86,7 @@ class Environment:
 
     id: str
     project_id: str
+    project: str
     name: str
     kit: str
     account: str

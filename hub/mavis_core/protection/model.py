@@ -48,10 +48,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One crash-consistent point in time of one instance."""
+    """One crash-consistent point in time of one instance; `project` is the project's name."""
 
     id: str
     project_id: str
+    project: str
     environment: str
     account: str
     region: str

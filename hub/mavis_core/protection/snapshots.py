@@ -112,6 +112,7 @@ class SnapshotJob:
             Snapshot(
                 id=new_id("snp"),
                 project_id=run.project_id,
+                project=plan.project_name,
                 environment=first.environment,
                 account=first.account,
                 region=first.region,

@@ -105,9 +105,16 @@ def snapshots_of(tx: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[Snaps
         members[row.snapshot_id].append(
             Member(row.volume_id, row.cloud_id, row.state, row.progress_percent, row.size_gib)
         )
-    return [_snapshot(row, tuple(members[row["id"]])) for row in rows]
+    names = _project_names(tx, {row["project_id"] for row in rows})
+    return [_snapshot(row, names[row["project_id"]], tuple(members[row["id"]])) for row in rows]
 
 
-def _snapshot(row: sa.RowMapping, members: tuple[Member, ...]) -> Snapshot:
+def _project_names(tx: sa.Connection, project_ids: Iterable[str]) -> dict[str, str]:
+    table = tables.projects
+    query = sa.select(table.c.id, table.c.name).where(table.c.id.in_(list(project_ids)))
+    return {row.id: row.name for row in tx.execute(query)}
+
+
+def _snapshot(row: sa.RowMapping, project: str, members: tuple[Member, ...]) -> Snapshot:
     values: dict[str, Any] = {**row, "state": SnapshotState(row["state"])}
-    return Snapshot(**values, members=members)
+    return Snapshot(**values, project=project, members=members)
