@@ -77,8 +77,7 @@ class EventsHandler(GuardedHandler, WebSocketHandler):
         return bool(origin) and urlsplit(origin).netloc.lower() == self.request.host.lower()
 
     async def prepare(self) -> None:
-        if not await self.let_in():
-            return
+        self.ctx = await self.who()
         if self.request.method != "GET" or self.request.uri != f"{self.gate.prefix}{EVENTS}":
             raise refused(f"{self.request.method} {self.request.path}")
         headers = self.request.headers

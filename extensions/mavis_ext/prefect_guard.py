@@ -12,7 +12,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from mavis_core.access import CallContext, Permission
-from mavis_core.errors import Forbidden, Internal, MavisError, Unauthenticated
+from mavis_core.errors import Forbidden, Internal, MavisError, TooLarge, Unauthenticated
 from mavis_core.ids import new_id
 from mavis_ext import problems
 
@@ -112,18 +112,12 @@ class GuardedHandler(RequestHandler):
             ) from exc
         return ctx
 
-    async def let_in(self) -> bool:
-        """Find out who asks; False where the browser was sent to log in instead."""
-        try:
-            self.ctx = await self.who()
-        except Unauthenticated:
-            if self.gate.login is None or not self._is_navigation():
-                raise
+    def refuse(self, error: MavisError) -> None:
+        """Send a browser that opens a page to log in where that is what it lacks, else raise."""
+        if isinstance(error, Unauthenticated) and self.gate.login and self._is_navigation():
             self.gate.login(self)
-            if not self._finished:
-                raise
-            return False
-        return True
+        if not self._finished:
+            raise error
 
     def _is_navigation(self) -> bool:
         accept = self.request.headers.get("Accept", "")
@@ -135,6 +129,8 @@ class GuardedHandler(RequestHandler):
             self.set_status(exc.status)
             if exc.retry_after_s is not None:
                 self.set_header("Retry-After", str(max(1, round(exc.retry_after_s))))
+            if isinstance(exc, TooLarge):  # the rest of the body is not read
+                self.set_header("Connection", "close")
         told = problems.of_exception(exc, self.get_status(), self.request_id)
         self.set_header("Content-Type", problems.CONTENT_TYPE)
         self.finish(json.dumps(told, ensure_ascii=False))

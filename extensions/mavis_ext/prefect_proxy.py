@@ -145,18 +145,15 @@ class _PagesHandler(GuardedHandler):
         self._refusal: MavisError | None = None
 
     async def prepare(self) -> None:
-        size = int(self.request.headers.get("Content-Length") or 0)
-        self._check_size(size)
+        said = self.request.headers.get("Content-Length", "")
+        self._check_size(int(said) if said.isdecimal() else 0)  # Tornado refuses what is no number
         try:
             await self._admit()
-        except MavisError as exc:
-            if not size:
-                raise
-            self._refusal = exc  # said when the body is read: an earlier answer may get lost
+        except MavisError as exc:  # said when the request is read: before, the answer may get lost
+            self._refusal = exc
 
     async def _admit(self) -> None:
-        if not await self.let_in():
-            return
+        self.ctx = await self.who()
         method, target = self.request.method or "", self.request.uri or ""
         route = find(method, target, prefix=self.gate.prefix)
         if route is None:
@@ -166,12 +163,13 @@ class _PagesHandler(GuardedHandler):
 
     def data_received(self, chunk: bytes) -> None:
         self._body_size += len(chunk)
-        if self._body_size <= _MAX_BODY:
+        if self._body_size <= _MAX_BODY and self._refusal is None:
             self._body += chunk
 
     async def _answer(self) -> None:
         if self._refusal is not None:
-            raise self._refusal
+            self.refuse(self._refusal)
+            return
         self._check_size(self._body_size)
         match self._route.kind:
             case Kind.HOME:

@@ -57,7 +57,7 @@ def make_flow(action: str, execution: Execution, active: ActiveRuns) -> Flow[[st
             active.remove(run_id)
 
     carry_out.__doc__ = f"Carry out one Run of {action}."
-    return Flow(carry_out, name=action, flow_run_name="{run_id}", log_prints=False)
+    return Flow(carry_out, name=action, log_prints=False)
 
 
 def _attempt(attempt: Attempt) -> None:

@@ -40,12 +40,13 @@ __all__ = [
 T = TypeVar("T")
 Check = Callable[[Any], str | None]
 _MASKED = "masked"
+_HIDDEN = "…"  # stands for a secret, and for what may be one under a wrong key
 
 
 def _setting(default: T, help: str, check: Check | None = None, *, secret: bool = False) -> T:
     """Declare one setting: its default, what it means, and what is wrong with a bad value."""
     metadata = {"help": help, "check": check, _MASKED: secret}
-    return field(default=default, metadata=MappingProxyType(metadata))
+    return field(default=default, metadata=MappingProxyType(metadata), repr=not secret)
 
 
 def _one_of(*words: str) -> Check:
@@ -110,8 +111,7 @@ class EdgeConfig:
 class PortsConfig:
     """Ports on loopback. Each of them demands a secret."""
 
-    hub: int = _setting(18441, "The Hub's own pages, behind the edge proxy.", _port)
-    hub_connect: int = _setting(18442, "The Hub's API, for single-user servers.", _port)
+    hub: int = _setting(18441, "The Hub's pages and API, behind the edge proxy.", _port)
     api: int = _setting(18443, "The REST API, behind the edge proxy.", _port)
     prefect: int = _setting(18444, "Prefect's API and UI, for api and worker.", _port)
     edge_api: int = _setting(18445, "The edge proxy's API, for the Hub.", _port)
@@ -358,8 +358,8 @@ def load(
         sections[section] = cls(**{k: v for k, v in values.items() if v is not None})
     known = ", ".join(_SECTIONS)
     bad += [
-        BadSetting(key, _shown(key, value), source, f"no such setting; the sections are {known}")
-        for key, (value, source) in given.items()
+        BadSetting(key, _HIDDEN, source, f"no such setting; the sections are {known}")
+        for key, (_, source) in given.items()
     ]
     if bad:
         raise InvalidInput(
@@ -392,7 +392,7 @@ def _read_file(path: Path) -> tuple[dict[str, tuple[object, str]], list[BadSetti
         else:
             bad.append(
                 BadSetting(
-                    section, values, str(path), f"put it below a [section]: {', '.join(_SECTIONS)}"
+                    section, _HIDDEN, str(path), f"put it below a [section]: {', '.join(_SECTIONS)}"
                 )
             )
     return given, bad
@@ -424,4 +424,4 @@ def _value(key: str, item: Field[Any], raw: object, source: str, bad: list[BadSe
 
 def _shown(key: str, value: object) -> object:
     secret = any(setting.secret for setting in settings() if setting.key == key)
-    return "…" if secret else value
+    return _HIDDEN if secret else value

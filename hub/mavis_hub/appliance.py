@@ -8,6 +8,7 @@ import os
 import pwd
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ Report = Callable[[str], None]
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 11.0
 _LOOK_S = 0.2
+_STARTS = 4  # four starts take supervisor some six seconds
 _SHARED_UMASK = 0o007
 
 
@@ -132,11 +134,12 @@ def wait_until_well(config: Config, started: Started, report: Report) -> None:
     Raises
     ------
     Unavailable
-        A process is not well in time, or supervisor ended.
+        A process is not well in time or ends again and again, or supervisor ended.
     """
     begin = time.monotonic()
     waiting = {row.name: row for row in started.table}
     last: dict[str, Health] = {}
+    starts: dict[str, set[int]] = defaultdict(set)
     while waiting:
         for row in tuple(waiting.values()):
             last[row.name] = check(row.health, config)
@@ -148,9 +151,31 @@ def wait_until_well(config: Config, started: Started, report: Report) -> None:
                 "supervisor ended at its start",
                 mend=f"Read {config.home}/log/supervisor-output.log.",
             )
+        _refuse_endless_starts(config, starts)
         if waiting and time.monotonic() - begin > READY_TIMEOUT_S:
             raise _not_well(config, waiting, last)
         time.sleep(_LOOK_S)
+
+
+def _refuse_endless_starts(config: Config, starts: dict[str, set[int]]) -> None:
+    """Raise where a process was started so often that it will not come up by itself."""
+    try:
+        found = supervisor.states(config)
+    except Unavailable:
+        return  # its socket is not there yet
+    for item in found:
+        starts[item.name].add(item.started_at)
+        if len(starts[item.name]) > _STARTS:
+            log = supervisor.log_file(config, item.name)
+            raise Unavailable(
+                f"{item.name} ends as soon as it is started; its last words: {_last_line(log)}",
+                mend=f"Read {log}.",
+            )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "none"
 
 
 def _not_well(config: Config, waiting: Iterable[str], last: dict[str, Health]) -> Unavailable:

@@ -24,8 +24,6 @@ class Row:
     ----------
     memory_bytes
         Resident memory of the process and of what it started.
-    servers
-        Single-user servers among these; only the Hub has any.
     detail
         Why it is not well; empty where it is.
     """

@@ -71,6 +71,8 @@ class ProcessState:
         None where it does not run.
     uptime_s
         Seconds since its last start; 0 where it does not run.
+    started_at
+        Seconds since 1970 of its last start; another number is another start.
     detail
         supervisor's own words on a failure.
     """
@@ -79,6 +81,7 @@ class ProcessState:
     state: State
     pid: int | None
     uptime_s: int
+    started_at: int
     detail: str
 
 
@@ -269,6 +272,7 @@ def states(config: Config) -> tuple[ProcessState, ...]:
             state=State(str(item["statename"]).lower()),
             pid=item["pid"] or None,
             uptime_s=max(0, item["now"] - item["start"]) if item["pid"] else 0,
+            started_at=item["start"],
             detail=item["spawnerr"],
         )
         for item in found

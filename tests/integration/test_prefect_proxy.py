@@ -68,6 +68,11 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = 20) -> Non
         threading.Event().wait(0.05)
 
 
+def plain(path: str) -> str:
+    """Return a path with nothing in its braces."""
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
 @dataclass
 class Prefect:
     """The running server.
@@ -87,9 +92,15 @@ class Prefect:
     ids: dict[str, str] = field(default_factory=dict)
 
     def create(self, path: str, value: dict[str, Any]) -> str:
-        answer = self.api.post(path, json=value)
-        assert answer.status_code in (200, 201), (path, answer.text)
-        return str(answer.json()["id"])
+        answers: list[httpx.Response] = []
+
+        def made() -> bool:
+            answers.append(self.api.post(path, json=value))
+            return answers[-1].status_code != 503  # its first seconds lock the database
+
+        until(made, path)
+        assert answers[-1].status_code in (200, 201), (path, answers[-1].text)
+        return str(answers[-1].json()["id"])
 
     def fill(self, path: str) -> str:
         """Return a route's path with things that exist in place of its placeholders."""
@@ -108,6 +119,15 @@ class Prefect:
             return self.ids.get(kind, NOBODY)
 
         return re.sub(r"\{([^}]+)\}", existing, path)
+
+    def served_by(self, method: str, target: str) -> tuple[str, str]:
+        """Return method and path, with nothing in its braces, of the route that takes a request."""
+        for methods, path in self.routes:
+            pattern = re.sub(r"\{\w+:uuid\}", "[0-9a-f-]{36}", path)
+            pattern = re.sub(r"\{\w+(:str)?\}", "[^/]+", pattern)
+            if method in methods and re.fullmatch(pattern, target):
+                return method, f"/api{plain(path)}"
+        return method, f"none of Prefect's: {target}"
 
     def contents(self) -> dict[str, list[str]]:
         """Return ids and names of all there is."""
@@ -262,14 +282,14 @@ class Stage:
         assert self.prefect.secret.partition(":")[2] not in text
         assert not {"set-cookie", "www-authenticate", "server"} & set(answer.headers)
 
-    def raw(self, target: str, method: str = "GET", body: bytes = b"{}") -> int:
+    def raw(self, target: str, method: str = "GET", length: str = "2") -> int:
         """Return the status of a request whose target no client would send like this."""
         head = (
             f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: person=ada\r\n"
         )
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {length}\r\n"
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as stream:
-            stream.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+            stream.sendall(f"{head}Connection: close\r\n\r\n{{}}".encode())
             answer = b""
             while data := stream.recv(65536):
                 answer += data
@@ -342,21 +362,16 @@ def reached(stage: Stage) -> list[str]:
     return stage.relay.heads
 
 
-def plain(path: str) -> str:
-    """Return a path with nothing in its braces."""
-    return re.sub(r"\{[^}]*\}", "{}", path)
-
-
 def test_of_all_routes_with_all_methods_only_the_list_answers(
     prefect: Prefect, stage: Stage, reached: list[str]
 ) -> None:
     before = prefect.contents()
     answered, passed = set(), []
     with stage.client("ada") as browser:
-        for _, path in prefect.routes:
+        for path in sorted({path for _, path in prefect.routes} - {EVENTS.removeprefix("/api")}):
             for method in METHODS:
-                target = f"/api{prefect.fill(path)}"
-                answer = browser.request(method, target, json={"name": "evil", "limit": 1})
+                target = prefect.fill(path)
+                answer = browser.request(method, f"/api{target}", json={"name": "evil"})
                 if answer.status_code == 403:
                     if method != "HEAD":
                         assert answer.json()["code"] == "forbidden", (method, target)
@@ -364,14 +379,14 @@ def test_of_all_routes_with_all_methods_only_the_list_answers(
                         assert answer.headers["content-type"] == "application/problem+json"
                     continue
                 assert answer.status_code < 500, (method, target, answer.text)
-                answered.add((method, f"/api{plain(path)}"))
-                if path != "/admin/settings":
-                    passed.append(f"{method} {target}")
+                answered.add(prefect.served_by(method, target))
+                if path != "/admin/settings":  # the proxy makes that itself
+                    passed.append(f"{method} /api{target}")
     listed = {(r.method, plain(r.path)) for r in ROUTES if r.path.startswith("/api/")}
     own = {("GET", "/api/health")}  # of the app, not of a router
     assert answered == listed - own
     assert stage.relay.lines() == passed
-    assert len(prefect.routes) * len(METHODS) > 1000
+    assert len(prefect.routes) > 150
     assert prefect.contents() == before
 
 
@@ -394,7 +409,9 @@ def test_reads_answer_as_prefect_does(prefect: Prefect, stage: Stage) -> None:
         assert [row["name"] for row in there] == ["snapshot"]
         assert browser.post("/api/flows/filter", json=asked).json() == there
         download = browser.get(f"/api{run}/logs/download")
-        assert download.headers["content-disposition"] == "attachment; filename=run-logs.csv"
+        assert download.headers["content-disposition"] == (
+            "attachment; filename=\"flow-run-logs.csv\"; filename*=UTF-8''run-logs.csv"
+        )
         missing = browser.get(f"/api/flow_runs/{NOBODY}")
         assert missing.status_code == 404
 
@@ -547,8 +564,8 @@ def test_bodies_are_small_and_json(stage: Stage, reached: list[str]) -> None:
             assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         answer = browser.post("/api/flows/filter", content=b"a=b")
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
-        form = browser.post("/api/flows/filter", data={"a": "b"})
-        assert form.status_code == 400
+    for length in ("x", "-1", "2, 3", "1e9"):
+        assert stage.raw(f"{PREFECT_BASE}/api/flows/filter", "POST", length) == 400
     assert reached == []
 
 

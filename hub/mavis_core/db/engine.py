@@ -5,23 +5,31 @@ it is. On SQLite it begins with ``BEGIN IMMEDIATE``, so that two writers queue i
 in the middle, in WAL mode with ``synchronous=FULL``: what was committed survives a power cut
 (https://www.sqlite.org/pragma.html#pragma_synchronous). A `Database.read` block sees one
 consistent state and never waits for a writer.
+
+On PostgreSQL writers run at once, under READ COMMITTED: what a block has read may change before it
+ends. A block that decides by what it reads therefore first holds the row by which its like queue
+(``SELECT ... FOR UPDATE``, which SQLite has no need of and leaves out).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from mavis_core.errors import Conflict, Unavailable
+from mavis_core.errors import Conflict, InvalidInput, Unavailable
 
 __all__ = ["Database", "open_database"]
 
 _BUSY_TIMEOUT_MS = 20_000
+_CONNECT_TIMEOUT_S = 10
+_log = logging.getLogger(__name__)
 
 
 class Database:
@@ -36,6 +44,11 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
+        self._readers = engine
+        if not self._sqlite:
+            self._readers = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -45,35 +58,53 @@ class Database:
         ------
         Conflict
             A row exists already, or one that is referred to does not.
+        InvalidInput
+            A value is none that the database can hold: a text with a NUL on PostgreSQL.
         Unavailable
             The database does not answer, is locked for too long, or its disk is full.
         """
-        with self._transaction("BEGIN IMMEDIATE") as tx:
+        with self._transaction(self.engine, "BEGIN IMMEDIATE") as tx:
             yield tx
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Run the block on one consistent state, reading only."""
-        with self._transaction("BEGIN") as tx:
+        """Run the block on one consistent state, reading only.
+
+        Raises
+        ------
+        InvalidInput, Unavailable
+            As `write` does.
+        """
+        with self._transaction(self._readers, "BEGIN") as tx:
             yield tx
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sa.Connection]:
+    def _transaction(self, engine: sa.Engine, begin: str) -> Iterator[sa.Connection]:
         try:
-            with self.engine.connect() as tx, tx.begin():
+            with engine.connect() as tx, tx.begin():
                 if self._sqlite:
                     tx.exec_driver_sql(begin)
                 yield tx
         except IntegrityError as exc:
             raise Conflict("There is one like that already, or what it refers to is gone") from exc
-        except (OperationalError, DBAPIError) as exc:
+        except DataError as exc:
+            raise InvalidInput("A value is none that the database can hold") from exc
+        except PoolTimeout as exc:
+            raise Unavailable("Every connection to the database is in use", retry_after_s=2) from exc
+        except DBAPIError as exc:
             if isinstance(exc, OperationalError) or exc.connection_invalidated:
-                raise Unavailable(
-                    f"The database does not answer: {exc.orig}",
-                    mend="Check disk space and `mavisctl doctor`; nothing was changed.",
-                    retry_after_s=2,
-                ) from exc
+                raise self._unavailable(exc) from exc
             raise
+
+    def _unavailable(self, exc: DBAPIError) -> Unavailable:
+        """Return what callers are told; a server's own words name hosts and are for the log."""
+        _log.warning("the database does not answer: %s", exc.orig)
+        words = str(exc.orig) if self._sqlite else type(exc.orig).__name__
+        return Unavailable(
+            f"The database does not answer: {words}",
+            mend="Check disk space and `mavisctl doctor`; nothing was changed.",
+            retry_after_s=2,
+        )
 
     def close(self) -> None:
         """Close every connection."""
@@ -90,12 +121,19 @@ def open_database(url: str, *, pool_size: int = 4) -> Database:
     pool_size
         Connections that are kept; as many again may be opened for a moment.
     """
+    sqlite = sa.make_url(url).get_backend_name() == "sqlite"
     engine = sa.create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=20, pool_pre_ping=True
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=20,
+        pool_pre_ping=True,
+        connect_args={} if sqlite else {"connect_timeout": _CONNECT_TIMEOUT_S},
     )
-    if engine.dialect.name == "sqlite":
+    if sqlite:
         sa.event.listen(engine, "connect", _prepare_sqlite)
     else:
+        sa.event.listen(engine, "connect", _prepare_postgresql)
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     return Database(engine)
 
@@ -111,3 +149,10 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_postgresql(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = {_BUSY_TIMEOUT_MS}")  # as long as SQLite waits
+    cursor.close()
+    connection.commit()

@@ -17,6 +17,7 @@ from mavis_core.errors import Conflict
 __all__ = ["migrate", "revision"]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
+_LOCK = 0x6D61766973  # "mavis": one migration at a time, by whichever process comes first
 
 
 def _config() -> Config:
@@ -37,6 +38,8 @@ def migrate(url: str) -> None:
     config = _config()
     try:
         with database.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as exc:

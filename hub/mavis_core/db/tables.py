@@ -6,7 +6,7 @@ A change here needs a migration in ``migrations/versions``; a test compares the 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,7 +47,9 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return clock.iso(value) if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, _dialect: sa.Dialect) -> datetime | None:
-        return clock.parse(value) if isinstance(value, str) else value
+        if isinstance(value, datetime):  # in the zone of the PostgreSQL session
+            return value.astimezone(UTC)
+        return clock.parse(value) if value is not None else None
 
 
 Json = sa.JSON().with_variant(JSONB(), "postgresql")
@@ -192,6 +194,7 @@ previews = sa.Table(
     _moment("expires_at"),
     _text("run_id", null=True),
 )
+sa.Index("ix_previews_project_id_expires_at", previews.c.project_id, previews.c.expires_at)
 
 runs = sa.Table(
     "runs",

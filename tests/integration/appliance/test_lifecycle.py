@@ -1,13 +1,19 @@
 """Start, crash, stop: nothing is left behind, and nothing starts twice."""
 
 import os
+import shutil
 import signal
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 
-from mavis_core.errors import Conflict
+from mavis_core.config import load
+from mavis_core.errors import Conflict, Unavailable
+from mavis_hub import appliance as product
 from mavis_hub import leftovers
 from mavis_hub.processes import processes
 from mavis_hub.status import rows
@@ -74,6 +80,37 @@ def test_a_killed_hub_takes_its_culler_along_and_finds_its_servers(appliance, se
 
         until(found, "the route to the server", 30)
     assert server.is_running()
+
+
+def test_a_process_that_cannot_start_is_named_with_its_last_words(ports) -> None:
+    """The first start fails, says why at once, and leaves nothing behind."""
+    home = Path(tempfile.mkdtemp(prefix="mv-", dir="/tmp"))
+    home.chmod(0o755)
+    config = load(home, environ=ports)
+    row = next(row for row in processes(config, ports) if row.name == "edge")
+    command = ("/bin/sh", "-c", "echo the disk is made of cheese; exit 1")
+    table = (replace(row, command=command),)
+    try:
+        started = product.start(config, table, ports, demo=False, report=lambda line: None)
+        with pytest.raises(Unavailable, match=r"edge .*made of cheese"):
+            product.wait_until_well(config, started, report=lambda line: None)
+        product.stop(config)
+        assert started.supervisor.wait(15) == 0
+        assert leftovers.find(config) == []
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="demo people need root, as in CI")
+def test_demo_people_are_not_taken_from_a_running_appliance(appliance, launch) -> None:
+    home = Path(tempfile.mkdtemp(prefix="mv-", dir="/tmp"))
+    home.chmod(0o755)
+    try:
+        with pytest.raises(Conflict, match=str(appliance.config.home)):
+            launch(home, ("edge",))
+        appliance.token("demo-operator")  # the password is what it was
+    finally:
+        shutil.rmtree(home)
 
 
 def test_down_ends_everything_in_time(appliance, server, halt) -> None:
