@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
 
 from mavis_core.access import CallContext, Principal, Role, Scope
 from mavis_core.changes.ledger import Ledger
-from mavis_core.db import migrate, open_database
+from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
-from mavis_core.errors import Interrupted, MavisError
+from mavis_core.errors import Interrupted, MavisError, Unavailable
 from mavis_core.inventory.actions import TagJob, power_jobs
 from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.discovery import Discover
@@ -29,6 +32,7 @@ from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import Opener, Sealer, generate
 from mavis_core.vault.service import Vault
 
+T = TypeVar("T")
 ACCOUNT = "111111111111"
 REGION = "here-1"
 PERSON = frozenset({Scope.READ, Scope.OPERATE, Scope.DESTROY})
@@ -117,6 +121,14 @@ class Core:
         """Return every record that waits for the log process, oldest first."""
         return [record for _, record in self.outbox.pending(10_000)]
 
+    def records_ever(self) -> list[dict[str, Any]]:
+        """Return every record, also those that the log process has taken, oldest first."""
+        table = tables.records
+        with self.database.read() as tx:
+            return [
+                dict(row) for row in tx.execute(sa.select(table).order_by(table.c.seq)).mappings()
+            ]
+
     def close(self) -> None:
         self.stop.set()
         self.database.close()
@@ -167,6 +179,8 @@ def finish(attempt: Attempt) -> MavisError | None:
     except Interrupted as exc:
         attempt.release()
         return exc
+    except Unavailable as exc:
+        return exc
     except MavisError as exc:
         attempt.fail(exc)
         return exc
@@ -186,6 +200,21 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float = 10.0) -> Non
     while not condition():
         assert time.monotonic() < end, "it did not come about in time"
         time.sleep(0.02)
+
+
+def at_once(*calls: Callable[[], T]) -> list[T | Exception]:
+    """Let `calls` begin at the same moment; return what each returned or raised."""
+    gate = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], T]) -> T | Exception:
+        gate.wait()
+        try:
+            return call()
+        except Exception as exc:  # noqa: BLE001  # what was raised is the answer
+            return exc
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(one, calls))
 
 
 def sqlite_url(folder: Path) -> str:

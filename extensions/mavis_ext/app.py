@@ -8,7 +8,7 @@ from tornado.web import Application
 
 from mavis_core.bootstrap import ApiApp
 from mavis_ext.auth import Identify
-from mavis_ext.base import ApiHandler, Pool, Services
+from mavis_ext.base import ApiHandler, Services
 from mavis_ext.handlers import (
     environments,
     keys,
@@ -20,6 +20,7 @@ from mavis_ext.handlers import (
     runs,
     snapshots,
 )
+from mavis_ext.pools import Pool
 
 __all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services"]
 
@@ -74,5 +75,5 @@ def make_application(services: Services, *more: Any, **settings: Any) -> Applica
     """
     given = {"services": services}
     rules = [(API + path, handler, given) for path, handler in ROUTES]
-    unknown = (rf"{PREFIX}/api/.*", platform.Unknown, given)
+    unknown = (rf"{PREFIX}/api(?:/.*)?", platform.Unknown, given)
     return Application([*rules, unknown, *more], **settings)

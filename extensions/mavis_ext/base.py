@@ -2,7 +2,7 @@
 
 A call is identified, parsed once into a model, carried out in a bounded pool of threads, and told
 as JSON. Whatever goes wrong becomes problem details with a request id. A changing call that is
-refused leaves a record.
+refused leaves a record before its answer goes out.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel
 from tornado.httputil import HTTPServerRequest
-from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+from tornado.web import Application, HTTPError, RequestHandler
 
 from mavis_core import records
 from mavis_core.access import CallContext
@@ -35,60 +34,17 @@ from mavis_core.errors import (
 from mavis_core.ids import new_id
 from mavis_ext import problems
 from mavis_ext.auth import Identify, identity_of
+from mavis_ext.bodies import parse
+from mavis_ext.pools import Pool
 
-__all__ = ["MAX_BODY", "ApiHandler", "Body", "Pool", "Services"]
+__all__ = ["MAX_BODY", "ApiHandler", "Services", "methods_of"]
 
 T = TypeVar("T")
 B = TypeVar("B", bound=BaseModel)
 MAX_BODY = 1024 * 1024
-_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_CHANGING = _METHODS[1:]
 _log = logging.getLogger("mavis.api")
-
-
-class Body(BaseModel):
-    """A request's body: unknown fields are an error, and numbers are no texts."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Pool:
-    """A bounded pool of threads for one kind of blocking work.
-
-    Parameters
-    ----------
-    name
-        What the threads talk to.
-    threads
-        Calls at a time.
-    waiting
-        Calls that may wait for a thread; one more is refused at once.
-    """
-
-    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
-        self._name = name
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._room = threads + waiting
-        self._inside = 0
-
-    async def run(self, call: Callable[[], T]) -> T:
-        """Return what `call` returns in a thread.
-
-        Raises
-        ------
-        Unavailable
-            Too many calls wait already.
-        """
-        if self._inside >= self._room:
-            raise Unavailable(f"Too many calls wait for {self._name}", retry_after_s=1)
-        self._inside += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, call)
-        finally:
-            self._inside -= 1
-
-    def close(self) -> None:
-        """Let calls that run end; take no more."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +55,17 @@ class Services:
     ----------
     database, logs
         Pools of threads for calls that block on them.
+    answering
+        Refusals that are recorded now and answered then; the event loop keeps no hold of them.
     """
 
     app: ApiApp
     identify: Identify
     database: Pool
     logs: Pool
+    answering: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-@stream_request_body
 class ApiHandler(RequestHandler):
     """The base of every handler of the REST API."""
 
@@ -116,7 +74,6 @@ class ApiHandler(RequestHandler):
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.request_id = new_id("req")
-        self._body = bytearray()
         super().__init__(application, request, **kwargs)
 
     def initialize(self, services: Services) -> None:
@@ -135,9 +92,15 @@ class ApiHandler(RequestHandler):
         """Do nothing: this API takes tokens, never cookies, so no other site can borrow them."""
 
     async def prepare(self) -> None:
-        self._check_size(int(self.request.headers.get("Content-Length") or 0))
-        if not self.authenticated:
-            return
+        if self.authenticated:
+            await self._identify()
+        # Who asks comes first: the record of a refusal names them.
+        if len(self.request.body) > MAX_BODY:
+            raise TooLarge(f"The body has over {MAX_BODY} bytes")
+        if any(ord(letter) < 32 or ord(letter) == 127 for arg in self.path_args for letter in arg):
+            raise InvalidInput("A name in the address holds control characters")
+
+    async def _identify(self) -> None:
         token = identity_of(self.request.headers.get("Authorization"))
         if token is None:
             raise Unauthenticated("This address needs a token")
@@ -151,14 +114,6 @@ class ApiHandler(RequestHandler):
             source=self.request.remote_ip or "unknown",
         )
 
-    def data_received(self, chunk: bytes) -> None:
-        self._check_size(len(self._body) + len(chunk))
-        self._body += chunk
-
-    def _check_size(self, size: int) -> None:
-        if size > MAX_BODY:
-            raise TooLarge(f"The body has over {MAX_BODY} bytes")
-
     def body(self, form: type[B]) -> B:
         """Return the request's body as `form`.
 
@@ -167,14 +122,7 @@ class ApiHandler(RequestHandler):
         InvalidInput
             It is not JSON, or does not fit; the message names every field at fault.
         """
-        try:
-            value = json.loads(bytes(self._body) or b"{}", parse_constant=_no_constant)
-        except (ValueError, RecursionError) as exc:
-            raise InvalidInput(f"The body is not JSON: {exc}") from exc
-        try:
-            return form.model_validate_json(json.dumps(value))
-        except ValidationError as exc:
-            raise problems.invalid(exc) from exc
+        return parse(self.request.body, form)
 
     def page(self) -> PageRequest:
         """Return which page the query asks for."""
@@ -213,8 +161,40 @@ class ApiHandler(RequestHandler):
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer with an error, and record it before where it ended a changing call.
+
+        A part that is down has changed nothing and could not take the record.
+        """
+        exc = _error_of(status_code, kwargs)
+        changing = self.request.method in _CHANGING and hasattr(self, "ctx")
+        if not changing or isinstance(exc, Unavailable):
+            super().send_error(status_code, **kwargs)
+            return
+        answering = self.services.answering
+        task = asyncio.ensure_future(self._record_and_answer(exc, status_code, kwargs))
+        answering.add(task)
+        task.add_done_callback(answering.discard)
+
+    async def _record_and_answer(
+        self, exc: BaseException, status_code: int, kwargs: dict[str, Any]
+    ) -> None:
+        record = self._refusal(problems.of_exception(exc, status_code, self.request_id))
+
+        def write() -> None:
+            with self.app.database.write() as tx:
+                records.write(tx, record)
+
+        try:
+            await self.services.database.run(write)
+        except Exception:  # noqa: BLE001  # the outermost edge: the caller gets the answer all the same
+            _log.exception("%s was not recorded: %s", record.summary, self.request_id)
+        super().send_error(status_code, **kwargs)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        exc: BaseException = (kwargs.get("exc_info") or (None, HTTPError(status_code), None))[1]
+        exc = _error_of(status_code, kwargs)
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(methods_of(type(self))))
         if isinstance(exc, MavisError):
             self.set_status(exc.status)
             if exc.retry_after_s is not None:
@@ -224,8 +204,6 @@ class ApiHandler(RequestHandler):
         told = problems.of_exception(exc, status_code, self.request_id)
         self.set_header("Content-Type", problems.CONTENT_TYPE)
         self.finish(json.dumps(told, ensure_ascii=False))
-        if self.request.method in _CHANGING and hasattr(self, "ctx"):
-            self._record_refusal(told)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         if isinstance(value, MavisError) and not isinstance(value, Internal):
@@ -241,35 +219,39 @@ class ApiHandler(RequestHandler):
                 exc_info=(typ, value, tb),
             )
 
-    def _record_refusal(self, told: Mapping[str, Any]) -> None:
-        """Leave a record of a changing call that was refused; the caller has the answer already."""
-        record = records.Record(
+    def _refusal(self, told: Mapping[str, Any]) -> records.Record:
+        """Return the record of a changing call that was refused, or that a bug of ours ended."""
+        outcome = records.Outcome.REFUSED if told["status"] < 500 else records.Outcome.FAILED
+        call = f"{self.request.method} {self.request.path[:200]}"
+        detail = "".join(
+            letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
+            for letter in str(told["detail"])[:500]
+        )
+        return records.Record(
             kind=records.Kind.AUDIT,
             phase=records.Phase.EVENT,
-            action="api.refused",
+            action=f"api.{outcome}",
             person=self.ctx.principal.name,
-            object=f"{self.request.method} {self.request.path[:200]}",
-            outcome=records.Outcome.REFUSED,
+            object=call,
+            outcome=outcome,
             error_code=told["code"],
-            summary=f"{self.request.method} {self.request.path[:200]} refused: {told['code']}",
+            summary=f"{call} {outcome}: {told['code']}",
             correlation_id=self.ctx.correlation_id,
             request_id=self.request_id,
             source=self.ctx.source,
-            data={"detail": str(told["detail"])[:500]},
+            data={"detail": detail},
         )
 
-        def write() -> None:
-            with self.app.database.write() as tx:
-                records.write(tx, record)
 
-        task = asyncio.ensure_future(self.services.database.run(write))
-        task.add_done_callback(_log_failure)
-
-
-def _log_failure(task: asyncio.Future[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("the record of a refused call was not written: %s", error)
+def methods_of(handler: type[RequestHandler]) -> tuple[str, ...]:
+    """Return the methods that `handler` implements."""
+    return tuple(
+        name
+        for name in _METHODS
+        if getattr(handler, name.lower()) is not getattr(RequestHandler, name.lower())
+    )
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _error_of(status_code: int, kwargs: Mapping[str, Any]) -> BaseException:
+    exc: BaseException | None = (kwargs.get("exc_info") or (None, None, None))[1]
+    return exc or HTTPError(status_code)

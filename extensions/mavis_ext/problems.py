@@ -49,9 +49,8 @@ def of_exception(exc: BaseException, status: int, request_id: str) -> dict[str, 
         if status >= 500
         else ("bad_request", "Look at the request."),
     )
-    detail = (
-        exc.log_message if isinstance(exc, HTTPError) and status < 500 else None
-    ) or responses.get(status, "Error")
+    said = exc.get_message() if isinstance(exc, HTTPError) and status < 500 else None
+    detail = said or responses.get(status, "Error")
     return {
         "type": f"urn:mavis:error:{code}",
         "title": responses.get(status, "Error"),
@@ -66,8 +65,13 @@ def of_exception(exc: BaseException, status: int, request_id: str) -> dict[str, 
 def invalid(exc: ValidationError) -> InvalidInput:
     """Return what is wrong with a body: every field at fault, the first one by name."""
     faults = [
-        (".".join(str(part) for part in fault["loc"]), fault["msg"])
+        (_field(fault["loc"]), fault["msg"])
         for fault in exc.errors(include_url=False, include_context=False, include_input=False)
     ]
     words = "; ".join(f"{field or 'the body'}: {message}" for field, message in faults[:8])
     return InvalidInput(f"The body does not fit: {words}", field=faults[0][0] or None)
+
+
+def _field(path: tuple[int | str, ...]) -> str:
+    """Return where in a body a fault is; names of unknown fields come from the caller."""
+    return ".".join(str(part)[:60] for part in path[:8])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from prefect import Flow, Task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from mavis_core.errors import Internal, Interrupted, MavisError
+from mavis_core.errors import Internal, Interrupted, MavisError, Unavailable
 from mavis_core.scheduling.execution import Attempt, Execution
 
 __all__ = ["ActiveRuns", "make_flow"]
@@ -27,17 +28,18 @@ class ActiveRuns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ids: set[str] = set()
+        self._ids: Counter[str] = Counter()  # an attempt that lost its claim may still be ending
 
     def add(self, run_id: str) -> None:
         """Note that work on a Run begins."""
         with self._lock:
-            self._ids.add(run_id)
+            self._ids[run_id] += 1
 
     def remove(self, run_id: str) -> None:
         """Note that work on a Run has ended, however."""
         with self._lock:
-            self._ids.discard(run_id)
+            self._ids[run_id] -= 1
+            self._ids += Counter()  # drops what has come to zero
 
     def ids(self) -> list[str]:
         """Return the Runs at work."""
@@ -74,6 +76,8 @@ def _attempt(attempt: Attempt) -> None:
     except Interrupted:
         attempt.release()
         raise
+    except Unavailable:
+        raise  # a part of the appliance is down: the claim runs out and the next attempt goes on
     except MavisError as exc:
         attempt.fail(exc)
         raise

@@ -105,7 +105,8 @@ class Platform:
 
     async def _take_up(self) -> None:
         """Bind each due Run to a flow run and let it begin."""
-        free = self._app.config.worker.concurrency - len(self._active.ids())
+        at_hand = await asyncio.to_thread(self._app.execution.at_hand)
+        free = self._app.config.worker.concurrency - at_hand
         if free <= 0:
             return
         due = await asyncio.to_thread(self._app.execution.due, free)
@@ -122,9 +123,9 @@ class Platform:
             _log.info(
                 "%s of %s: Run %s, attempt %d", due.kind, due.subject, due.run_id, due.attempt
             )
-        if due.stale_flow_run is not None:
-            with contextlib.suppress(httpx.HTTPError):
-                await self._worker.bury(due.stale_flow_run)
+            if due.stale_flow_run is not None:
+                with contextlib.suppress(httpx.HTTPError):
+                    await self._worker.bury(due.stale_flow_run)
 
     async def _follow(self) -> None:
         """Tell Prefect that this worker lives, and look for flow runs that others made."""

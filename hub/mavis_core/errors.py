@@ -30,6 +30,7 @@ holds a secret.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "all_errors",
+    "from_told",
+    "told",
 ]
 
 
@@ -243,3 +246,14 @@ def all_errors() -> tuple[type[MavisError], ...]:
         return [cls, *(found for child in cls.__subclasses__() for found in walk(child))]
 
     return tuple(walk(MavisError))
+
+
+def told(error: MavisError) -> dict[str, str]:
+    """Return what rows keep of an error: its code, what happened, and the mend."""
+    return {"code": error.code, "message": error.message, "mend": error.mend}
+
+
+def from_told(kept: Mapping[str, str], *, message: str | None = None) -> MavisError:
+    """Return an error of the class that `told` kept, with its message or another one."""
+    found = next((cls for cls in all_errors()[1:] if cls.code == kept["code"]), Internal)
+    return found(message or kept["message"], mend=kept["mend"])

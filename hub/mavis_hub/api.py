@@ -23,7 +23,7 @@ from mavis_hub.pages import page_rules, send_to_login
 __all__ = ["main"]
 
 _log = logging.getLogger("mavis.api")
-_READ_AT_MOST = 64 * 1024 * 1024  # more than any body that is taken: its sender gets an answer
+_READ_AT_MOST = 17 * 1024 * 1024  # more than the edge lets through: whoever sends it gets an answer
 
 
 def main() -> int:

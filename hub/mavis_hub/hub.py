@@ -38,6 +38,7 @@ __all__ = [
 
 _ACCESS = "access:services!service=mavis"
 _CULLER = "idle-culler"
+_LAB_SETTINGS = Path(__file__).with_name("lab_settings")
 TRY_OUT_NOTICE = "Single-user try-out, no isolation: everybody here shares one Unix user."
 
 USER_SCOPES = ("self", _ACCESS, Scope.READ.value, Scope.OPERATE.value, Scope.DESTROY.value)
@@ -181,6 +182,7 @@ def server_arguments(config: Config) -> list[str]:
     transport = "ipc" if config.isolated else "tcp"
     return [
         "--LabApp.news_url=None",
+        f"--LabApp.app_settings_dir={_LAB_SETTINGS}",  # or Lab asks everybody about news
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
         f"--ConnectionFileMixin.transport={transport}",

@@ -77,6 +77,8 @@ class HubIdentity:
         Unauthenticated
             Nobody is, or the login has ended.
         """
+        # JupyterHub's client answers once a handler; an open WebSocket asks again.
+        vars(handler).pop("_cached_hub_user", None)
         try:
             model = await self.auth.get_user(handler, sync=False)
         except HTTPError as exc:
@@ -87,7 +89,7 @@ class HubIdentity:
         return CallContext(
             principal=caller.principal,
             scopes=caller.scopes,
-            request_id=new_id("req"),
+            request_id=getattr(handler, "request_id", None) or new_id("req"),
             source=handler.request.remote_ip or "unknown",
         )
 

@@ -9,11 +9,13 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.web import RequestHandler
 
 from mavis_core.access import Scope
+from mavis_core.config import Config
 from mavis_core.db.paging import MAX_LIMIT, PageRequest
 from mavis_core.errors import MavisError, Unauthenticated
 from mavis_ext import forms
 from mavis_ext.app import PREFIX
 from mavis_ext.base import Services
+from mavis_hub.hub import TRY_OUT_NOTICE
 from mavis_hub.hub_identity import HubIdentity
 
 __all__ = ["Callback", "Home", "page_rules", "send_to_login"]
@@ -23,16 +25,33 @@ _CSP = (
     " frame-ancestors 'none'"
 )
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #7779; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-p { margin: .25rem 0; } .soft { opacity: .75; }
+:root { color-scheme: light dark; --ground: light-dark(#f4f5f7, #101317);
+  --card: light-dark(#fff, #191d23); --ink: light-dark(#1a1f26, #e7eaef);
+  --soft: light-dark(#525c69, #a9b2be); --line: light-dark(#d6dae0, #333a44);
+  --accent: light-dark(#0a5aa8, #8cbcf2); --on-accent: light-dark(#fff, #0d1420); }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; background: var(--ground);
+  color: var(--ink); }
+header { background: var(--card); border-bottom: 1px solid var(--line); }
+header > div, main { max-width: 62rem; margin: 0 auto; padding: .9rem 1.5rem; }
+header > div { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; align-items: baseline; }
+header p { margin: 0 0 0 auto; }
+main { padding-top: 1.5rem; padding-bottom: 3rem; }
+h1 { font-size: 1.35rem; margin: 0; } h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
+p { margin: .25rem 0; } .soft { color: var(--soft); }
+nav { display: flex; gap: .75rem; flex-wrap: wrap; margin: 0 0 1.5rem; }
+a { color: var(--accent); } a:focus-visible { outline: 2px solid; outline-offset: 2px; }
+nav a { padding: .5rem 1rem; border: 1px solid var(--accent); border-radius: .4rem;
+  text-decoration: none; background: var(--card); }
+nav a:first-child { background: var(--accent); color: var(--on-accent); }
+nav a:hover { text-decoration: underline; }
+section, .notice { background: var(--card); border: 1px solid var(--line);
+  border-radius: .6rem; padding: 1.1rem 1.25rem; }
+.notice { border-left: .3rem solid light-dark(#b35900, #f0a648); margin: 0 0 1.5rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .5rem .75rem; border-bottom: 1px solid var(--line); }
-code { font: .9em ui-monospace, monospace; background: var(--line); padding: .1em .35em;
-  border-radius: .25em; }
-nav { display: flex; gap: 1rem; flex-wrap: wrap; margin: 1rem 0; }
-a { color: LinkText; } a:focus-visible { outline: 2px solid; outline-offset: 2px; }
+th, td { text-align: left; padding: .55rem .9rem .55rem 0; border-top: 1px solid var(--line); }
+th { color: var(--soft); font-size: .875rem; font-weight: 600; border-top: 0; padding-top: 0; }
+code { font: .95em ui-monospace, monospace; }
 """
 
 
@@ -71,7 +90,7 @@ class Home(RequestHandler):
         )
         rows = [forms.project(membership) for membership in mine.items]
         admin = Scope.ADMIN in ctx.scopes
-        self.finish(_home(self.services.app.config.appliance.name, ctx.principal.name, rows, admin))
+        self.finish(_home(self.services.app.config, ctx.principal.name, rows, admin))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = (kwargs.get("exc_info") or (None, None, None))[1]
@@ -79,7 +98,7 @@ class Home(RequestHandler):
         if isinstance(error, MavisError):
             status_code, message, mend = error.status, error.message, error.mend
         self.set_status(status_code)
-        self.finish(_page("Mavis", f"<h1>{escape(message)}</h1><p>{escape(mend)}</p>"))
+        self.finish(_page("Mavis", f"<main><h1>{escape(message)}</h1><p>{escape(mend)}</p></main>"))
 
 
 def send_to_login(handler: RequestHandler, auth: HubOAuth) -> None:
@@ -100,15 +119,18 @@ def page_rules(services: Services, identity: HubIdentity) -> list[tuple[Any, ...
     ]
 
 
-def _home(appliance: str, person: str, projects: list[dict[str, Any]], admin: bool) -> str:
+def _home(config: Config, person: str, projects: list[dict[str, Any]], admin: bool) -> str:
+    name = config.appliance.name
     links = ['<a href="/hub/spawn">Open JupyterLab</a>', '<a href="/hub/token">Tokens</a>']
     if admin:
         links.append(f'<a href="{PREFIX}/prefect/">Schedules and runs (Prefect)</a>')
+    notice = "" if config.isolated else f"<p class=notice role=note>{escape(TRY_OUT_NOTICE)}</p>"
     return _page(
-        appliance,
-        f"<h1>{escape(appliance)}</h1><p class=soft>Logged in as {escape(person)}</p>"
-        f"<nav aria-label=Mavis>{''.join(links)}</nav>"
-        f"<h2>Your projects</h2>{_table(projects, admin)}",
+        name,
+        f"<header><div><h1>{escape(name)}</h1><p><span class=soft>Logged in as</span>"
+        f' {escape(person)} · <a href="/hub/logout">Log out</a></p></div></header>'
+        f"<main>{notice}<nav aria-label=Mavis>{''.join(links)}</nav>"
+        f"<section><h2>Your projects</h2>{_table(projects, admin)}</section></main>",
     )
 
 
@@ -135,5 +157,5 @@ def _page(title: str, content: str) -> str:
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><main>{content}</main></html>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>{content}</html>"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from mavis_ext import forms
-from mavis_ext.base import ApiHandler, Body
+from mavis_ext.base import ApiHandler
+from mavis_ext.bodies import Body
 from mavis_ext.handlers.runs import StartsRun
 
 __all__ = ["Discoveries", "Environment", "Environments"]
@@ -33,6 +34,7 @@ class Environments(ApiHandler):
 
     async def get(self, project: str) -> None:
         """List them."""
+        self.filters()
         found = await self.call(self.app.environments.list, self.ctx, project)
         self.answer(forms.listing(found, forms.environment))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from mavis_ext import forms
-from mavis_ext.base import ApiHandler, Body
+from mavis_ext.base import ApiHandler
+from mavis_ext.bodies import Body
 
 __all__ = ["Key", "Keys"]
 
@@ -23,6 +24,7 @@ class Keys(ApiHandler):
 
     async def get(self) -> None:
         """List them, without values."""
+        self.filters()
         self.answer(forms.listing(await self.call(self.app.vault.list, self.ctx), forms.key))
 
     async def post(self) -> None:

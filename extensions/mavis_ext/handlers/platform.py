@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+from tornado.web import HTTPError
+
 from mavis_core.access import CallContext, Scope
 from mavis_core.db.paging import MAX_LIMIT, PageRequest
 from mavis_ext import forms
@@ -48,4 +50,4 @@ class Unknown(ApiHandler):
     async def prepare(self) -> None:
         """Refuse, whatever the method."""
         await super().prepare()
-        self.send_error(404)
+        raise HTTPError(404)

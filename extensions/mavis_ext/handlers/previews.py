@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from mavis_ext import forms
-from mavis_ext.base import ApiHandler, Body
+from mavis_ext.base import ApiHandler
+from mavis_ext.bodies import Body
 from mavis_ext.handlers.runs import StartsRun
 
 __all__ = ["Apply", "Previews"]

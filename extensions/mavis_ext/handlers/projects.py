@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mavis_core.access import Permission, Role
 from mavis_ext import forms
-from mavis_ext.base import ApiHandler, Body
+from mavis_ext.base import ApiHandler
+from mavis_ext.bodies import Body
 
 __all__ = ["Member", "Members", "Project", "Projects"]
 
@@ -55,6 +56,7 @@ class Members(ApiHandler):
 
     async def get(self, project: str) -> None:
         """List them."""
+        self.filters()
         found = await self.call(self.app.projects.members, self.ctx, project)
         self.answer(forms.listing(found, forms.member))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mavis_ext import forms
-from mavis_ext.base import ApiHandler, Body
+from mavis_ext.base import ApiHandler
+from mavis_ext.bodies import Body
 from mavis_ext.handlers.runs import StartsRun
 
 __all__ = ["Snapshot", "Snapshots"]

@@ -25,7 +25,14 @@ from mavis_core import clock, records
 from mavis_core.access import CallContext
 from mavis_core.changes.model import Intent, IntentState
 from mavis_core.db import Database, tables
-from mavis_core.errors import CloudUnreachable, Interrupted, MavisError
+from mavis_core.errors import (
+    CloudThrottled,
+    CloudUnreachable,
+    Interrupted,
+    MavisError,
+    Unavailable,
+    told,
+)
 from mavis_core.ids import new_id
 
 __all__ = ["TAG", "Ledger"]
@@ -87,28 +94,37 @@ class Ledger:
         Raises
         ------
         CloudError
-            The cloud refused, or gave no clear answer in `_MAX_TRIES` tries.
+            The cloud refused; or gave no clear answer in `_MAX_TRIES` tries and shows nothing of
+            any of them; or lets nobody look, in which case the intent stays open.
+        Unavailable
+            The process ends, or a part of the appliance is down; the intent stays open.
         """
         call = _Call(ctx, run_id, project_id, action, target)
         intent, fresh = self._begin(call)
         if intent.state is IntentState.DONE:
             return intent.made
+        unclear = CloudUnreachable(f"Nobody knows whether {action} of {target} has happened")
         while True:
             if not fresh:
                 if made := self._look(intent, find, say, settle=settle):
                     say(f"found what an earlier try made: {', '.join(made)}")
                     return self._done(call, intent, made, how="adopted")
+                if intent.tries >= _MAX_TRIES:
+                    self._failed(call, intent, unclear)
+                    raise unclear
                 intent = self._again(call, intent)
             try:
                 made = tuple(make(intent.id))
-            except MavisError as exc:
-                if not _unclear(exc) or intent.tries >= _MAX_TRIES:
-                    self._failed(call, intent, exc)
-                    raise
+            except CloudUnreachable as exc:  # the one error after which nobody knows
                 say(f"no clear answer ({exc.code}); looking whether it happened")
-                fresh = False
-                continue
-            return self._done(call, intent, made, how="made")
+                unclear, fresh = exc, False
+            except Unavailable:
+                raise  # a part of the appliance, not the cloud: the next attempt looks
+            except MavisError as exc:
+                self._failed(call, intent, exc)
+                raise
+            else:
+                return self._done(call, intent, made, how="made")
 
     def _begin(self, call: _Call) -> tuple[Intent, bool]:
         """Return the intent of `call`, and whether it was written just now."""
@@ -158,13 +174,26 @@ class Ledger:
         *,
         settle: bool,
     ) -> tuple[str, ...]:
-        """Look for what the intent made until it shows or had its time to settle."""
+        """Look for what the intent made until it shows or had its time to settle.
+
+        A look that fails while there is time is no end either.
+        """
         while True:
-            made = tuple(find(intent.id))
+            made: tuple[str, ...] = ()
+            error: MavisError | None = None
+            try:
+                made = tuple(find(intent.id))
+            except (CloudThrottled, CloudUnreachable) as exc:
+                error = exc
             left_s = (intent.called_at + self._settle - clock.now()).total_seconds()
-            if made or left_s <= 0 or not settle:
+            if made:
                 return made
-            say(f"nothing yet of an unanswered call; sure in {left_s:.0f} s")
+            if left_s <= 0 or not settle:
+                if error is not None:
+                    raise error
+                return ()
+            words = error.message if error else "nothing yet of an unanswered call"
+            say(f"{words}; sure in {left_s:.0f} s")
             if self._stop.wait(min(_LOOK_EVERY_S, left_s)):
                 raise Interrupted(
                     f"Stopped while waiting to see whether {intent.action} of {intent.target}"
@@ -205,12 +234,17 @@ class Ledger:
         return made
 
     def _failed(self, call: _Call, intent: Intent, error: MavisError) -> None:
-        told = {"code": error.code, "message": error.message, "mend": error.mend}
+        """Note that nothing was made; an effect that another attempt has found stays found."""
+        table = tables.intents
         with self._database.write() as tx:
             tx.execute(
-                sa.update(tables.intents)
-                .where(tables.intents.c.id == intent.id)
-                .values(state=IntentState.FAILED, finished_at=clock.now(), error=told)
+                sa.update(table)
+                .where(
+                    table.c.id == intent.id,
+                    table.c.state == IntentState.OPEN,
+                    table.c.tries == intent.tries,
+                )
+                .values(state=IntentState.FAILED, finished_at=clock.now(), error=told(error))
             )
             records.write(
                 tx,
@@ -219,7 +253,7 @@ class Ledger:
                     intent.id,
                     outcome=records.Outcome.FAILED,
                     error_code=error.code,
-                    error=told,
+                    error=told(error),
                 ),
             )
 
@@ -259,11 +293,6 @@ class _Call:
             source=self.ctx.source,
             data={"run": self.run_id, "intent": intent_id, **data},
         )
-
-
-def _unclear(error: MavisError) -> bool:
-    """Return whether the effect may have happened all the same: the contract has one such error."""
-    return isinstance(error, CloudUnreachable)
 
 
 def _intent(row: sa.Row[tuple[object, ...]]) -> Intent:

@@ -16,14 +16,21 @@ from mavis_core.ids import new_id
 __all__ = ["LIFETIME", "check_applicable", "keep", "load", "mark_applied"]
 
 LIFETIME = timedelta(minutes=15)
+_KEEP = timedelta(hours=1)
 
 
 def keep(tx: sa.Connection, ctx: CallContext, plan: Plan) -> Preview:
-    """Keep `plan` as shown to the caller."""
+    """Keep `plan` as shown to the caller; forget what expired in its project an hour ago."""
     now = clock.now()
+    table = tables.previews
+    tx.execute(
+        sa.delete(table).where(
+            table.c.project_id == plan.project_id, table.c.expires_at < now - _KEEP
+        )
+    )
     preview = Preview(new_id("pre"), plan, plan.hash, ctx.principal.name, now, now + LIFETIME)
     tx.execute(
-        sa.insert(tables.previews).values(
+        sa.insert(table).values(
             id=preview.id,
             project_id=plan.project_id,
             person=preview.person,

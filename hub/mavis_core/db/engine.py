@@ -44,8 +44,9 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        self._readers = engine
+        self._writers = self._readers = engine
         if not self._sqlite:
+            self._writers = engine.execution_options(isolation_level="READ COMMITTED")
             self._readers = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -63,7 +64,7 @@ class Database:
         Unavailable
             The database does not answer, is locked for too long, or its disk is full.
         """
-        with self._transaction(self.engine, "BEGIN IMMEDIATE") as tx:
+        with self._transaction(self._writers, "BEGIN IMMEDIATE") as tx:
             yield tx
 
     @contextmanager
@@ -90,7 +91,9 @@ class Database:
         except DataError as exc:
             raise InvalidInput("A value is none that the database can hold") from exc
         except PoolTimeout as exc:
-            raise Unavailable("Every connection to the database is in use", retry_after_s=2) from exc
+            raise Unavailable(
+                "Every connection to the database is in use", retry_after_s=2
+            ) from exc
         except DBAPIError as exc:
             if isinstance(exc, OperationalError) or exc.connection_invalidated:
                 raise self._unavailable(exc) from exc
@@ -134,7 +137,6 @@ def open_database(url: str, *, pool_size: int = 4) -> Database:
         sa.event.listen(engine, "connect", _prepare_sqlite)
     else:
         sa.event.listen(engine, "connect", _prepare_postgresql)
-        engine = engine.execution_options(isolation_level="READ COMMITTED")
     return Database(engine)
 
 

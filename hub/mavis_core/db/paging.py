@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,6 +15,7 @@ __all__ = ["MAX_LIMIT", "Page", "PageRequest", "fetch"]
 
 T = TypeVar("T")
 MAX_LIMIT = 200
+_ID = re.compile(r"[a-z]{2,5}_[0-9a-z]{26}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class PageRequest:
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidInput(f"limit is {self.limit}; use 1 to {MAX_LIMIT}", field="limit")
         if self.cursor is not None and len(self.cursor) > 200:
-            raise InvalidInput("cursor is not one that this address gave", field="cursor")
+            raise _bad_cursor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,19 @@ def fetch(
 ) -> Page[T]:
     """Return the page of `query` that `want` asks for, in the order of the id `column`."""
     if want.cursor is not None:
+        if not _ID.match(want.cursor):
+            raise _bad_cursor()
         query = query.where(column < want.cursor if newest_first else column > want.cursor)
     query = query.order_by(column.desc() if newest_first else column).limit(want.limit + 1)
     rows = tx.execute(query).mappings().all()
     kept = rows[: want.limit]
     more = len(rows) > want.limit
     return Page(tuple(make(row) for row in kept), kept[-1][column.key] if more else None)  # type: ignore[index]  # a column of a table has a key
+
+
+def _bad_cursor() -> InvalidInput:
+    return InvalidInput(
+        "cursor is not one that this address gave",
+        mend="Send back `next` of the page before, as it is.",
+        field="cursor",
+    )

@@ -44,7 +44,10 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
-        return clock.iso(value) if value is not None and dialect.name == "sqlite" else value
+        if value is None:
+            return None
+        text = clock.iso(value)  # refuses a moment without a zone, on PostgreSQL too
+        return text if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, _dialect: sa.Dialect) -> datetime | None:
         if isinstance(value, datetime):  # in the zone of the PostgreSQL session

@@ -20,6 +20,7 @@ from mavis_core.errors import Conflict, InvalidInput, MavisError
 from mavis_core.inventory import store
 from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.model import Resource, check_tags, effect_on
+from mavis_core.projects.service import hold
 from mavis_core.scheduling.jobs import JobStep, PlanRequest, Progress
 from mavis_core.scheduling.model import Run
 
@@ -69,9 +70,22 @@ class _ResourceJob:
                 settle=False,
                 say=progress.say,
             )
+        with self._database.write() as tx:
+            hold(tx, run.project_id)
+            changed = self._note(run, store.find_one(tx, run.project_id, resource.id), result)
+            table = tables.resources
+            tx.execute(sa.update(table).where(table.c.id == resource.id).values(**changed))
         return result
 
     def _call(self, run: Run, connection: Connection, resource: Resource) -> Mapping[str, Any]:
+        """Make the call and return what a reader should know of it."""
+        raise NotImplementedError
+
+    def _note(self, run: Run, resource: Resource, result: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the columns of `resource` that the call has changed.
+
+        `result` is empty where an earlier attempt made the call.
+        """
         raise NotImplementedError
 
     def _plan(
@@ -127,13 +141,10 @@ class PowerJob(_ResourceJob):
         return self._plan(request, resource, self._severity, f"is {resource.state}", *warnings)
 
     def _call(self, _run: Run, connection: Connection, resource: Resource) -> Mapping[str, Any]:
-        change = self._power(connection, resource)
-        table = tables.resources
-        with self._database.write() as tx:
-            tx.execute(
-                sa.update(table).where(table.c.id == resource.id).values(state=change["after"])
-            )
-        return change
+        return self._power(connection, resource)
+
+    def _note(self, _run: Run, resource: Resource, result: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"state": result.get("after", resource.state)}
 
 
 class TagJob(_ResourceJob):
@@ -154,15 +165,11 @@ class TagJob(_ResourceJob):
     def _call(self, run: Run, connection: Connection, resource: Resource) -> Mapping[str, Any]:
         tags: dict[str, str] = run.plan.arguments["tags"]
         connection.tags.put(resource.region, resource.cloud_id, tags)
-        table = tables.resources
-        with self._database.write() as tx:
-            known = store.find_one(tx, run.project_id, resource.id).tags
-            tx.execute(
-                sa.update(table)
-                .where(table.c.id == resource.id)
-                .values(tags={**known, **tags}, name=tags.get("Name", resource.name))
-            )
         return {"tags": tags}
+
+    def _note(self, run: Run, resource: Resource, _result: Mapping[str, Any]) -> Mapping[str, Any]:
+        tags: dict[str, str] = run.plan.arguments["tags"]
+        return {"tags": {**resource.tags, **tags}, "name": tags.get("Name", resource.name)}
 
 
 def power_jobs(database: Database, clouds: Clouds, ledger: Ledger) -> tuple[PowerJob, PowerJob]:

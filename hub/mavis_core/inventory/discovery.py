@@ -19,12 +19,21 @@ from mavis_core.access import Permission
 from mavis_core.changes.model import Plan, Severity
 from mavis_core.contract import Connection, ResourceKind
 from mavis_core.db import Database
-from mavis_core.errors import Conflict, InvalidInput, MavisError, NotFound
+from mavis_core.errors import (
+    Conflict,
+    InvalidInput,
+    MavisError,
+    NotFound,
+    Unavailable,
+    from_told,
+    told,
+)
 from mavis_core.inventory import store
 from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.model import effect_in
 from mavis_core.projects.environments import environments_of, mark_environment
 from mavis_core.projects.model import Environment
+from mavis_core.scheduling import store as store_of_runs
 from mavis_core.scheduling.jobs import JobStep, PlanRequest, Progress
 from mavis_core.scheduling.model import Run
 
@@ -88,63 +97,57 @@ class Discover:
         names = {effect.environment: effect.environment for effect in run.plan.effects}
         pairs = zip(names, run.plan.arguments["environments"], strict=True)
         looks = [
-            JobStep(f"Look at {name}", _Look(self._database, self._clouds, run, environment_id))
+            JobStep(
+                f"Look at {name}", _Look(self._database, self._clouds, run, environment_id, name)
+            )
             for name, environment_id in pairs
         ]
         return [*looks, JobStep("Sum up", lambda progress: self._sum_up(run, progress))]
 
     def _sum_up(self, run: Run, progress: Progress) -> Mapping[str, Any] | None:
         """Fail where an environment could not be seen; what the others showed is kept."""
-        wanted = set(run.plan.arguments["environments"])
         with self._database.read() as tx:
-            looked = [e for e in environments_of(tx, run.project_id) if e.id in wanted]
-        failed = [environment for environment in looked if environment.error]
+            looked = store_of_runs.load(tx, run.id).result
+        failed = {name: seen["error"] for name, seen in looked.items() if "error" in seen}
         if failed:
-            words = "; ".join(f"{e.name}: {(e.error or {})['message']}" for e in failed)
-            first = failed[0].error or {}
-            raise LookFailed(
-                f"{len(failed)} of {len(looked)} environments could not be seen. {words}",
-                code=first["code"],
-                mend=first["mend"],
+            words = "; ".join(f"{name}: {error['message']}" for name, error in failed.items())
+            raise from_told(
+                next(iter(failed.values())),
+                message=f"{len(failed)} of {len(looked)} environments could not be seen. {words}",
             )
         progress.say(f"{len(looked)} environments seen")
         return None
 
 
-class LookFailed(MavisError):
-    """Some environments could not be seen; carries the code of the first reason."""
-
-    status = 502
-
-    def __init__(self, message: str, *, code: str, mend: str) -> None:
-        super().__init__(message, mend=mend)
-        self.code = code  # type: ignore[misc]  # an instance's code is more precise than its class's
-
-
 class _Look:
-    """One step: look at one environment."""
+    """One step: look at one environment. Its result is what was seen there, or why nothing was."""
 
-    def __init__(self, database: Database, clouds: Clouds, run: Run, environment_id: str) -> None:
+    def __init__(
+        self, database: Database, clouds: Clouds, run: Run, environment_id: str, name: str
+    ) -> None:
         self._database = database
         self._clouds = clouds
         self._run = run
         self._environment_id = environment_id
+        self._name = name
 
     def __call__(self, progress: Progress) -> Mapping[str, Any]:
         ctx = self._run.context("worker")
         try:
             with self._clouds.connect(ctx, self._environment_id, progress) as (where, connection):
                 counts = self._regions(where, connection, progress)
+        except Unavailable:
+            raise  # a part of the appliance is down, which says nothing about the environment
         except MavisError as exc:
             with self._database.write() as tx:
                 mark_environment(tx, self._environment_id, exc)
             progress.say(exc.message)
-            return {}
+            return {self._name: {"error": told(exc)}}
         with self._database.write() as tx:
             mark_environment(tx, self._environment_id, None)
         seen = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
         progress.say(seen or "nothing there", percent=100)
-        return {where.name: dict(counts)}
+        return {self._name: dict(counts)}
 
     def _regions(
         self, where: Environment, connection: Connection, progress: Progress
@@ -172,8 +175,9 @@ class _Look:
         for kind in ResourceKind:
             begun = clock.now()
             for page in connection.inventory.discover(region, kind):
+                seen_at = max(begun, clock.now())  # a clock may be set back
                 with self._database.write() as tx:
-                    store.put(tx, where.project_id, where.id, page, clock.now())
+                    store.put(tx, where.project_id, where.id, page, seen_at)
                 counts[kind.value] += len(page)
             with self._database.write() as tx:
                 store.mark_gone(tx, where.id, region, kind, begun)

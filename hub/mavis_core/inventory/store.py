@@ -16,6 +16,8 @@ from mavis_core.inventory.model import Resource
 
 __all__ = ["find_one", "mark_gone", "put", "query", "resource_of"]
 
+_SHOWN = 5
+
 
 def query(project_id: str) -> sa.Select[Any]:
     """Return the selection of a project's resources with their environments' names."""
@@ -47,17 +49,25 @@ def find_one(tx: sa.Connection, project_id: str, reference: str) -> Resource:
     table = tables.resources
     for column in (table.c.id, table.c.cloud_id, table.c.name):
         rows = (
-            tx.execute(query(project_id).where(column == reference).order_by(table.c.gone))
+            tx.execute(
+                query(project_id)
+                .where(column == reference)
+                .order_by(table.c.gone, table.c.id)
+                .limit(_SHOWN + 1)
+            )
             .mappings()
             .all()
         )
         found = [row for row in rows if not row["gone"]] or list(rows[:1])
         if len(found) > 1:
             known = ", ".join(
-                f"{row['cloud_id']} ({row['kind']}, {row['region']})" for row in found
+                f"{row['id']} ({row['cloud_id']}, {row['kind']}, {row['environment']},"
+                f" {row['region']})"
+                for row in found[:_SHOWN]
             )
+            more = " and more" if len(found) > _SHOWN else ""
             raise InvalidInput(
-                f"{reference[:60]!r} names {len(found)} resources: {known[:500]}",
+                f"{reference[:60]!r} names several resources: {known}{more}",
                 mend="Name one of them by its id.",
                 field="resource",
             )
@@ -76,8 +86,14 @@ def put(
     page: Sequence[Found],
     seen_at: datetime,
 ) -> None:
-    """Remember what discovery found; a resource seen before keeps its id."""
-    table = tables.resources
+    """Remember what discovery found; a resource seen before keeps its id.
+
+    Looks at the same environment queue here, so that both do not add the same resource.
+    """
+    table, environment = tables.resources, tables.environments
+    mine = sa.select(environment.c.id).where(environment.c.id == environment_id)
+    if tx.scalar(mine.with_for_update(key_share=True)) is None:
+        raise NotFound(f"The environment {environment_id} was removed")
     for found in page:
         same = (
             (table.c.environment_id == environment_id)

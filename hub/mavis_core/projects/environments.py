@@ -11,10 +11,10 @@ from mavis_core import clock, records
 from mavis_core.access import CallContext, Permission
 from mavis_core.contract import Kit
 from mavis_core.db import Database, tables
-from mavis_core.errors import Conflict, InvalidInput, MavisError, NotFound
+from mavis_core.errors import Conflict, InvalidInput, MavisError, NotFound, told
 from mavis_core.ids import new_id
 from mavis_core.projects.model import Environment, EnvironmentState, check_name, check_text
-from mavis_core.projects.service import Projects, audit
+from mavis_core.projects.service import Projects, audit, hold
 
 __all__ = ["Environments", "environment_by_id", "environments_of", "mark_environment"]
 
@@ -87,6 +87,7 @@ class Environments:
         )
         self._kits[kit].check(environment.settings())
         with self._database.write() as tx:
+            hold(tx, project.id)
             key_id = _key_id(tx, key)
             if any(other.name == name for other in environments_of(tx, project.id)):
                 raise Conflict(f"{project.name} has an environment {name!r} already")
@@ -140,18 +141,14 @@ class Environments:
         environment = self.get(ctx, reference, name)
         table = tables.environments
         with self._database.write() as tx:
-            active = tx.scalar(
-                sa.select(sa.func.count()).where(
-                    tables.runs.c.project_id == project.id,
-                    tables.runs.c.state.in_(("queued", "running")),
-                )
-            )
-            if active:
+            hold(tx, project.id)
+            if active := _runs_in(tx, environment):
                 raise Conflict(
-                    f"{active} Runs of {project.name} are not finished",
+                    f"{active} Runs that work in {environment.name} are not finished",
                     mend="Wait for them: `mavis run list`.",
                 )
-            tx.execute(sa.delete(table).where(table.c.id == environment.id))
+            if tx.execute(sa.delete(table).where(table.c.id == environment.id)).rowcount == 0:
+                raise NotFound(f"{environment.name} of {project.name} was removed already")
             summary = f"Environment {environment.name} removed from {project.name}"
             records.write(
                 tx,
@@ -184,17 +181,29 @@ def environment_by_id(tx: sa.Connection, environment_id: str) -> Environment:
 def mark_environment(tx: sa.Connection, environment_id: str, error: MavisError | None) -> None:
     """Note what the last look at an environment said."""
     table = tables.environments
-    told = None
-    if error is not None:
-        told = {"code": error.code, "message": error.message, "mend": error.mend}
     tx.execute(
         sa.update(table)
         .where(table.c.id == environment_id)
         .values(
             state=EnvironmentState.FAILED if error else EnvironmentState.OK,
             checked_at=clock.now(),
-            error=told or sa.null(),
+            error=told(error) if error else sa.null(),
         )
+    )
+
+
+def _runs_in(tx: sa.Connection, environment: Environment) -> int:
+    """Return how many unfinished Runs have an effect in `environment`."""
+    table = tables.runs
+    plans = tx.scalars(
+        sa.select(table.c.plan).where(
+            table.c.project_id == environment.project_id,
+            table.c.state.in_(("queued", "running")),
+        )
+    )
+    return sum(
+        any(effect["environment"] == environment.name for effect in plan["effects"])
+        for plan in plans
     )
 
 

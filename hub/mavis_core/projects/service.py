@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
@@ -22,7 +22,7 @@ from mavis_core.projects.model import (
     subjects_of,
 )
 
-__all__ = ["Projects", "audit"]
+__all__ = ["Projects", "audit", "hold"]
 
 
 def audit(
@@ -41,6 +41,18 @@ def audit(
         correlation_id=ctx.correlation_id,
         request_id=ctx.request_id,
         source=ctx.source,
+    )
+
+
+def hold(tx: sa.Connection, project_id: str) -> None:
+    """Let changes within a project that depend on each other queue until `tx` ends.
+
+    Rows that refer to the project may be written by others meanwhile (``FOR NO KEY UPDATE``). On
+    SQLite all writers queue anyway.
+    """
+    table = tables.projects
+    tx.execute(
+        sa.select(table.c.id).where(table.c.id == project_id).with_for_update(key_share=True)
     )
 
 
@@ -123,14 +135,11 @@ class Projects:
         mine = sa.select(member.c.project_id).where(
             member.c.subject.in_(subjects_of(ctx.principal))
         )
+        query = sa.select(table).where(table.c.id.in_(mine))
         with self._database.read() as tx:
-            return fetch(
-                tx,
-                sa.select(table).where(table.c.id.in_(mine)),
-                table.c.id,
-                want,
-                lambda row: Membership(Project(**row), roles_in(tx, ctx.principal, row["id"])),
-            )
+            page = fetch(tx, query, table.c.id, want, lambda row: Project(**row))
+            roles = _roles(tx, ctx.principal, [project.id for project in page.items])
+        return Page(tuple(Membership(each, roles[each.id]) for each in page.items), page.next)
 
     def members(self, ctx: CallContext, reference: str) -> tuple[Member, ...]:
         """Return who has which role."""
@@ -144,10 +153,17 @@ class Projects:
             )
 
     def put_member(self, ctx: CallContext, reference: str, subject: str, role: Role) -> None:
-        """Give `subject` the one role `role`; an earlier one ends."""
+        """Give `subject` the one role `role`; an earlier one ends.
+
+        Raises
+        ------
+        Conflict
+            It is the last administrator and would be one no longer.
+        """
         project = self.authorize(ctx, reference, Permission.MEMBER_WRITE).project
         check_subject(subject)
         with self._database.write() as tx:
+            hold(tx, project.id)
             _remove_member(tx, project.id, subject)
             _put_member(tx, project.id, subject, role, ctx)
             _keep_an_administrator(tx, project)
@@ -167,6 +183,7 @@ class Projects:
         project = self.authorize(ctx, reference, Permission.MEMBER_WRITE).project
         check_subject(subject)
         with self._database.write() as tx:
+            hold(tx, project.id)
             if not _remove_member(tx, project.id, subject):
                 raise NotFound(f"{subject} is no member of {project.name}")
             _keep_an_administrator(tx, project)
@@ -187,11 +204,21 @@ class Projects:
 
 def roles_in(tx: sa.Connection, principal: Principal, project_id: str) -> frozenset[Role]:
     """Return the roles of `principal` in a project, by name and by group."""
+    return _roles(tx, principal, [project_id])[project_id]
+
+
+def _roles(
+    tx: sa.Connection, principal: Principal, project_ids: Iterable[str]
+) -> dict[str, frozenset[Role]]:
+    """Return the roles of `principal` in each of `project_ids`."""
     table = tables.members
-    query = sa.select(table.c.role).where(
-        table.c.project_id == project_id, table.c.subject.in_(subjects_of(principal))
+    found: dict[str, frozenset[Role]] = {project_id: frozenset() for project_id in project_ids}
+    query = sa.select(table.c.project_id, table.c.role).where(
+        table.c.project_id.in_(list(found)), table.c.subject.in_(subjects_of(principal))
     )
-    return frozenset(Role(role) for role in tx.scalars(query))
+    for row in tx.execute(query):
+        found[row.project_id] |= {Role(row.role)}
+    return found
 
 
 def _row(project: Project) -> dict[str, object]:

@@ -18,12 +18,14 @@ from mavis_core.contract import SnapshotState as CloudState
 from mavis_core.db import Database, tables
 from mavis_core.errors import (
     CloudError,
+    CloudThrottled,
     CloudUnreachable,
     CloudVanished,
     Conflict,
     Interrupted,
     InvalidInput,
     MavisError,
+    told,
 )
 from mavis_core.ids import new_id
 from mavis_core.inventory import store as inventory
@@ -34,7 +36,7 @@ from mavis_core.projects.model import check_text
 from mavis_core.protection import store
 from mavis_core.protection.model import Member, Snapshot, SnapshotState, overall_percent, tags_of
 from mavis_core.scheduling.jobs import JobStep, PlanRequest, Progress
-from mavis_core.scheduling.model import Run, told
+from mavis_core.scheduling.model import Run
 
 __all__ = ["SnapshotJob"]
 
@@ -233,6 +235,9 @@ class SnapshotJob:
             if clock.now() > run.created_at + _SHOWS_WITHIN:
                 raise
             progress.waiting("the cloud does not show the new snapshots yet")
+            return False
+        except (CloudThrottled, CloudUnreachable) as exc:  # looking again harms nothing
+            progress.waiting(exc.message)
             return False
         with self._database.write() as tx:
             store.put_members(tx, snapshot.id, found)

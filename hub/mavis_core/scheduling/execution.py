@@ -1,4 +1,4 @@
-"""Doing the work: a worker takes up Runs, keeps its claim alive, writes down each step's end.
+"""Taking up Runs: a worker finds those that are due, claims them and keeps its claims alive.
 
 A Run is *due* when nobody works on it: it is queued, or whoever claimed it has not renewed the
 claim. `Execution.dispatch` binds the next attempt to one Prefect flow run; `Execution.claim`
@@ -11,23 +11,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from mavis_core import clock, records
 from mavis_core.db import Database, tables
-from mavis_core.errors import Forbidden, MavisError, PlanChanged
+from mavis_core.errors import Forbidden, Internal, MavisError, PlanChanged, Unavailable
 from mavis_core.projects.model import Project
 from mavis_core.projects.service import Projects
 from mavis_core.scheduling import store
-from mavis_core.scheduling.jobs import Job, JobStep, PlanRequest, bind
-from mavis_core.scheduling.model import Run, RunState, StepState, told
+from mavis_core.scheduling.attempts import Attempt, end, record_of
+from mavis_core.scheduling.jobs import Job, PlanRequest, bind
+from mavis_core.scheduling.model import Run, RunState
 
 __all__ = ["LEASE", "Attempt", "Due", "Execution"]
 
 LEASE = timedelta(seconds=15)
 _MAX_ATTEMPTS = 10
+_UNFINISHED = (RunState.QUEUED, RunState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,11 @@ class Execution:
         self.worker = worker
 
     def due(self, limit: int) -> list[Due]:
-        """Return Runs that nobody works on, oldest first."""
+        """Return Runs that nobody works on and that this worker knows how to do, oldest first."""
         table = tables.runs
-        nobody = (table.c.lease_until.is_(None)) | (table.c.lease_until < clock.now())
         query = (
             sa.select(table)
-            .where(table.c.state.in_((RunState.QUEUED, RunState.RUNNING)), nobody)
+            .where(*_unclaimed(), table.c.kind.in_(list(self._jobs)))
             .order_by(table.c.id)
             .limit(limit)
         )
@@ -78,13 +78,32 @@ class Execution:
             rows = tx.execute(query).all()
         return [Due(row.id, row.kind, row.attempt + 1, row.subject, row.flow_run) for row in rows]
 
+    def at_hand(self) -> int:
+        """Return how many Runs this worker has bound or claimed and not ended."""
+        table = tables.runs
+        query = sa.select(sa.func.count()).where(
+            table.c.worker == self.worker,
+            table.c.state.in_(_UNFINISHED),
+            table.c.lease_until >= clock.now(),
+        )
+        with self._database.read() as tx:
+            return tx.scalar(query) or 0
+
     def dispatch(self, due: Due, flow_run: str) -> bool:
-        """Bind the next attempt at a Run to `flow_run`; False where another worker was first."""
+        """Bind the next attempt at a Run to `flow_run`.
+
+        Returns
+        -------
+        bool
+            False where it is due no longer: another worker was first, or the last one is alive
+            after all.
+        """
         table = tables.runs
         with self._database.write() as tx:
             bound = store.update(
                 tx,
                 due.run_id,
+                *_unclaimed(),
                 table.c.attempt == due.attempt - 1,
                 state=RunState.QUEUED,
                 attempt=due.attempt,
@@ -95,20 +114,26 @@ class Execution:
             if bound and due.attempt > 1:
                 run = store.load(tx, due.run_id)
                 summary = f"Attempt {due.attempt} at {run.kind} of {run.subject} begins"
-                records.write(tx, self._record(run, records.Phase.EVENT, summary))
+                records.write(tx, record_of(run, records.Phase.EVENT, summary, source=self.worker))
             return bound
 
     def give_up(self, due: Due) -> bool:
         """End a Run that has had all its attempts; return whether it had."""
         if due.attempt <= _MAX_ATTEMPTS:
             return False
-        with self._database.read() as tx:
-            run = store.load(tx, due.run_id)
-        error = MavisError(
-            f"{run.kind} of {run.subject} was interrupted {_MAX_ATTEMPTS} times",
-            mend="Look at the worker's log; then ask for it again.",
-        )
-        Attempt(self, run, ()).fail(error)
+        table, now = tables.runs, clock.now()
+        with self._database.write() as tx:
+            last = table.c.attempt == due.attempt - 1
+            if store.update(
+                tx, due.run_id, *_unclaimed(), last, worker=self.worker, lease_until=now
+            ):
+                run = store.load(tx, due.run_id)
+                error = Internal(
+                    f"{run.kind} of {run.subject} was interrupted {_MAX_ATTEMPTS} times",
+                    mend="Look at the worker's log; then ask for it again.",
+                )
+                job = self._jobs[run.kind]
+                end(tx, run, job, error, RunState.FAILED, source=self.worker)
         return True
 
     def claim(self, run_id: str, flow_run: str) -> Attempt:
@@ -120,7 +145,9 @@ class Execution:
             There is no such Run, it is bound to another flow run, or it has ended; or the
             person may no longer do this, in which case the Run is refused.
         PlanChanged
-            The plan that was approved is not what would happen now.
+            The plan that was approved is not what would happen now; the Run is refused.
+        Unavailable
+            A part of the appliance is down; the Run goes on in the next attempt.
         """
         table = tables.runs
         now = clock.now()
@@ -142,13 +169,15 @@ class Execution:
         try:
             self._projects.still_may(run.context(self.worker), run.project_id, job.permission)
             self._same_plan(job, run)
-            steps = job.steps(run)
+            steps = tuple(job.steps(run))
+        except Unavailable:
+            raise  # the claim runs out and the next attempt begins
         except MavisError as exc:
-            Attempt(self, run, ()).fail(exc, state=RunState.REFUSED)
+            Attempt(self._database, run, job, (), worker=self.worker).refuse(exc)
             raise
         with self._database.write() as tx:
-            _put_steps(tx, run_id, [step.name for step in steps])
-        return Attempt(self, run, tuple(steps))
+            store.put_steps(tx, run_id, [step.name for step in steps])
+        return Attempt(self._database, run, job, steps, worker=self.worker)
 
     def renew(self, run_ids: Sequence[str]) -> None:
         """Keep the claims on `run_ids` alive."""
@@ -206,190 +235,9 @@ class Execution:
             mend="Runs are asked for through the API; Prefect alone cannot start one.",
         )
 
-    def _record(
-        self,
-        run: Run,
-        phase: records.Phase,
-        summary: str,
-        *,
-        outcome: records.Outcome | None = None,
-        error: MavisError | None = None,
-        **data: object,
-    ) -> records.Record:
-        if error is not None:
-            data["error"] = told(error)
-        return records.Record(
-            kind=records.Kind.AUDIT,
-            phase=phase,
-            action=run.kind,
-            project=run.project_id,
-            person=run.person,
-            object=run.subject,
-            outcome=outcome,
-            error_code=error.code if error else None,
-            summary=summary,
-            correlation_id=run.correlation_id,
-            request_id=run.request_id,
-            source=self.worker,
-            data={"run": run.id, "attempt": run.attempt, **data},
-        )
 
-
-class Attempt:
-    """One try at a Run: its steps, and the way to write down how they ended."""
-
-    def __init__(self, execution: Execution, run: Run, steps: tuple[JobStep, ...]) -> None:
-        self._execution = execution
-        self._database = execution._database  # noqa: SLF001  # an attempt is a part of Execution
-        self.run = run
-        self.steps = steps
-        self._result: dict[str, Any] = dict(run.result)
-
-    def perform(self, position: int) -> None:
-        """Do one step and write down its end.
-
-        Raises
-        ------
-        MavisError
-            The step failed; the Run has not ended by this alone.
-        """
-        step = self.steps[position]
-        self._step(position, state=StepState.RUNNING, started_at=clock.now(), finished_at=None)
-        try:
-            made = step.call(_StepProgress(self, position))
-        except BaseException as exc:
-            detail = str(exc) if isinstance(exc, MavisError) else type(exc).__name__
-            self._step(
-                position, state=StepState.FAILED, detail=detail[:500], finished_at=clock.now()
-            )
-            raise
-        self._result |= made or {}
-        with self._database.write() as tx:
-            _update_step(
-                tx,
-                self.run.id,
-                position,
-                state=StepState.DONE,
-                progress_percent=100,
-                finished_at=clock.now(),
-            )
-            store.update(tx, self.run.id, result=self._result)
-
-    def release(self) -> None:
-        """Let go of the Run without an end, so that the next attempt begins at once."""
-        table = tables.runs
-        with self._database.write() as tx:
-            store.update(
-                tx, self.run.id, table.c.state == RunState.RUNNING, lease_until=clock.now()
-            )
-
-    def pending(self) -> list[int]:
-        """Return the positions of the steps that no earlier attempt has done."""
-        done = {
-            position for position, step in enumerate(self.run.steps) if step.state is StepState.DONE
-        }
-        return [position for position in range(len(self.steps)) if position not in done]
-
-    def succeed(self) -> None:
-        """Write down that every step is done."""
-        table = tables.runs
-        summary = f"{self.run.kind} of {self.run.subject} done"
-        with self._database.write() as tx:
-            if store.update(
-                tx,
-                self.run.id,
-                table.c.state == RunState.RUNNING,
-                state=RunState.SUCCEEDED,
-                result=self._result,
-                finished_at=clock.now(),
-                lease_until=None,
-            ):
-                record = self._execution._record  # noqa: SLF001  # as above
-                records.write(
-                    tx,
-                    record(
-                        self.run,
-                        records.Phase.OUTCOME,
-                        summary,
-                        outcome=records.Outcome.OK,
-                        result=self._result,
-                    ),
-                )
-
-    def fail(self, error: MavisError, *, state: RunState = RunState.FAILED) -> None:
-        """Write down why the Run ended without success, in all rows that tell of it."""
-        table = tables.runs
-        refused = state is RunState.REFUSED
-        summary = f"{self.run.kind} of {self.run.subject} {state}: {error.message}"
-        job = self._execution._jobs[self.run.kind]  # noqa: SLF001  # as above
-        with self._database.write() as tx:
-            if store.update(
-                tx,
-                self.run.id,
-                table.c.state.in_((RunState.QUEUED, RunState.RUNNING)),
-                state=state,
-                error=told(error),
-                result=self._result,
-                finished_at=clock.now(),
-                lease_until=None,
-            ):
-                job.failed(tx, self.run, error)
-                record = self._execution._record  # noqa: SLF001  # as above
-                outcome = records.Outcome.REFUSED if refused else records.Outcome.FAILED
-                records.write(
-                    tx,
-                    record(self.run, records.Phase.OUTCOME, summary, outcome=outcome, error=error),
-                )
-
-    def _step(self, position: int, **values: Any) -> None:
-        with self._database.write() as tx:
-            _update_step(tx, self.run.id, position, **values)
-
-
-class _StepProgress:
-    """Writes what a step says into its row; the same words twice are written once."""
-
-    def __init__(self, attempt: Attempt, position: int) -> None:
-        self._attempt = attempt
-        self._position = position
-        self._last: tuple[object, ...] = ()
-
-    def say(self, detail: str, *, percent: int | None = None) -> None:
-        self._write(StepState.RUNNING, detail, percent)
-
-    def waiting(self, reason: str) -> None:
-        self._write(StepState.WAITING, reason, None)
-
-    def _write(self, state: StepState, detail: str, percent: int | None) -> None:
-        told_now = (state, detail, percent)
-        if told_now == self._last:
-            return
-        self._last = told_now
-        values: dict[str, Any] = {"state": state, "detail": detail[:500]}
-        if percent is not None:
-            values["progress_percent"] = percent
-        self._attempt._step(self._position, **values)  # noqa: SLF001  # a part of Attempt
-
-
-def _put_steps(tx: sa.Connection, run_id: str, names: Sequence[str]) -> None:
-    """Write the steps of an attempt; those of an earlier one that are done stay as they are."""
-    table = tables.steps
-    for position, name in enumerate(names):
-        there = tx.scalar(
-            sa.select(table.c.name).where(table.c.run_id == run_id, table.c.position == position)
-        )
-        if there is None:
-            tx.execute(
-                sa.insert(table).values(
-                    run_id=run_id, position=position, name=name, state=StepState.PENDING, detail=""
-                )
-            )
-
-
-def _update_step(tx: sa.Connection, run_id: str, position: int, **values: Any) -> None:
-    table = tables.steps
-    tx.execute(
-        sa.update(table)
-        .where(table.c.run_id == run_id, table.c.position == position)
-        .values(**values)
-    )
+def _unclaimed() -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions under which nobody works on a Run."""
+    table = tables.runs
+    nobody = table.c.lease_until.is_(None) | (table.c.lease_until < clock.now())
+    return table.c.state.in_(_UNFINISHED), nobody

@@ -15,14 +15,12 @@ from typing import Any
 
 from mavis_core.access import CallContext, Principal, Scope
 from mavis_core.changes.model import Plan
-from mavis_core.errors import MavisError
 
 __all__ = [
     "Run",
     "RunState",
     "Step",
     "StepState",
-    "told",
 ]
 
 
@@ -113,8 +111,3 @@ class Run:
             request_id=self.request_id,
             source=source,
         )
-
-
-def told(error: MavisError) -> dict[str, str]:
-    """Return what a Run keeps of an error."""
-    return {"code": error.code, "message": error.message, "mend": error.mend}

@@ -17,7 +17,7 @@ from mavis_core.db import Database, tables
 from mavis_core.db.paging import Page, PageRequest, fetch
 from mavis_core.errors import ConfirmationNeeded, Conflict, InvalidInput, NotFound
 from mavis_core.ids import new_id
-from mavis_core.projects.service import Projects
+from mavis_core.projects.service import Projects, hold
 from mavis_core.scheduling import store
 from mavis_core.scheduling.jobs import Job, PlanRequest, bind
 from mavis_core.scheduling.model import Run, RunState
@@ -68,6 +68,7 @@ class Runs:
         project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
         request = PlanRequest(project, resource, arguments)
         with self._database.write() as tx:
+            hold(tx, project.id)
             return previews.keep(tx, ctx, bind(job.plan(tx, request), request))
 
     def apply(
@@ -82,7 +83,7 @@ class Runs:
     ) -> Run:
         """Carry out a preview as it was shown.
 
-        Applying the same preview again returns the same Run.
+        Applying the same preview again returns the same Run, also where both come at once.
 
         Raises
         ------
@@ -90,6 +91,8 @@ class Runs:
             It expired, or the same request would now do something else.
         ConfirmationNeeded
             It interrupts or destroys and the project's name was not typed.
+        Conflict
+            The idempotency key was used for another request.
         """
         project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
         with self._database.read() as tx:
@@ -97,14 +100,17 @@ class Runs:
         job = self._job(action)
         self._projects.authorize(ctx, reference, job.permission)
         with self._database.write() as tx:
+            hold(tx, project.id)
             preview = previews.load(tx, ctx, project.id, preview_id)
             if preview.run_id is not None and hash == preview.hash:
                 return store.load(tx, preview.run_id)
+            wanted = _hash({"apply": preview.id})
+            _earlier(tx, ctx, project.id, idempotency_key, wanted)  # refuses a key of another use
             asked = preview.plan.arguments["request"]
             request = PlanRequest(project, asked["resource"], asked["arguments"])
             now_plan = bind(job.plan(tx, request), request)
             previews.check_applicable(preview, now_plan, hash=hash, confirm=confirm)
-            run = self._enqueue(tx, ctx, job, now_plan, idempotency_key)
+            run = self._enqueue(tx, ctx, job, now_plan, idempotency_key, wanted)
             previews.mark_applied(tx, preview, run.id)
         return run
 
@@ -130,14 +136,15 @@ class Runs:
         job = self._job(action)
         project = self._projects.authorize(ctx, reference, job.permission).project
         request = PlanRequest(project, resource, arguments)
+        wanted = _hash({"action": action, "resource": resource, "arguments": dict(arguments)})
         with self._database.write() as tx:
-            wanted = _request_hash(action, request)
+            hold(tx, project.id)
             if earlier := _earlier(tx, ctx, project.id, idempotency_key, wanted):
                 return earlier
             plan = bind(job.plan(tx, request), request)
             if plan.severity.needs_confirmation:
                 raise ConfirmationNeeded(f"{action} {plan.severity} {plan.subject}")
-            return self._enqueue(tx, ctx, job, plan, idempotency_key)
+            return self._enqueue(tx, ctx, job, plan, idempotency_key, wanted)
 
     def list(
         self, ctx: CallContext, reference: str, want: PageRequest, *, state: str | None = None
@@ -176,7 +183,13 @@ class Runs:
         return self._jobs[action]
 
     def _enqueue(
-        self, tx: sa.Connection, ctx: CallContext, job: Job, plan: Plan, key: str | None
+        self,
+        tx: sa.Connection,
+        ctx: CallContext,
+        job: Job,
+        plan: Plan,
+        key: str | None,
+        request_hash: str,
     ) -> Run:
         run = Run(
             id=new_id("run"),
@@ -199,9 +212,7 @@ class Runs:
             result={},
             error=None,
         )
-        asked = plan.arguments["request"]
-        wanted = _hash({"action": job.action, **asked})
-        store.insert(tx, run, idempotency_key=key, request_hash=wanted)
+        store.insert(tx, run, idempotency_key=key, request_hash=request_hash)
         job.accepted(tx, run)
         records.write(
             tx,
@@ -222,12 +233,6 @@ class Runs:
         return run
 
 
-def _request_hash(action: str, request: PlanRequest) -> str:
-    return _hash(
-        {"action": action, "resource": request.resource, "arguments": dict(request.arguments)}
-    )
-
-
 def _hash(value: Mapping[str, Any]) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -236,7 +241,15 @@ def _hash(value: Mapping[str, Any]) -> str:
 def _earlier(
     tx: sa.Connection, ctx: CallContext, project_id: str, key: str | None, wanted: str
 ) -> Run | None:
-    """Return the Run that the same caller asked for with the same idempotency key."""
+    """Return the Run that the same caller asked for with the same idempotency key.
+
+    Raises
+    ------
+    InvalidInput
+        The key is too long or not printable.
+    Conflict
+        The key was used for another request than the one whose hash is `wanted`.
+    """
     if key is None:
         return None
     if not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
@@ -263,4 +276,4 @@ def _earlier(
             mend="Use a new key for a new request.",
             field="Idempotency-Key",
         )
-    return store.run_of(row)
+    return store.load(tx, row["id"])

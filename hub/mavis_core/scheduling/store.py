@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from mavis_core.db import tables
 from mavis_core.errors import NotFound
 from mavis_core.scheduling.model import Run, RunState, Step, StepState
 
-__all__ = ["insert", "load", "run_of", "steps_of", "update"]
+__all__ = ["insert", "load", "put_steps", "run_of", "steps_of", "update", "update_step"]
 
 
 def insert(tx: sa.Connection, run: Run, *, idempotency_key: str | None, request_hash: str) -> None:
@@ -75,6 +76,29 @@ def steps_of(tx: sa.Connection, run_id: str) -> tuple[Step, ...]:
             row.finished_at,
         )
         for row in tx.execute(query)
+    )
+
+
+def put_steps(tx: sa.Connection, run_id: str, names: Sequence[str]) -> None:
+    """Write the steps of an attempt; those that an earlier one wrote stay as they are."""
+    table = tables.steps
+    there = set(tx.scalars(sa.select(table.c.position).where(table.c.run_id == run_id)))
+    for position, name in enumerate(names):
+        if position not in there:
+            tx.execute(
+                sa.insert(table).values(
+                    run_id=run_id, position=position, name=name, state=StepState.PENDING, detail=""
+                )
+            )
+
+
+def update_step(tx: sa.Connection, run_id: str, position: int, **values: Any) -> None:
+    """Change one step of a Run."""
+    table = tables.steps
+    tx.execute(
+        sa.update(table)
+        .where(table.c.run_id == run_id, table.c.position == position)
+        .values(**values)
     )
 
 

@@ -9,7 +9,6 @@ value does not open as another's.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization as coding
@@ -86,7 +85,7 @@ class Opener:
 def _raw(text: str) -> bytes:
     try:
         raw = b64decode(text, validate=True)
-    except Base64Error as exc:
+    except ValueError as exc:  # of base64 and of what is not ASCII
         raise InvalidInput("a vault key is one line of base64") from exc
     if len(raw) != 32:
         raise InvalidInput(f"a vault key has 32 bytes, not {len(raw)}")

@@ -115,6 +115,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_previews")),
     )
+    op.create_index(
+        "ix_previews_project_id_expires_at", "previews", ["project_id", "expires_at"], unique=False
+    )
     op.create_table(
         "runs",
         sa.Column("id", sa.Text(), nullable=False),

@@ -1,0 +1,239 @@
+"""One try at a Run: its steps, and the way to write down how they ended.
+
+Every row that an attempt writes is written on the condition that the Run is still its own. A
+worker that was stopped for so long that the next attempt has begun finds that out with the next
+word it says, and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core import clock, records
+from mavis_core.db import Database, tables
+from mavis_core.errors import Interrupted, MavisError, Unavailable, told
+from mavis_core.scheduling import store
+from mavis_core.scheduling.jobs import Job, JobStep
+from mavis_core.scheduling.model import Run, RunState, StepState
+
+__all__ = ["Attempt", "end", "record_of"]
+
+
+class Attempt:
+    """One try at a Run. Made by `Execution.claim`.
+
+    Parameters
+    ----------
+    run
+        As it was claimed.
+    job
+        What it carries out.
+    steps
+        The job's steps for this Run.
+    worker
+        The name of the worker, for records.
+    """
+
+    def __init__(
+        self, database: Database, run: Run, job: Job, steps: tuple[JobStep, ...], *, worker: str
+    ) -> None:
+        self._database = database
+        self._job = job
+        self._worker = worker
+        self._result: dict[str, Any] = dict(run.result)
+        self.run = run
+        self.steps = steps
+
+    def pending(self) -> list[int]:
+        """Return the positions of the steps that no earlier attempt has done."""
+        done = {
+            position for position, step in enumerate(self.run.steps) if step.state is StepState.DONE
+        }
+        return [position for position in range(len(self.steps)) if position not in done]
+
+    def perform(self, position: int) -> None:
+        """Do one step and write down its end.
+
+        Raises
+        ------
+        Unavailable
+            The process ends, a part of the appliance is down, or another attempt has taken over:
+            the Run goes on in the next attempt.
+        MavisError
+            The step failed; the Run has not ended by this alone.
+        """
+        step = self.steps[position]
+        self._write(position, state=StepState.RUNNING, started_at=clock.now(), finished_at=None)
+        try:
+            made = step.call(_StepProgress(lambda **values: self._write(position, **values)))
+        except Unavailable as exc:
+            self._write(position, state=StepState.WAITING, detail=exc.message[:500])
+            raise
+        except Exception as exc:
+            detail = exc.message if isinstance(exc, MavisError) else type(exc).__name__
+            now = clock.now()
+            self._write(position, state=StepState.FAILED, detail=detail[:500], finished_at=now)
+            raise
+        self._result |= made or {}
+        with self._database.write() as tx:
+            self._keep_hold(tx)
+            store.update(tx, self.run.id, result=self._result)
+            store.update_step(
+                tx,
+                self.run.id,
+                position,
+                state=StepState.DONE,
+                progress_percent=100,
+                finished_at=clock.now(),
+            )
+
+    def release(self) -> None:
+        """Let go of the Run without an end, so that the next attempt begins at once."""
+        with self._database.write() as tx:
+            store.update(tx, self.run.id, *self._mine(), lease_until=clock.now())
+
+    def succeed(self) -> None:
+        """Write down that every step is done.
+
+        Raises
+        ------
+        Interrupted
+            Another attempt has taken over.
+        """
+        run = self.run
+        with self._database.write() as tx:
+            self._keep_hold(tx)
+            store.update(
+                tx,
+                run.id,
+                state=RunState.SUCCEEDED,
+                result=self._result,
+                finished_at=clock.now(),
+                lease_until=None,
+            )
+            records.write(
+                tx,
+                record_of(
+                    run,
+                    records.Phase.OUTCOME,
+                    f"{run.kind} of {run.subject} done",
+                    source=self._worker,
+                    outcome=records.Outcome.OK,
+                    result=self._result,
+                ),
+            )
+
+    def fail(self, error: MavisError) -> None:
+        """Write down why the Run ended without success, in all rows that tell of it."""
+        self._end(error, RunState.FAILED)
+
+    def refuse(self, error: MavisError) -> None:
+        """Write down why the Run was not begun, in all rows that tell of it."""
+        self._end(error, RunState.REFUSED)
+
+    def _end(self, error: MavisError, state: RunState) -> None:
+        with self._database.write() as tx:
+            if store.update(tx, self.run.id, *self._mine(), result=self._result):
+                end(tx, self.run, self._job, error, state, source=self._worker)
+
+    def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
+        table, run = tables.runs, self.run
+        return (
+            table.c.state == RunState.RUNNING,
+            table.c.attempt == run.attempt,
+            table.c.flow_run == run.flow_run,
+        )
+
+    def _keep_hold(self, tx: sa.Connection) -> None:
+        """Let nobody take over until `tx` ends."""
+        table = tables.runs
+        mine = sa.select(table.c.id).where(table.c.id == self.run.id, *self._mine())
+        if tx.scalar(mine.with_for_update(key_share=True)) is None:
+            raise Interrupted(
+                f"Attempt {self.run.attempt} at {self.run.kind} of {self.run.subject} has lost its"
+                " claim: it did not renew it in time"
+            )
+
+    def _write(self, position: int, **values: Any) -> None:
+        with self._database.write() as tx:
+            self._keep_hold(tx)
+            store.update_step(tx, self.run.id, position, **values)
+
+
+class _StepProgress:
+    """Writes what a step says into its row; the same words twice are written once."""
+
+    def __init__(self, write: Callable[..., None]) -> None:
+        self._write = write
+        self._last: tuple[object, ...] = ()
+
+    def say(self, detail: str, *, percent: int | None = None) -> None:
+        self._tell(StepState.RUNNING, detail, percent)
+
+    def waiting(self, reason: str) -> None:
+        self._tell(StepState.WAITING, reason, None)
+
+    def _tell(self, state: StepState, detail: str, percent: int | None) -> None:
+        told_now = (state, detail, percent)
+        if told_now == self._last:
+            return
+        self._last = told_now
+        values: dict[str, Any] = {"state": state, "detail": detail[:500]}
+        if percent is not None:
+            values["progress_percent"] = percent
+        self._write(**values)
+
+
+def end(
+    tx: sa.Connection, run: Run, job: Job, error: MavisError, state: RunState, *, source: str
+) -> None:
+    """End a Run that the caller has hold of without success, in all rows that tell of it."""
+    store.update(
+        tx, run.id, state=state, error=told(error), finished_at=clock.now(), lease_until=None
+    )
+    job.failed(tx, run, error)
+    refused = state is RunState.REFUSED
+    records.write(
+        tx,
+        record_of(
+            run,
+            records.Phase.OUTCOME,
+            f"{run.kind} of {run.subject} {state}: {error.message}",
+            source=source,
+            outcome=records.Outcome.REFUSED if refused else records.Outcome.FAILED,
+            error=error,
+        ),
+    )
+
+
+def record_of(
+    run: Run,
+    phase: records.Phase,
+    summary: str,
+    *,
+    source: str,
+    outcome: records.Outcome | None = None,
+    error: MavisError | None = None,
+    **data: object,
+) -> records.Record:
+    """Return a record of what became of a Run."""
+    if error is not None:
+        data["error"] = told(error)
+    return records.Record(
+        kind=records.Kind.AUDIT,
+        phase=phase,
+        action=run.kind,
+        project=run.project_id,
+        person=run.person,
+        object=run.subject,
+        outcome=outcome,
+        error_code=error.code if error else None,
+        summary=summary,
+        correlation_id=run.correlation_id,
+        request_id=run.request_id,
+        source=source,
+        data={"run": run.id, "attempt": run.attempt, **data},
+    )

@@ -1,0 +1,60 @@
+"""The documents say what is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mavis_core.config import load, settings
+from mavis_hub.processes import processes
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def packages() -> list[str]:
+    return sorted(path.parent.name for path in (ROOT / "hub/mavis_core").glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("package", packages())
+def test_every_package_of_the_core_is_in_the_tree(package: str) -> None:
+    assert f"{package}/" in ARCHITECTURE
+
+
+def test_every_process_is_in_the_table_with_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAVIS_APPLIANCE_ISOLATION", "users")
+    for process in processes(load()):
+        assert f"| {process.name} |" in ARCHITECTURE
+        assert (process.user or "root") in ARCHITECTURE
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
+def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    for target in re.findall(r"\bmake ([a-z-]+)", text):
+        assert target in targets, f"{document}: make {target}"
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / link).exists(), f"{document}: {link}"
+
+
+def test_every_setting_is_explained_in_a_sentence() -> None:
+    for setting in settings():
+        assert setting.help.endswith("."), setting.key
+
+
+def test_no_tracked_file_names_a_registry_or_a_folder_of_somebody() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    names = re.compile(r"(files\.pythonhosted|pypi\.org|registry\.npmjs|/home/[a-z]+/)")
+    for name in filter(None, tracked):
+        path = ROOT / name
+        if path == Path(__file__) or not path.is_file():
+            continue
+        found = names.search(path.read_bytes().decode("utf-8", "replace"))
+        assert found is None, f"{name}: {found and found.group()}"

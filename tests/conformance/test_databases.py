@@ -1,0 +1,339 @@
+"""SQLite and PostgreSQL mean the same: migrations, transactions, values, pages, the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from core_double import at_once
+from mavis_core import clock, records
+from mavis_core.db import Database, migrate, open_database, revision, tables
+from mavis_core.db.paging import PageRequest, fetch
+from mavis_core.errors import Conflict, InvalidInput, Unavailable
+from mavis_core.ids import Ids, new_id
+from mavis_core.records import Kind, Outbox, Outcome, Phase, Record
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    migrate(url)
+    opened = open_database(url)
+    yield opened
+    opened.close()
+
+
+def add_project(tx: sa.Connection, name: str = "shop", **values: Any) -> str:
+    row = {
+        "id": new_id("prj"),
+        "name": name,
+        "title": "",
+        "created_at": NOON,
+        "created_by": "ada",
+        **values,
+    }
+    tx.execute(sa.insert(tables.projects).values(**row))
+    return str(row["id"])
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as tx:
+        return list(tx.scalars(sa.select(tables.projects.c.name).order_by(tables.projects.c.id)))
+
+
+def make_record(**values: Any) -> Record:
+    given = {"kind": Kind.AUDIT, "phase": Phase.EVENT, "action": "test.write", "person": "ada"}
+    return Record(**{**given, "object": "x", "summary": "x", "correlation_id": "cor_1", **values})
+
+
+# Migrations
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), tables.metadata) == []
+        current, needed = revision(tx)
+        assert current == needed
+
+
+def test_migrating_again_changes_nothing(database: Database, url: str) -> None:
+    with database.write() as tx:
+        add_project(tx)
+    migrate(url)
+    assert names(database) == ["shop"]
+
+
+def test_two_processes_may_migrate_at_once(url: str) -> None:
+    assert at_once(*[lambda: migrate(url)] * 3) == [None, None, None]
+
+
+def test_a_database_of_a_newer_release_is_refused_and_left_alone(
+    database: Database, url: str
+) -> None:
+    with database.write() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Conflict, match="unknown to this release"):
+        migrate(url)
+    with database.read() as tx:
+        assert revision(tx)[0] == "9999"
+
+
+# Transactions
+
+
+def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
+    def half() -> None:
+        with database.write() as tx:
+            add_project(tx, "first")
+            records.write(tx, make_record())
+            raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        half()
+    assert names(database) == []
+    assert Outbox(database).backlog() == 0
+
+
+def test_writers_that_hold_a_row_queue_and_none_is_lost(database: Database) -> None:
+    with database.write() as tx:
+        project = add_project(tx, title="0")
+    table = tables.projects
+
+    def count() -> None:
+        for _ in range(10):
+            with database.write() as tx:
+                held = sa.select(table.c.title).where(table.c.id == project).with_for_update()
+                number = int(tx.scalar(held) or 0) + 1
+                tx.execute(sa.update(table).values(title=str(number)))
+
+    assert at_once(*[count] * 4) == [None] * 4
+    with database.read() as tx:
+        assert tx.scalar(sa.select(table.c.title)) == "40"
+
+
+def test_a_reader_sees_one_state_and_waits_for_nobody(database: Database) -> None:
+    count = sa.select(sa.func.count()).select_from(tables.projects)
+    with database.write() as tx:
+        add_project(tx, "before")
+    with database.read() as reader:
+        assert reader.scalar(count) == 1
+        with database.write() as tx:
+            add_project(tx, "meanwhile")
+        assert reader.scalar(count) == 1
+    assert len(names(database)) == 2
+
+
+def test_a_second_one_of_that_name_is_a_conflict(database: Database) -> None:
+    with database.write() as tx:
+        add_project(tx)
+    with pytest.raises(Conflict), database.write() as tx:
+        add_project(tx)
+
+
+def test_a_row_that_refers_to_nothing_is_a_conflict(database: Database) -> None:
+    row = {"subject": "user:ada", "role": "admin", "added_at": NOON, "added_by": "ada"}
+    with pytest.raises(Conflict), database.write() as tx:
+        tx.execute(sa.insert(tables.members).values(project_id="prj_none", **row))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("sqlite:///{folder}/none/mavis.sqlite", id="sqlite"),
+        pytest.param("postgresql+psycopg://ada:hush@/shop?host={folder}", id="postgresql"),
+    ],
+)
+def test_a_database_that_does_not_answer_is_unavailable(address: str, tmp_path: Path) -> None:
+    database = open_database(address.format(folder=tmp_path))
+    try:
+        with pytest.raises(Unavailable) as caught, database.read():
+            pass
+    finally:
+        database.close()
+    assert caught.value.retry_after_s
+    if address.startswith("postgresql"):
+        assert str(tmp_path) not in caught.value.message, "where the database is, is nobody's"
+
+
+def test_a_pool_without_a_free_connection_is_unavailable(url: str) -> None:
+    engine = sa.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.05)
+    database = Database(engine)
+    try:
+        with engine.connect(), pytest.raises(Unavailable), database.read():
+            pass
+    finally:
+        database.close()
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(NOON, id="microseconds"),
+        pytest.param(NOON.replace(microsecond=0), id="whole second"),
+        pytest.param(NOON.astimezone(timezone(timedelta(hours=5, minutes=30))), id="other zone"),
+        pytest.param(datetime(2026, 10, 25, 0, 59, 59, 999999, tzinfo=UTC), id="end of summer"),
+    ],
+)
+def test_a_moment_comes_back_to_the_microsecond_and_in_utc(
+    database: Database, moment: datetime
+) -> None:
+    table = tables.projects
+    with database.write() as tx:
+        add_project(tx, created_at=moment)
+    with database.read() as tx:
+        (found,) = tx.scalars(sa.select(table.c.created_at))
+        same = tx.scalar(sa.select(table.c.name).where(table.c.created_at == moment))
+        later = tx.scalar(
+            sa.select(table.c.name).where(table.c.created_at > moment - timedelta(microseconds=1))
+        )
+    assert found == moment
+    assert found.utcoffset() == timedelta(0)
+    assert same == later == "shop"
+
+
+def test_a_moment_without_a_zone_is_an_error_of_the_caller(database: Database) -> None:
+    with pytest.raises(sa.exc.StatementError, match="without a zone"), database.write() as tx:
+        add_project(tx, created_at=datetime(2026, 1, 1))  # noqa: DTZ001  # the fault under test
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(
+            {"text": "ü 漢 🙂", "number": 1.5, "none": None, "list": [1, [2]]}, id="nested"
+        ),
+        pytest.param({}, id="empty"),
+        pytest.param({"big": 2**62, "true": True}, id="types"),
+    ],
+)
+def test_json_comes_back_as_it_was(database: Database, value: dict[str, Any]) -> None:
+    with database.write() as tx:
+        records.write(tx, make_record(data=value))
+    ((_, found),) = Outbox(database).pending(10)
+    assert found.data == value
+
+
+def test_no_error_is_no_error_however_it_was_written(database: Database) -> None:
+    table = tables.environments
+    row = {
+        "kit": "fake",
+        "account": "1",
+        "regions": [],
+        "options": {},
+        "state": "new",
+        "created_at": NOON,
+        "created_by": "ada",
+    }
+    with database.write() as tx:
+        project = add_project(tx)
+        for name, more in (("a", {}), ("b", {"error": None}), ("c", {"error": sa.null()})):
+            values = {**row, "id": new_id("env"), "project_id": project, "name": name, **more}
+            tx.execute(sa.insert(table).values(**values))
+    with database.read() as tx:
+        assert list(tx.scalars(sa.select(table.c.error))) == [None, None, None]
+        absent = sa.select(table.c.name).where(table.c.error.is_(None)).order_by(table.c.name)
+        assert "c" in list(tx.scalars(absent))
+
+
+def test_a_text_that_postgresql_cannot_hold_is_bad_input_and_no_bug(database: Database) -> None:
+    try:
+        with database.write() as tx:
+            add_project(tx, title="a\0b")
+    except InvalidInput:
+        assert database.engine.dialect.name == "postgresql"
+        assert names(database) == []
+    else:
+        assert database.engine.dialect.name == "sqlite"
+
+
+# Pages
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_pages_leave_nothing_out_and_repeat_nothing(database: Database, newest_first: bool) -> None:
+    with database.write() as tx:
+        made = [add_project(tx, f"project-{number}") for number in range(25)]
+    seen: list[str] = []
+    cursor: str | None = None
+    sizes = []
+    while True:
+        with database.read() as tx:
+            page = fetch(
+                tx,
+                sa.select(tables.projects),
+                tables.projects.c.id,
+                PageRequest(10, cursor),
+                lambda row: str(row["id"]),
+                newest_first=newest_first,
+            )
+        seen += page.items
+        sizes.append(len(page.items))
+        if (cursor := page.next) is None:
+            break
+    assert sizes == [10, 10, 5]
+    assert seen == (made[::-1] if newest_first else made)
+
+
+# The outbox
+
+
+def test_records_wait_in_order_until_they_are_marked(database: Database) -> None:
+    outbox = Outbox(database)
+    for number in range(5):
+        with database.write() as tx:
+            records.write(tx, make_record(action=f"test.{number}", outcome=Outcome.OK))
+    waiting = outbox.pending(3)
+    assert [record.action for _, record in waiting] == ["test.0", "test.1", "test.2"]
+    outbox.mark_drained([seq for seq, _ in waiting])
+    assert [record.action for _, record in outbox.pending(10)] == ["test.3", "test.4"]
+    assert outbox.backlog() == 2
+
+
+def test_a_record_comes_back_whole(database: Database) -> None:
+    record = make_record(
+        project="prj_1", outcome=Outcome.FAILED, error_code="conflict", request_id="req_1"
+    )
+    with database.write() as tx:
+        records.write(tx, record)
+    assert [found for _, found in Outbox(database).pending(10)] == [record]
+
+
+def test_marked_records_go_after_a_day_and_waiting_ones_never(database: Database) -> None:
+    outbox = Outbox(database)
+    two_days_ago = clock.now() - timedelta(days=2)
+    with clock.set_clock(lambda: two_days_ago):
+        ids = Ids()  # the process's own never go back
+        old, waiting = (make_record(id=ids.make("rec")) for _ in range(2))
+    with database.write() as tx:
+        records.write(tx, old, waiting, make_record(action="test.new"))
+    seqs = {record.id: seq for seq, record in outbox.pending(10)}
+    outbox.mark_drained([seqs[old.id]])
+    new = next(seq for seq, record in outbox.pending(10) if record.action == "test.new")
+    outbox.mark_drained([new])
+    with database.read() as tx:
+        left = set(tx.scalars(sa.select(tables.records.c.seq)))
+    assert left == {seqs[waiting.id], new}
+
+
+def test_sequence_numbers_are_never_used_again(database: Database) -> None:
+    outbox = Outbox(database)
+    with database.write() as tx:
+        records.write(tx, make_record())
+    ((first, _),) = outbox.pending(1)
+    with database.write() as tx:
+        tx.execute(sa.delete(tables.records))
+    with database.write() as tx:
+        records.write(tx, make_record())
+    ((second, _),) = outbox.pending(1)
+    assert second > first

@@ -1,0 +1,192 @@
+"""A person with a browser: login, JupyterLab, start page, Prefect. Nothing leaves the machine.
+
+With ``MAVIS_SCREENSHOTS=DIR`` the pictures of this module are kept in that folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from e2e.appliance import Appliance
+from mavis_kernel import Mavis
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    # What would leave the machine finds no address; `outside` notes it all the same.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+LARGEST_PICTURE = 200_000
+_SLOW_MS = 60_000
+CELL = """\
+from mavis_kernel import Mavis
+
+mavis = Mavis()
+for each in mavis.resources.list("shop", kind="instance"):
+    print(f"{each.name:12}{each.state:10}{each.environment:10}{each.region}")
+
+run = mavis.runs.wait("shop", mavis.snapshots.create("shop", "db-1").id)
+print("\\n", run.state, run.result["snapshot"], *run.result["volume_snapshots"], sep="\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def outside() -> list[str]:
+    """Every address on another machine that a page asked for."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def visit(appliance: Appliance, browser: Browser, outside: list[str]) -> Callable[..., Any]:
+    """Open a page in a profile of its own, logged in as somebody where a name is given."""
+
+    def note(request: Request) -> None:
+        # What a page's own security policy blocks was not sent.
+        if not _is_here(request.url) and request.failure != "csp":
+            outside.append(request.url)
+
+    @contextmanager
+    def visit(name: str | None, path: str, **options: Any) -> Iterator[Page]:
+        given: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
+        context = browser.new_context(
+            ignore_https_errors=True, base_url=appliance.config.public_url, **given
+        )
+        context.set_default_timeout(_SLOW_MS)
+        context.on("requestfinished", note)
+        context.on("requestfailed", note)
+        page = context.new_page()
+        page.on("websocket", lambda s: None if _is_here(s.url) else outside.append(s.url))
+        page.goto(path)
+        if name is not None:
+            page.get_by_label("Username").fill(name)
+            page.get_by_label("Password").fill(appliance.people[name])
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(lambda url: "/hub/login" not in url)
+        yield page
+        context.close()
+
+    return visit
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.hostname == "127.0.0.1" or parts.scheme in ("data", "blob", "about")
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the page where pictures are wanted."""
+    folder = os.environ.get("MAVIS_SCREENSHOTS")
+    if folder:
+        path = Path(folder, f"{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path)
+        assert path.stat().st_size < LARGEST_PICTURE, path
+
+
+def test_the_login_page_says_no_in_words(appliance: Appliance, visit: Callable[..., Any]) -> None:
+    with visit(None, "/") as page:
+        picture(page, "login")
+        page.get_by_label("Username").fill("demo-operator")
+        page.get_by_label("Password").fill("a guess")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("Invalid username or password")).to_be_visible()
+
+
+def test_lab_opens_and_a_cell_takes_a_snapshot(
+    appliance: Appliance, operator: Mavis, shop: str, visit: Callable[..., Any]
+) -> None:
+    with visit("demo-operator", "/hub/login") as page:
+        card = page.locator('.jp-LauncherCard[data-category="Notebook"]').first
+        card.click()
+        expect(page.get_by_text("| Idle")).to_be_visible()
+        cell = page.locator(".jp-Notebook .jp-Cell .cm-content").first
+        cell.click()
+        page.keyboard.insert_text(CELL)
+        page.keyboard.press("Shift+Enter")
+        output = page.locator(".jp-OutputArea-output").first
+        expect(output).to_contain_text("succeeded")
+        assert "payments-1  running   partner   eu-central-1" in output.inner_text()
+        expect(page.get_by_text("| Idle")).to_be_visible()
+        expect(page.get_by_text("Jupyter news")).to_have_count(0)
+        picture(page, "lab")
+    (run,) = operator.runs.list(shop, limit=1)
+    machine = appliance.world.machine("db-1")
+    seen = appliance.witness.tagged(machine.account, machine.region, "mavis:run", run.id)
+    assert len(seen) == len(machine.volume_ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("home", {"color_scheme": "light", "viewport": {"width": 1280, "height": 400}}),
+        ("home-dark", {"color_scheme": "dark", "viewport": {"width": 1280, "height": 400}}),
+        ("home-390", {"viewport": {"width": 390, "height": 700}}),
+    ],
+)
+def test_the_start_page_shows_one_s_projects(
+    shop: str, visit: Callable[..., Any], name: str, options: dict[str, Any]
+) -> None:
+    broken: list[str] = []
+    with visit("demo-operator", "/services/mavis/", **options) as page:
+        page.on("console", lambda m: broken.append(m.text) if m.type == "error" else None)
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        row = page.get_by_role("row").filter(has_text=shop)
+        expect(row).to_contain_text("operator")
+        expect(page.get_by_role("link", name="JupyterLab")).to_be_visible()
+        assert page.get_by_role("link", name="Prefect").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        picture(page, name)
+    assert broken == []
+
+
+def test_prefect_shows_an_administrator_the_runs(
+    operator: Mavis, shop: str, visit: Callable[..., Any]
+) -> None:
+    run = next(iter(operator.runs.list(shop, limit=1)))
+    with visit("demo-admin", "/services/mavis/") as page:
+        picture(page, "home-admin")
+        page.get_by_role("link", name="Prefect").click()
+        expect(page.get_by_text("Flow Runs").first).to_be_visible()
+        picture(page, "prefect")
+        page.goto("/services/mavis/prefect/v2/runs")
+        expect(page.get_by_role("link", name=f"{run.subject} #1").first).to_be_visible()
+        expect(page.get_by_role("link", name=run.kind).first).to_be_visible()
+        picture(page, "prefect-runs")
+
+
+def test_prefect_is_closed_to_an_operator(visit: Callable[..., Any]) -> None:
+    with visit("demo-operator", "/services/mavis/") as page:
+        answer = page.goto("/services/mavis/prefect/")
+        assert answer is not None
+        assert answer.status == 403
+        assert "Ask an administrator" in page.content()
+        sent = page.request.post("/services/mavis/prefect/api/flow_runs/filter", data={})
+        assert sent.status == 403
+
+
+def test_no_page_asked_another_machine(outside: list[str], visit: Callable[..., Any]) -> None:
+    assert outside == []
+    with visit("demo-operator", "/services/mavis/") as page:  # so that the line above can fail
+        page.goto("about:blank")
+        page.evaluate("fetch('https://cdn.example.org/x.js').catch(() => null)")
+    assert outside == ["https://cdn.example.org/x.js"]

@@ -1,0 +1,260 @@
+"""Calls as programs make them: pages, filters, addresses, repeated calls, busy days."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from core_double import wait_until
+from mavis_ext.app import API
+from mavis_ext.base import Services
+from mavis_ext.pools import Pool
+from rest_service import RestService, serving
+
+LISTS = [
+    "/projects",
+    "/projects/shop/resources",
+    "/projects/shop/runs",
+    "/projects/shop/snapshots",
+    "/projects/shop/records",
+    "/records",
+]
+
+
+def test_every_answer_has_a_request_id_of_its_own_and_is_kept_nowhere(rest: RestService) -> None:
+    answers = [
+        rest.ask("GET", "/health", None),
+        rest.ask("GET", "/me"),
+        rest.ask("GET", "/me", None),
+        rest.ask("GET", "/nope"),
+        rest.ask("POST", "/projects", raw=b"{"),
+        rest.ask("DELETE", "/projects"),
+    ]
+    ids = {answer.headers["X-Request-Id"] for answer in answers}
+    assert len(ids) == len(answers)
+    for answer in answers:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Server" not in answer.headers
+
+
+@pytest.mark.parametrize("scheme", ["token", "Token", "Bearer", "bearer"])
+def test_a_token_may_come_in_both_forms(rest: RestService, scheme: str) -> None:
+    assert rest.ask("GET", "/me", None, Authorization=f"{scheme} olga").json["name"] == "olga"
+
+
+@pytest.mark.parametrize("header", ["olga", "Basic b2xnYTo=", "token", "token  ", "token a b"])
+def test_another_kind_of_authorization_is_none(rest: RestService, header: str) -> None:
+    assert rest.ask("GET", "/me", None, Authorization=header).code == "unauthenticated"
+
+
+def test_a_202_leads_to_a_run_that_can_be_polled(rest: RestService) -> None:
+    answer = rest.ask("POST", "/projects/shop/discoveries", "olga", {})
+    assert answer.status == 202
+    location = answer.headers["Location"]
+    assert location == f"{API}/projects/shop/runs/{answer.json['id']}"
+    assert rest.ask("GET", location, prefix="").json["state"] == "queued"
+    assert rest.core.carry_out() is None
+    done = rest.ask("GET", location, "vera", prefix="").json
+    assert (done["state"], done["person"]) == ("succeeded", "olga")
+    assert [step["state"] for step in done["steps"]] == ["done", "done"]
+
+
+def test_a_repeated_call_with_its_key_gives_the_same_run(rest: RestService) -> None:
+    def ask(key: str, body: object) -> tuple[int, str]:
+        answer = rest.ask("POST", "/projects/shop/discoveries", body=body, Idempotency_Key=key)
+        return answer.status, answer.json.get("id") or answer.code
+
+    first = ask("once", {})
+    assert first[0] == 202
+    assert ask("once", {}) == first
+    assert ask("once", {"environment": "main"}) == (409, "conflict")
+    assert ask("twice", {})[1] != first[1]
+    assert ask("x" * 201, {}) == (400, "invalid_input")
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(lambda _: ask("at once", {}), range(4)))) == 1
+
+
+def test_dry_run_shows_and_does_nothing(rest: RestService) -> None:
+    before = rest.ask("GET", "/projects/shop/runs?limit=1").json["items"]
+    answer = rest.ask(
+        "POST", "/projects/shop/snapshots", "olga", {"resource": "web-1", "dry_run": True}
+    )
+    assert answer.status == 200
+    assert [effect["verb"] for effect in answer.json["effects"]] == ["create", "create"]
+    assert rest.ask("GET", "/projects/shop/runs?limit=1").json["items"] == before
+    applied = rest.ask(
+        "POST",
+        f"/projects/shop/previews/{answer.json['id']}/apply",
+        "olga",
+        {"hash": answer.json["hash"]},
+    )
+    assert applied.status == 202
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=1.5", "limit"),
+        ("limit=", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=many", "limit"),
+        ("cursor=" + "x" * 201, "cursor"),
+        ("cursor=../x", "cursor"),
+        ("surprise=1", "surprise"),
+        ("LIMIT=1", "LIMIT"),
+    ],
+)
+def test_a_bad_query_is_named(rest: RestService, path: str, query: str, field: str) -> None:
+    answer = rest.ask("GET", f"{path}?{query}")
+    assert (answer.status, answer.code) == (400, "invalid_input")
+    assert answer.json["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("/resources?kind=toaster", "kind"),
+        ("/resources?gone=maybe", "gone"),
+        ("/runs?state=asleep", "state"),
+        ("/records?since=yesterday", "since"),
+        ("/records?until=2026-01-01T00:00:00", "until"),
+    ],
+)
+def test_a_bad_filter_is_named(rest: RestService, query: str, field: str) -> None:
+    answer = rest.ask("GET", f"/projects/shop{query}")
+    assert answer.code == "invalid_input"
+    assert answer.json["field"] == field
+
+
+def test_pages_lead_on_to_the_end(rest: RestService) -> None:
+    whole = rest.ask("GET", "/projects/shop/resources?limit=200").json
+    assert whole["next"] is None
+    seen, path = [], "/projects/shop/resources?limit=2"
+    cursor: str | None = ""
+    while cursor is not None:
+        page = rest.ask("GET", path + (f"&cursor={cursor}" if cursor else "")).json
+        seen += page["items"]
+        cursor = page["next"]
+    assert seen == whole["items"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "..",
+        "%00",
+        "shop%00",
+        "shop%0a",
+        "%1b[2J",
+        "shop%7f",
+        "%ff",
+        "%ed%a0%80",
+        "%F0%9F%99%82",
+        "' OR 1=1 --".replace(" ", "%20"),
+        "%25",
+        "x" * 5000,
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/projects/{name}"),
+        ("GET", "/projects/shop/resources/{name}"),
+        ("GET", "/projects/shop/runs/{name}"),
+        ("DELETE", "/keys/{name}"),
+        ("DELETE", "/projects/shop/members/{name}"),
+        ("DELETE", "/projects/shop/environments/{name}"),
+        ("POST", "/projects/shop/previews/{name}/apply"),
+    ],
+)
+def test_an_odd_name_in_an_address_is_a_problem_and_no_bug(
+    rest: RestService, method: str, path: str, name: str
+) -> None:
+    answer = rest.ask(
+        method, path.format(name=name), body={"hash": "x"} if method == "POST" else None
+    )
+    assert answer.status in (400, 404)
+    assert answer.code in ("bad_request", "invalid_input", "not_found")
+    assert len(answer.content) < 1000
+    undecodable = name in ("%ff", "%ed%a0%80")  # refused before anybody is asked who calls
+    assert (rest.record_of(answer) is not None) == (method != "GET" and not undecodable)
+
+
+def test_records_of_a_project_are_told_with_its_name_and_to_those_who_may(
+    rest: RestService,
+) -> None:
+    answer = rest.ask("POST", "/projects/shop/discoveries", "olga", {})
+    correlation = answer.json["correlation_id"]
+    assert rest.core.carry_out() is None
+    path = f"/projects/shop/records?correlation_id={correlation}"
+    wait_until(lambda: len(rest.ask("GET", path).json["items"]) == 2, timeout_s=20)
+    outcome, intent = rest.ask("GET", path, "olga").json["items"]
+    assert (intent["phase"], outcome["phase"]) == ("intent", "outcome")
+    assert (intent["project"], intent["person"]) == ("shop", "olga")
+    assert rest.ask("GET", path, "vera").status == 403
+    everywhere = rest.ask("GET", f"/records?correlation_id={correlation}").json["items"]
+    assert [each["id"] for each in everywhere] == [outcome["id"], intent["id"]]
+
+
+def test_a_bug_is_told_as_one_without_its_inner_matters(
+    rest: RestService, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = rest.ask("GET", "/me", "bug")
+    assert (answer.status, answer.code) == (500, "internal")
+    assert b"s3cret" not in answer.content
+    assert b"Traceback" not in answer.content
+    assert answer.headers["X-Request-Id"] in caplog.text, "the log has it with the traceback"
+
+
+def test_while_the_hub_is_down_nobody_is_let_in_and_all_are_told_when_to_come_back(
+    rest: RestService,
+) -> None:
+    answer = rest.ask("POST", "/projects/shop/discoveries", "hub-is-down", {})
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.json["retry_after_s"] == 5
+
+
+def test_an_api_with_too_much_to_do_says_so_at_once(tmp_path: Path) -> None:
+    pool = Pool("database", threads=1, waiting=1)
+    with serving(tmp_path, database=pool) as rest, ThreadPoolExecutor(2) as threads:
+        busy, go_on = threading.Event(), threading.Event()
+        listed = rest.app.projects.list
+
+        def slow(*args: object) -> object:
+            busy.set()
+            go_on.wait(20)
+            return listed(*args)  # type: ignore[arg-type]
+
+        rest.app.projects.list = slow  # type: ignore[method-assign, assignment]
+        try:
+            waiting = [threads.submit(rest.ask, "GET", "/projects") for _ in range(2)]
+            assert busy.wait(10)
+            wait_until(lambda: pool.waiting == 1)
+            for method, body in (("GET", None), ("POST", {"name": "late"})):
+                answer = rest.ask(method, "/projects", body=body)
+                assert (answer.status, answer.code) == (503, "unavailable")
+                assert answer.headers["Retry-After"] == "1"
+        finally:
+            go_on.set()
+        assert [each.result().status for each in waiting] == [200, 200]
+        assert rest.ask("GET", "/projects").status == 200
+
+
+def test_a_database_that_is_gone_is_a_part_that_is_down(tmp_path: Path) -> None:
+    with serving(tmp_path) as rest:
+        with rest.core.database.write() as tx:
+            tx.exec_driver_sql("DROP TABLE members")
+        answer = rest.ask("GET", "/projects/shop")
+        assert (answer.status, answer.code) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert Services.__slots__

@@ -1,0 +1,209 @@
+"""Every operation of the API: who may call it, and what everybody else is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from core_double import PERSON, PLATFORM
+from mavis_core.access import PERMISSIONS, Permission, Role, Scope
+from mavis_ext.operations import OPERATIONS, Needs, Operation, operations
+from rest_service import Answer, RestService, caller
+
+ALL = operations()
+IN_PROJECT = [each for each in ALL if each.path.startswith("/projects/{project}")]
+BY_ROLE = [
+    each
+    for each in IN_PROJECT
+    if isinstance(each.needs, Permission) and PERMISSIONS[each.needs].roles
+]
+OF_PLATFORM = [
+    each for each in ALL if isinstance(each.needs, Permission) and not PERMISSIONS[each.needs].roles
+]
+BODIES: dict[str, dict[str, object]] = {
+    "POST /keys": {
+        "name": "another",
+        "kind": "fake",
+        "value": {"access_key_id": "A", "secret_access_key": "B"},
+    },
+    "POST /projects": {"name": "another"},
+    "PUT /projects/{project}/members/{subject}": {"role": "viewer"},
+    "POST /projects/{project}/environments": {
+        "name": "another",
+        "kit": "fake",
+        "account": "1",
+        "regions": ["here-1"],
+    },
+    "POST /projects/{project}/discoveries": {},
+    "POST /projects/{project}/previews": {"action": "resource.stop", "resource": "web-1"},
+    "POST /projects/{project}/previews/{preview}/apply": {"hash": "", "confirm": "shop"},
+    "POST /projects/{project}/snapshots": {"resource": "web-1"},
+}
+
+
+def name(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+def ask(
+    rest: RestService,
+    operation: Operation,
+    things: Mapping[str, str],
+    token: str | None,
+    **other: str,
+) -> Answer:
+    """Call an operation on things that are there, with a good body."""
+    body = BODIES.get(name(operation))
+    if body is not None and "hash" in body:
+        body = {**body, "hash": things["hash"]}
+    return rest.ask(operation.method, operation.path.format(**things | other), token, body)
+
+
+def test_every_operation_has_its_row_and_every_row_its_operation() -> None:
+    assert {name(each) for each in ALL} == set(OPERATIONS)
+    changing = {name(each) for each in ALL if each.method in ("POST", "PUT")}
+    assert changing == set(BODIES)
+
+
+@pytest.mark.parametrize("operation", ALL, ids=name)
+def test_nobody_is_told_anything(
+    rest: RestService, things: dict[str, str], operation: Operation
+) -> None:
+    for token in (None, "unknown", "", "x" * 300):
+        answer = ask(rest, operation, things, token)
+        if operation.needs is Needs.NOTHING:
+            assert answer.status == 200
+            continue
+        assert (answer.status, answer.code) == (401, "unauthenticated")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="mavis"'
+
+
+@pytest.mark.parametrize("operation", IN_PROJECT, ids=name)
+def test_a_project_of_others_is_a_project_that_is_none(
+    rest: RestService, things: dict[str, str], operation: Operation
+) -> None:
+    told = []
+    for project in ("shop", "nope"):
+        answer = ask(rest, operation, things, "eve", project=project)
+        assert (answer.status, answer.code) == (404, "not_found")
+        body = {k: v for k, v in answer.json.items() if k != "request_id"}
+        headers = {k: v for k, v in answer.headers.items() if k not in ("X-Request-Id", "Date")}
+        headers.pop("Content-Length")
+        told.append(json.dumps([body, headers]).replace(f"'{project}'", "'…'"))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("operation", BY_ROLE, ids=name)
+def test_a_lower_role_is_refused_and_the_lowest_good_one_is_not(
+    rest: RestService, things: dict[str, str], operation: Operation
+) -> None:
+    permission = Permission(operation.needs)
+    grant = PERMISSIONS[permission]
+    for role in Role:
+        if role in grant.roles:
+            continue
+        answer = ask(rest, operation, things, f"as-{role}")
+        assert (answer.status, answer.code) == (403, "forbidden"), role
+        assert answer.json["detail"].startswith(f"{permission} needs the role ")
+    if operation.method == "GET":
+        for role in grant.roles:
+            assert ask(rest, operation, things, f"as-{role}").status == 200
+
+
+@pytest.mark.parametrize("operation", BY_ROLE + OF_PLATFORM, ids=name)
+def test_a_token_without_the_scope_is_refused_whatever_the_role(
+    rest: RestService, things: dict[str, str], operation: Operation
+) -> None:
+    permission = Permission(operation.needs)
+    lacking = PLATFORM - {PERMISSIONS[permission].scope}
+    rest.tokens.known["lacking"] = caller("ada", lacking)
+    answer = ask(rest, operation, things, "lacking")
+    assert (answer.status, answer.code) == (403, "forbidden")
+    assert answer.json["detail"].startswith(f"{permission} needs the scope ")
+
+
+@pytest.mark.parametrize("operation", OF_PLATFORM, ids=name)
+def test_what_is_the_platforms_is_for_its_administrators(
+    rest: RestService, things: dict[str, str], operation: Operation
+) -> None:
+    for token in ("olga", "kernel", "vera"):
+        assert ask(rest, operation, things, token).status == 403
+
+
+def test_applying_asks_for_the_permission_of_the_action(rest: RestService) -> None:
+    for token, action, needs in (
+        ("vera", "snapshot.create", "snapshot.create needs the role"),
+        ("vera", "resource.stop", "resource.stop needs the role"),
+        ("kernel", "resource.stop", "resource.stop needs the scope custom:mavis:destroy"),
+    ):
+        shown = rest.ask(
+            "POST", "/projects/shop/previews", token, {"action": action, "resource": "web-1"}
+        ).json
+        body = {"hash": shown["hash"], "confirm": "shop"}
+        path = f"/projects/shop/previews/{shown['id']}/apply"
+        answer = rest.ask("POST", path, token, body)
+        assert (answer.status, answer.code) == (403, "forbidden")
+        assert answer.json["detail"].startswith(needs)
+    assert not [run for run in _runs(rest) if run["kind"] == "resource.stop"]
+
+
+def _runs(rest: RestService) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = rest.ask("GET", "/projects/shop/runs").json["items"]
+    return items
+
+
+def test_a_kernels_token_reads_previews_and_operates(rest: RestService) -> None:
+    assert rest.ask("GET", "/projects/shop/resources", "kernel").status == 200
+    assert rest.ask("POST", "/projects/shop/discoveries", "kernel", {}).status == 202
+    me = rest.ask("GET", "/me", "kernel").json
+    assert me["scopes"] == [Scope.OPERATE, Scope.READ]
+    assert me["platform_admin"] is False
+    assert rest.ask("GET", "/me", "ada").json["platform_admin"] is True
+    assert Scope.DESTROY in PERSON
+
+
+def test_every_refused_change_has_a_record_before_its_answer(
+    rest: RestService, things: dict[str, str]
+) -> None:
+    for operation in ALL:
+        if operation.method == "GET":
+            continue
+        answer = ask(rest, operation, things, "eve" if operation in IN_PROJECT else "vera")
+        assert answer.status in (403, 404)
+        record = rest.record_of(answer)
+        assert record is not None, name(operation)
+        assert (record["action"], record["outcome"]) == ("api.refused", "refused")
+        assert record["error_code"] == answer.code
+        assert record["person"] == ("eve" if operation in IN_PROJECT else "vera")
+        assert record["object"].startswith(f"{operation.method} /services/mavis/api/v1/")
+
+
+@pytest.mark.parametrize("path", sorted({each.path for each in ALL}))
+def test_a_method_that_an_address_does_not_take_is_405_with_those_that_it_takes(
+    rest: RestService, things: dict[str, str], path: str
+) -> None:
+    taken = [each.method for each in ALL if each.path == path]
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        if method in taken:
+            continue
+        answer = rest.ask(method, path.format(**things))
+        assert (answer.status, answer.code) == (405, "method_not_allowed")
+        assert answer.headers["Allow"] == ", ".join(taken)
+        if path != "/health":
+            assert rest.ask(method, path.format(**things), None).status == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/nope", "/projects/", "/projects//members", "/projects/shop/nope", "/me/", "/v2"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_address_that_is_none_is_404_for_those_who_are_known(
+    rest: RestService, method: str, path: str
+) -> None:
+    answer = rest.ask(method, path)
+    assert (answer.status, answer.code) == (404, "not_found")
+    assert rest.ask(method, path, None).code == "unauthenticated"
+    assert (rest.record_of(answer) is not None) == (method != "GET")

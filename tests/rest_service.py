@@ -1,0 +1,264 @@
+"""The REST API as it is served, on a loopback port, with a table of tokens in JupyterHub's place.
+
+Handlers, services, database and log process are the real ones; the cloud is the shipped fake one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from core_double import ACCOUNT, KERNEL, PERSON, PLATFORM, REGION, Core, call, wait_until
+from mavis_core.access import Principal, Role, Scope
+from mavis_core.bootstrap import ApiApp, api_app
+from mavis_core.config import Config, load
+from mavis_core.errors import Unavailable
+from mavis_core.testing.cloud import FakeCloud, FakeKit
+from mavis_core.vault.sealing import generate
+from mavis_ext.app import API, make_application, make_services
+from mavis_ext.base import Services
+from mavis_ext.pools import Pool
+
+_READ_AT_MOST = 17 * 1024 * 1024  # as the api process does
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What the Hub would say of a token."""
+
+    principal: Principal
+    scopes: frozenset[Scope]
+
+
+def caller(name: str, scopes: frozenset[Scope], *groups: str) -> Caller:
+    return Caller(Principal(name, frozenset(groups)), scopes)
+
+
+class Tokens:
+    """Fulfils `mavis_ext.auth.Identify`: callers by token."""
+
+    def __init__(self) -> None:
+        self.known = {
+            "ada": caller("ada", PLATFORM),  # administrator of the platform and of the project
+            "olga": caller("olga", PERSON),  # operator
+            "kernel": caller("olga", KERNEL),  # the operator's notebook
+            "vera": caller("vera", PERSON, "lookers"),  # viewer, by group
+            "eve": caller("eve", PLATFORM),  # may everything and is no member
+        }
+        for role in Role:
+            self.known[f"as-{role}"] = caller(f"as-{role}", PLATFORM)
+
+    async def __call__(self, token: str) -> Caller | None:
+        if token == "hub-is-down":
+            raise Unavailable("JupyterHub does not answer", retry_after_s=5)
+        if token == "bug":
+            raise RuntimeError("an inner matter with a s3cret in it")
+        return self.known.get(token)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def code(self) -> str:
+        """The code of the problem; asserts that it is one."""
+        problem = self.json
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert {"type", "title", "status", "detail", "code", "mend", "request_id"} <= set(problem)
+        assert problem["status"] == self.status
+        assert problem["type"] == f"urn:mavis:error:{problem['code']}"
+        assert problem["request_id"] == self.headers["X-Request-Id"]
+        assert problem["detail"]
+        assert problem["mend"]
+        return str(problem["code"])
+
+
+@dataclass
+class RestService:
+    """A running service.
+
+    Parameters
+    ----------
+    core
+        The same database from the inside, for setting up and for looking.
+    """
+
+    config: Config
+    app: ApiApp
+    core: Core
+    cloud: FakeCloud
+    tokens: Tokens
+    port: int
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        token: str | None = "ada",
+        body: object = None,
+        *,
+        raw: bytes | None = None,
+        prefix: str = API,
+        **headers: str,
+    ) -> Answer:
+        """Call the API; `path` goes out exactly as it is."""
+        content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        sent = {"Content-Length": str(len(content))}
+        if token is not None:
+            sent["Authorization"] = f"token {token}"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.putrequest(method, prefix + path, skip_accept_encoding=True)
+            for name, value in sent.items():
+                connection.putheader(name, value)
+            connection.endheaders(content or None)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]
+        finally:
+            connection.close()
+
+    def record_of(self, answer: Answer) -> dict[str, Any] | None:
+        """Return the record of the call, as it lies in the database at this moment."""
+        request_id = answer.headers["X-Request-Id"]
+        for record in self.core.records_ever():
+            if record["request_id"] == request_id:
+                return record
+        return None
+
+
+def make_home(home: Path) -> Config:
+    """Make a state folder as far as api and log process need it."""
+    config = load(home, environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+    (home / "db").mkdir(parents=True)
+    _, public = generate()
+    for process, name, text in (
+        ("api", "vault-public-key", public),
+        ("api", "logs-token", "a-secret-of-the-test"),
+        ("logs", "logs-token", "a-secret-of-the-test"),
+    ):
+        path = config.secret_file(process, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return config
+
+
+def fill(core: Core, cloud: FakeCloud) -> None:
+    """Make the project ``shop`` with a machine, and somebody in each role."""
+    cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8, 20))
+    shop = core.shop()
+    for role in Role:
+        core.projects.put_member(call("ada", PLATFORM), "shop", f"user:as-{role}", role)
+    shop.discover()
+
+
+@contextmanager
+def serving(
+    home: Path, *, database: Pool | None = None, logs: bool = False
+) -> Iterator[RestService]:
+    """Serve a new state folder.
+
+    Parameters
+    ----------
+    database
+        Another pool for calls of the database.
+    logs
+        Whether to run the log process, too.
+    """
+    config = make_home(home)
+    cloud = FakeCloud()
+    core = Core(config.database_url, cloud)
+    fill(core, cloud)
+    app = api_app(config, kits={"fake": FakeKit(cloud)})
+    tokens = Tokens()
+    services = make_services(app, tokens)
+    if database is not None:
+        services.database.close()
+        services = replace(services, database=database)
+    try:
+        with _server(services) as port:
+            service = RestService(config, app, core, cloud, tokens, port)
+            if not logs:
+                yield service
+                return
+            with _log_process(service):
+                yield service
+    finally:
+        services.database.close()
+        services.logs.close()
+        app.close()
+        core.close()
+
+
+@contextmanager
+def _server(services: Services) -> Iterator[int]:
+    """Run Tornado in a thread, as the api process sets it up."""
+    sockets = bind_sockets(0, "127.0.0.1")
+    stop = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+    ready = threading.Event()
+
+    async def serve() -> None:
+        server = HTTPServer(make_application(services), max_body_size=_READ_AT_MOST)
+        server.add_sockets(sockets)
+        loops.append(asyncio.get_running_loop())
+        ready.set()
+        await stop.wait()
+        server.stop()
+        await server.close_all_connections()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="rest")
+    thread.start()
+    ready.wait(10)
+    try:
+        yield sockets[0].getsockname()[1]
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join(10)
+
+
+@contextmanager
+def _log_process(service: RestService) -> Iterator[None]:
+    environ = {
+        **os.environ,
+        "MAVIS_HOME": str(service.config.home),
+        "MAVIS_APPLIANCE_ISOLATION": "none",
+    }
+    command = [sys.executable, "-m", "mavis_hub.log_service"]
+
+    def up() -> bool:
+        assert process.poll() is None, "the log process has ended"
+        try:
+            return service.app.logs.health().status == "ok"
+        except Unavailable:
+            return False
+
+    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(up, timeout_s=30)
+            yield
+        finally:
+            process.terminate()
