@@ -17,7 +17,7 @@ VENV ?= $(if $(CLOSED),/opt/mavis/venv,$(CURDIR)/.venv)
 BOOT := $(CURDIR)/.boot
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) UV_SYSTEM_CERTS=true $(BOOT)/bin/uv
-SOURCES := $(shell find hub extensions flows mavis_kernel -name '*.py' -o -name '*.html' -o -name py.typed)
+SOURCES := $(shell find hub extensions flows mavis_kernel -name '*.py' -o -name '*.json' -o -name py.typed)
 
 .PHONY: help demo up down check test test-slow bench lock format venv tools debian clean
 

@@ -2,6 +2,7 @@
 
 - `core`: every service of the core over a new SQLite database and the shipped fake cloud
 - `cloud`: that fake cloud
+- `postgres`: a PostgreSQL server for the whole test run
 - `simulator`, `aws_environment`: the AWS simulator, see `cloud.fixtures`
 """
 
@@ -14,6 +15,7 @@ import pytest
 
 from core_double import Core, sqlite_url
 from mavis_core.testing.cloud import FakeCloud
+from postgres_server import PostgresServer, postgres_server
 
 pytest_plugins = ["cloud.fixtures"]
 
@@ -21,6 +23,12 @@ pytest_plugins = ["cloud.fixtures"]
 @pytest.fixture
 def cloud() -> FakeCloud:
     return FakeCloud()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture

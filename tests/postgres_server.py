@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -42,18 +43,18 @@ class PostgresServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count(1)
 
-    def create(self, name: str) -> str:
-        """Make a database and return its SQLAlchemy address."""
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Make a database for the block and return its SQLAlchemy address."""
+        name = f"mavis_{next(self._numbers)}"
+        thing = sql.Identifier(name)
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
-
-    def drop(self, name: str) -> None:
-        """Remove a database, whoever is connected to it."""
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(thing))
+        yield f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
         with self.connect() as connection:
-            command = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            connection.execute(command)
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(thing))
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of the administrator."""

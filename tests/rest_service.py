@@ -150,9 +150,10 @@ class RestService:
         return None
 
 
-def make_home(home: Path) -> Config:
+def make_home(home: Path, url: str = "") -> Config:
     """Make a state folder as far as api and log process need it."""
-    config = load(home, environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+    environ = {"MAVIS_APPLIANCE_ISOLATION": "none", "MAVIS_DATABASE_URL": url}
+    config = load(home, environ=environ)
     (home / "db").mkdir(parents=True)
     _, public = generate()
     for process, name, text in (
@@ -177,18 +178,20 @@ def fill(core: Core, cloud: FakeCloud) -> None:
 
 @contextmanager
 def serving(
-    home: Path, *, database: Pool | None = None, logs: bool = False
+    home: Path, *, url: str = "", database: Pool | None = None, logs: bool = False
 ) -> Iterator[RestService]:
     """Serve a new state folder.
 
     Parameters
     ----------
+    url
+        The main database; empty: SQLite in the folder.
     database
         Another pool for calls of the database.
     logs
         Whether to run the log process, too.
     """
-    config = make_home(home)
+    config = make_home(home, url)
     cloud = FakeCloud()
     core = Core(config.database_url, cloud)
     fill(core, cloud)
@@ -246,6 +249,7 @@ def _log_process(service: RestService) -> Iterator[None]:
         **os.environ,
         "MAVIS_HOME": str(service.config.home),
         "MAVIS_APPLIANCE_ISOLATION": "none",
+        "MAVIS_DATABASE_URL": service.config.database.url,
     }
     command = [sys.executable, "-m", "mavis_hub.log_service"]
 

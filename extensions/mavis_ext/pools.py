@@ -33,6 +33,11 @@ class Pool:
         self._room = threads + waiting
         self._inside = 0
 
+    @property
+    def inside(self) -> int:
+        """How many calls run or wait now."""
+        return self._inside
+
     async def run(self, call: Callable[[], T]) -> T:
         """Return what `call` returns in a thread.
 

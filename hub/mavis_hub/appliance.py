@@ -78,14 +78,27 @@ def prepare(config: Config, *, demo: bool) -> None:
 
 
 def migrate(config: Config) -> None:
-    """Bring the main database to this release, as a file that its users share."""
+    """Bring the main database to this release, as a file that its users share.
+
+    Raises
+    ------
+    Unavailable
+        The appliance was never started: neither users nor folders are there.
+    """
+    folder = config.home / "db"
+    if config.isolated and not folder.is_dir():
+        raise Unavailable(
+            f"There is no appliance in {config.home} yet",
+            mend="`mavisctl up` makes the database and brings it up to date by itself.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     before = os.umask(_SHARED_UMASK)
     try:
         db.migrate(config.database_url)
     finally:
         os.umask(before)
     if config.isolated:
-        for path in (config.home / "db").iterdir():
+        for path in folder.iterdir():
             Owner("mavis-api", "mavis-db").give(path)
             path.chmod(0o660)
 
@@ -202,7 +215,8 @@ def stop(config: Config) -> int:
         names = ", ".join(f"{process.name()} ({process.pid})" for process in remaining)
         raise Unavailable(f"Still running: {names}", mend="End them by their process ids, as root.")
     _settings_file(config).unlink(missing_ok=True)
-    if config.isolated and os.geteuid() == 0:
+    # The rules hold for the whole machine: they go with the last appliance on it.
+    if config.isolated and os.geteuid() == 0 and not leftovers.others(config):
         _open_metadata()
     return len(running)
 

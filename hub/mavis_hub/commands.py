@@ -227,9 +227,7 @@ def database() -> None:
 @database.command("migrate")
 def database_migrate() -> None:
     """Bring the database to this release; `mavisctl up` does it too."""
-    loaded = load()
-    (loaded.home / "db").mkdir(parents=True, exist_ok=True)
-    appliance.migrate(loaded)
+    appliance.migrate(load())
     _say("The database is up to date.")
 
 

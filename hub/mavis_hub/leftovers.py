@@ -16,7 +16,7 @@ from mavis_core.config import Config
 from mavis_hub.processes import MARK
 from mavis_hub.users import PERSON_MARK
 
-__all__ = ["end", "find"]
+__all__ = ["end", "find", "others"]
 
 _POLITE_S = 2.0
 _KILL_S = 2.0
@@ -31,6 +31,18 @@ def find(config: Config) -> list[psutil.Process]:
         for process in psutil.process_iter()
         if process.pid not in here and _ours(process, str(config.home), people)
     ]
+
+
+def others(config: Config) -> bool:
+    """Return whether another appliance runs on this machine."""
+    for process in psutil.process_iter():
+        try:
+            home = process.environ().get(MARK)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if home not in (None, str(config.home)):
+            return True
+    return False
 
 
 def end(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

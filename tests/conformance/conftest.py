@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +14,7 @@ import pytest
 
 from core_double import Core, sqlite_url
 from mavis_core.testing.cloud import FakeCloud
-from postgres_server import PostgresServer, postgres_server
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
+from postgres_server import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -32,9 +23,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield sqlite_url(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"mavis_{next(_numbers)}"
-    yield server.create(name)
-    server.drop(name)
+    with server.database() as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,22 +1,38 @@
 """Fixtures for the REST API.
 
-- `rest`: the API over one database for all tests of a module, with the log process
+- `rest`: the API over one database for all tests of a module, with the log process; on each of
+  the module's ``DATABASES``, or on SQLite
 - `things`: names and ids of what there is in the project ``shop``, for addresses
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from postgres_server import PostgresServer
 from rest_service import RestService, serving
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rest" in metafunc.fixturenames:
+        databases = getattr(metafunc.module, "DATABASES", ["sqlite"])
+        metafunc.parametrize("rest", databases, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestService]:
-    with serving(tmp_path_factory.mktemp("rest"), logs=True) as service:
-        yield service
+def rest(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RestService]:
+    home = tmp_path_factory.mktemp("rest")
+    with ExitStack() as stack:
+        url = ""
+        if request.param == "postgresql":
+            server: PostgresServer = request.getfixturevalue("postgres")
+            url = stack.enter_context(server.database())
+        yield stack.enter_context(serving(home, url=url, logs=True))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from mavis_ext.app import API
 from mavis_ext.base import MAX_BODY
 from rest_service import Answer, RestService
 
+DATABASES = ["sqlite", "postgresql"]  # what one of them cannot hold must not get that far
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
 GOOD: dict[str, dict[str, Any]] = {
     "POST /keys": {

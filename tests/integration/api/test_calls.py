@@ -10,7 +10,6 @@ import pytest
 
 from core_double import wait_until
 from mavis_ext.app import API
-from mavis_ext.base import Services
 from mavis_ext.pools import Pool
 from rest_service import RestService, serving
 
@@ -239,7 +238,7 @@ def test_an_api_with_too_much_to_do_says_so_at_once(tmp_path: Path) -> None:
         try:
             waiting = [threads.submit(rest.ask, "GET", "/projects") for _ in range(2)]
             assert busy.wait(10)
-            wait_until(lambda: pool.waiting == 1)
+            wait_until(lambda: pool.inside == 2)
             for method, body in (("GET", None), ("POST", {"name": "late"})):
                 answer = rest.ask(method, "/projects", body=body)
                 assert (answer.status, answer.code) == (503, "unavailable")
@@ -250,11 +249,10 @@ def test_an_api_with_too_much_to_do_says_so_at_once(tmp_path: Path) -> None:
         assert rest.ask("GET", "/projects").status == 200
 
 
-def test_a_database_that_is_gone_is_a_part_that_is_down(tmp_path: Path) -> None:
+def test_a_database_without_its_tables_is_a_part_that_is_down(tmp_path: Path) -> None:
     with serving(tmp_path) as rest:
         with rest.core.database.write() as tx:
             tx.exec_driver_sql("DROP TABLE members")
         answer = rest.ask("GET", "/projects/shop")
         assert (answer.status, answer.code) == (503, "unavailable")
         assert int(answer.headers["Retry-After"]) >= 1
-    assert Services.__slots__

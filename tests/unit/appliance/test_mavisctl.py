@@ -107,3 +107,12 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "mavis-ops[appliance]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_database_is_not_migrated_before_the_first_start(tmp_path: Path) -> None:
+    """Its owners are not there yet."""
+    done = mavisctl(tmp_path, "database", "migrate", MAVIS_APPLIANCE_ISOLATION="users")
+    assert done.returncode == 1
+    assert "mavisctl up" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "db").exists()
