@@ -41,7 +41,8 @@ check: venv ## Lint, types, imports and unit tests, for every commit
 	$(BIN)/pytest -q tests/unit tests/architecture
 
 test: debian check ## Everything but what is long
-	$(BIN)/pytest -q -m "not slow" --ignore=tests/unit --ignore=tests/architecture
+	$(BIN)/pytest -q -m "not slow" --durations=5 tests/conformance tests/integration
+	$(BIN)/pytest -q -m "not slow" --durations=5 tests/e2e
 
 test-slow: debian venv ## What is long
 	$(BIN)/pytest -q -m slow

@@ -169,7 +169,7 @@ def test_without_the_secret_nothing_is_answered(path: str, service: Config) -> N
     assert ask(service, path, "POST", token=None).status_code == 401
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
+@pytest.mark.root
 def test_another_unix_user_is_refused_even_with_the_secret(service: Config) -> None:
     program = (
         "import http.client, socket, sys\n"

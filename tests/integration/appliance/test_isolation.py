@@ -1,7 +1,6 @@
 """What a person's kernel reaches on an isolated appliance: nothing that is not theirs."""
 
 import json
-import os
 import pwd
 import stat
 
@@ -10,7 +9,7 @@ import pytest
 
 from mavis_hub.users import PERSON_MARK
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="isolation needs root, as in CI")
+pytestmark = [pytest.mark.root, pytest.mark.slow]  # tests/e2e tries the same, wider, in less time
 
 # Tried from the operator's kernel: name -> expression that must raise.
 REFUSED = {

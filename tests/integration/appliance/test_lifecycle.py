@@ -19,6 +19,8 @@ from mavis_hub.processes import processes
 from mavis_hub.status import rows
 from mavis_hub.supervisor import State, running_pid, states
 
+pytestmark = pytest.mark.slow
+
 
 def pid_of(appliance, name: str) -> int | None:
     return next(row.pid for row in states(appliance.config) if row.name == name)
@@ -101,7 +103,7 @@ def test_a_process_that_cannot_start_is_named_with_its_last_words(ports) -> None
         shutil.rmtree(home)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="demo people need root, as in CI")
+@pytest.mark.root
 def test_demo_people_are_not_taken_from_a_running_appliance(appliance, launch) -> None:
     home = Path(tempfile.mkdtemp(prefix="mv-", dir="/tmp"))
     home.chmod(0o755)

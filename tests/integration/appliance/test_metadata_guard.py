@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root, as in CI")
+pytestmark = pytest.mark.root
 
 ADDRESS = "169.254.169.254"
 ALLOWED_UID, OTHER_UID = 4711, 4712

@@ -16,7 +16,7 @@ from mavis_core.errors import Conflict
 from mavis_hub import users
 from mavis_hub.folders import ensure_folders
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="users need root, as in CI")
+pytestmark = pytest.mark.root
 
 ADA, BOB = users.Person("demo-t-ada", "tester", admin=True), users.Person("demo-t-bob", "tester")
 
