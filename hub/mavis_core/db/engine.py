@@ -14,11 +14,13 @@ ends. A block that decides by what it reads therefore first holds the row by whi
 from __future__ import annotations
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -28,6 +30,7 @@ from mavis_core.errors import Conflict, InvalidInput, Unavailable
 __all__ = ["Database", "open_database"]
 
 _BUSY_TIMEOUT_MS = 20_000
+_WAL_PAUSE_S = 0.02
 _CONNECT_TIMEOUT_S = 10
 _log = logging.getLogger(__name__)
 
@@ -145,12 +148,26 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {_BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    _to_wal(cursor)
     cursor.close()
+
+
+def _to_wal(cursor: DBAPICursor) -> None:
+    """Put the file into WAL mode; SQLite changes the mode of a new file without any patience."""
+    end = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_WAL_PAUSE_S)
+        else:
+            return
 
 
 def _prepare_postgresql(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
