@@ -20,6 +20,8 @@
         ├── CloudDenied         502  keys that are good and not allowed to
         ├── CloudVanished       502  the thing is gone in the cloud
         ├── CloudRegion         502  there is no such region for this account
+        ├── CloudInUse          502  locked, or something else needs it
+        ├── CloudQuota          503  the account has no room for more of them now
         ├── CloudThrottled      503  too many calls; waiting did not help
         └── CloudUnreachable    503  no answer
 
@@ -37,6 +39,8 @@ __all__ = [
     "CloudCredentials",
     "CloudDenied",
     "CloudError",
+    "CloudInUse",
+    "CloudQuota",
     "CloudRegion",
     "CloudThrottled",
     "CloudUnreachable",
@@ -221,6 +225,21 @@ class CloudRegion(CloudError):
 
     code = "cloud_region"
     default_mend = "Correct the environment's regions."
+
+
+class CloudInUse(CloudError):
+    """The cloud keeps it: it is locked, or something else needs it."""
+
+    code = "cloud_in_use"
+    default_mend = "Look at what holds it; it can be removed when nothing does."
+
+
+class CloudQuota(CloudError):
+    """The account has no room for more of them now."""
+
+    code = "cloud_quota"
+    status = 503
+    default_mend = "Wait until others have ended, or ask the cloud for a higher quota."
 
 
 class CloudThrottled(CloudError):

@@ -160,7 +160,7 @@ class SnapshotJob:
             cloud = connection.snapshots
 
             def find(intent: str) -> Sequence[str]:
-                made[:] = cloud.find(snapshot.region, tag=TAG, value=intent)
+                made[:] = cloud.find(snapshot.region, tag=TAG, values=[intent])
                 return [member.cloud_id for member in made]
 
             def make(intent: str) -> Sequence[str]:
