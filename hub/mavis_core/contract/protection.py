@@ -31,6 +31,13 @@ class SnapshotLock:
     mode: LockMode
     until: datetime
 
+    def with_all_of(self, other: SnapshotLock) -> SnapshotLock:
+        """Return the lock that keeps what both promise."""
+        firm = LockMode.COMPLIANCE in (self.mode, other.mode)
+        return SnapshotLock(
+            LockMode.COMPLIANCE if firm else LockMode.GOVERNANCE, max(self.until, other.until)
+        )
+
 
 @runtime_checkable
 class SnapshotCopies(Protocol):
@@ -60,8 +67,9 @@ class SnapshotCopies(Protocol):
     ) -> VolumeSnapshot:
         """Begin to copy one snapshot, this account's or one shared with it, into `region`.
 
-        Not idempotent: ask `Snapshots.find` first. The copy's `volume_id` means nothing: clouds
-        make one up.
+        Not idempotent: ask `Snapshots.find` first. The answer is of the first moment: the copy
+        is pending, its size may be 0, and its `volume_id` means nothing, because clouds make one
+        up.
 
         Parameters
         ----------
@@ -71,6 +79,10 @@ class SnapshotCopies(Protocol):
 
         Raises
         ------
+        CloudVanished
+            The source is gone, or is not shared with this account; nothing was made.
+        CloudInUse
+            The source is not complete yet; nothing was made.
         CloudQuota
             So many copies are under way that the cloud takes no more; nothing was made.
         CloudUnreachable
@@ -153,23 +165,47 @@ class NewVolume:
 class Volumes(Protocol):
     """Makes volumes from snapshots, attaches and removes them."""
 
-    def create(
-        self, region: str, new: NewVolume, *, tags: Mapping[str, str], token: str
-    ) -> Volume: ...
+    def create(self, region: str, new: NewVolume, *, tags: Mapping[str, str], token: str) -> Volume:
+        """Begin to make a volume. Idempotent by `token`.
 
-    def find(self, region: str, *, tag: str, values: Sequence[str]) -> Sequence[Volume]: ...
+        A volume whose key of encryption cannot be used may vanish again without a word.
+
+        Raises
+        ------
+        CloudVanished
+            The snapshot is gone.
+        CloudInUse
+            The snapshot is not complete yet.
+        CloudQuota
+            The account may have no more volumes.
+        """
+
+    def find(self, region: str, *, tag: str, values: Sequence[str]) -> Sequence[Volume]:
+        """Return those that carry `tag` with one of `values` and are not gone."""
 
     def describe(self, region: str, cloud_ids: Sequence[str]) -> Sequence[Volume]:
         """Return each of `cloud_ids`, in that order; raise `CloudVanished` where one is gone."""
 
     def attach(self, region: str, cloud_id: str, instance_id: str, device: str) -> None:
-        """Begin to attach. It is no error where it hangs at that device already."""
+        """Begin to attach. It is no error where it hangs at that device already.
+
+        Raises
+        ------
+        CloudInUse
+            It hangs elsewhere, is not there yet, or the device is taken.
+        """
 
     def detach(self, region: str, cloud_id: str) -> None:
-        """Begin to detach. It is no error where it hangs nowhere."""
+        """Begin to detach. It is no error where it hangs nowhere, or is gone.
+
+        Raises
+        ------
+        CloudInUse
+            It is the root volume of an instance that runs.
+        """
 
     def delete(self, region: str, cloud_id: str) -> None:
-        """Delete. Raises `CloudInUse` while it is attached."""
+        """Delete. Harmless when gone; raises `CloudInUse` while it is attached."""
 
 
 class InstanceState(StrEnum):
@@ -226,7 +262,9 @@ class Launch:
     subnet_id, security_groups
         Where it is put; None and empty: the cloud's defaults.
     profile
-        The instance's own identity in the cloud (an IAM instance profile), or None.
+        The instance's own identity in the cloud (the ARN of an IAM instance profile), or None.
+    options
+        What the kit understands besides: for AWS ``tpm_support`` and ``imds_support``.
     """
 
     instance_type: str
@@ -251,7 +289,16 @@ class Instances(Protocol):
         """Launch one instance; volumes carry `tags` too. Idempotent by `token`.
 
         What a kit needs for it besides (an image) carries `tags` too, bears `token` as its name,
-        and goes with `clean`.
+        and goes with `clean`, as soon as the instance is there.
+
+        Raises
+        ------
+        CloudVanished
+            One of the snapshots, or what the launch names besides, is gone.
+        CloudInUse
+            One of the snapshots is not complete yet.
+        CloudQuota
+            The account may have no more instances, or the cloud no more of this type.
         """
 
     def clean(self, region: str, token: str) -> None:
@@ -264,7 +311,13 @@ class Instances(Protocol):
         """Return each of `cloud_ids`, in that order; those that are gone say so."""
 
     def terminate(self, region: str, cloud_id: str) -> None:
-        """Begin to terminate; volumes go with it where they are made to."""
+        """Begin to terminate; volumes go with it where they are made to. Harmless when gone.
+
+        Raises
+        ------
+        CloudInUse
+            It is protected against that.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +341,14 @@ class Networks(Protocol):
         ----------
         subnet_id
             None: a subnet of the region's default network.
+
+        Raises
+        ------
+        CloudVanished
+            There is no such subnet, or no default network.
+        CloudInUse
+            The name is taken by a group that does not have the names of `tags`, so it is not
+            ours to close.
         """
 
     def remove(self, region: str, isolation: Isolation) -> None:
@@ -331,7 +392,14 @@ class Commands(Protocol):
             The instance has no agent that answers.
         """
 
-    def result(self, region: str, instance_id: str, command_id: str) -> CommandResult: ...
+    def result(self, region: str, instance_id: str, command_id: str) -> CommandResult:
+        """Return what has become of a command.
+
+        Raises
+        ------
+        CloudVanished
+            It is unknown, or was sent so recently that the cloud does not show it yet.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +422,8 @@ class BlockList:
 class Blocks(Protocol):
     """Reads the bytes of snapshots."""
 
-    def layout(self, region: str, snapshot_id: str) -> BlockList: ...
+    def layout(self, region: str, snapshot_id: str) -> BlockList:
+        """Return how a snapshot is laid out."""
 
     def blocks(self, region: str, snapshot_id: str) -> Iterator[Sequence[Block]]:
         """Yield pages of the blocks that were ever written, in order of index."""
@@ -365,4 +434,10 @@ class Blocks(Protocol):
         """Yield pages of (index, block in the second) where two snapshots of a volume differ."""
 
     def read(self, region: str, snapshot_id: str, block: Block) -> bytes:
-        """Return a block's bytes, proven against the checksum that came with them."""
+        """Return a block's bytes, proven against the checksum that came with them.
+
+        Raises
+        ------
+        CloudUnreachable
+            The bytes arrived damaged; reading again is harmless.
+        """

@@ -238,17 +238,17 @@ class CloudConformance:
         made = bench.launch(one, "web-1", (8, 20), {})
         wanted = _create(connection, one, made.id, made.volumes, value="one")
         _create(connection, one, made.id, made.volumes, value="two")
-        found = connection.snapshots.find(one, tag=TAG, value="one")
+        found = connection.snapshots.find(one, tag=TAG, values=["one"])
         assert {item.cloud_id for item in found} == {item.cloud_id for item in wanted}
-        assert not connection.snapshots.find(one, tag=TAG, value="three")
-        assert not connection.snapshots.find(other, tag=TAG, value="one")
+        assert not connection.snapshots.find(one, tag=TAG, values=["three"])
+        assert not connection.snapshots.find(other, tag=TAG, values=["one"])
 
     def test_find_and_discovery_read_all_pages(self, connection: Connection, bench: Bench) -> None:
         region = bench.here.regions[0]
         made = bench.launch(region, "wide-1", (1,) * 21, {})
         for _ in range(10):
             _create(connection, region, made.id, made.volumes)
-        found = connection.snapshots.find(region, tag=TAG, value="one")
+        found = connection.snapshots.find(region, tag=TAG, values=["one"])
         assert len({one.cloud_id for one in found}) == len(found) == bench.count(region) == 210
         ids = [one.cloud_id for one in found]
         assert [one.cloud_id for one in connection.snapshots.describe(region, ids)] == ids
@@ -307,7 +307,7 @@ class CloudConformance:
         with pytest.raises(CloudUnreachable):
             _create(connection, region, made.id, made.volumes)
         assert bench.count(region) == 2
-        found = connection.snapshots.find(region, tag=TAG, value="one")
+        found = connection.snapshots.find(region, tag=TAG, values=["one"])
         assert sorted(one.volume_id for one in found) == sorted(made.volumes)
 
     def test_an_answer_that_says_nothing_is_not_sent_again(

@@ -1,55 +1,22 @@
-"""An in-memory cloud that keeps the contract, for tests of what stands above it.
-
-*Cloud*: `FakeCloud`, plain attributes that a test fills and reads. *Kit*: `FakeKit`, the door
-into it. *Rule*: what happens before or after the effect of the next calls; `refuse`,
-`lose_reply`, `during` and `throttle` make the usual ones.
-
->>> cloud = FakeCloud()
->>> web = cloud.launch("111111111111", "here-1", "web-1", sizes=(8, 20))
->>> cloud.rules.append(lose_reply("snapshots.create"))
-"""
+"""The kit that leads into the in-memory cloud, and its connections."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mavis_core.contract import EnvironmentSettings, OnBehalf, Waiting
+from mavis_core.contract import EnvironmentSettings, OnBehalf, Pace, Waiting
 from mavis_core.errors import CloudCredentials, CloudRegion, InvalidInput
-from mavis_core.testing.cloud_parts import (
-    Door,
-    FakeInventory,
-    FakePower,
-    FakeSnapshots,
-    FakeTags,
-)
-from mavis_core.testing.cloud_state import (
-    Call,
-    FakeCloud,
-    FakeInstance,
-    FakeSnapshot,
-    FakeThing,
-    FakeVolume,
-    Rule,
-    during,
-    lose_reply,
-    refuse,
-    throttle,
-)
+from mavis_core.testing.cloud.blocks import FakeBlocks
+from mavis_core.testing.cloud.commands import FakeCommands
+from mavis_core.testing.cloud.copies import FakeCopies, FakeLocks
+from mavis_core.testing.cloud.door import Door
+from mavis_core.testing.cloud.instances import FakeInstances, FakeNetworks
+from mavis_core.testing.cloud.inventory import FakeInventory, FakePower, FakeTags
+from mavis_core.testing.cloud.snapshots import FakeSnapshots
+from mavis_core.testing.cloud.state import FakeCloud
+from mavis_core.testing.cloud.volumes import FakeVolumes
 
-__all__ = [
-    "Call",
-    "FakeCloud",
-    "FakeInstance",
-    "FakeKit",
-    "FakeSnapshot",
-    "FakeThing",
-    "FakeVolume",
-    "Rule",
-    "during",
-    "lose_reply",
-    "refuse",
-    "throttle",
-]
+__all__ = ["FakeConnection", "FakeKit"]
 
 
 class FakeKit:
@@ -92,9 +59,10 @@ class FakeKit:
         on_behalf: OnBehalf,
         *,
         on_wait: Waiting | None = None,
+        pace: Pace | None = None,
     ) -> FakeConnection:
         self.check(settings)
-        door = Door(self.cloud, settings, on_behalf, on_wait)
+        door = Door(self.cloud, settings, on_behalf, on_wait, pace)
         door.call("connect", "", {}, lambda: self._prove(settings, key))
         return FakeConnection(door)
 
@@ -120,7 +88,7 @@ class FakeConnection:
 
     @property
     def account(self) -> str:
-        return self._door.settings.account
+        return self._door.account
 
     @property
     def inventory(self) -> FakeInventory:
@@ -137,6 +105,34 @@ class FakeConnection:
     @property
     def snapshots(self) -> FakeSnapshots:
         return FakeSnapshots(self._door)
+
+    @property
+    def copies(self) -> FakeCopies:
+        return FakeCopies(self._door)
+
+    @property
+    def locks(self) -> FakeLocks:
+        return FakeLocks(self._door)
+
+    @property
+    def volumes(self) -> FakeVolumes:
+        return FakeVolumes(self._door)
+
+    @property
+    def instances(self) -> FakeInstances:
+        return FakeInstances(self._door)
+
+    @property
+    def networks(self) -> FakeNetworks:
+        return FakeNetworks(self._door)
+
+    @property
+    def commands(self) -> FakeCommands:
+        return FakeCommands(self._door)
+
+    @property
+    def blocks(self) -> FakeBlocks:
+        return FakeBlocks(self._door)
 
     def close(self) -> None:
         self.closed = True
