@@ -169,7 +169,7 @@ def test_a_volume_that_vanished_since_discovery_leaves_nothing_half_done(
 ) -> None:
     run = shop.start("snapshot.create", "web-1")
     instance = next(iter(cloud.instances.values()))
-    instance.volumes.pop()
+    cloud.detach(instance.volumes[-1])
     assert isinstance(shop.core.carry_out(), CloudVanished)
     assert shop.run(run).state is RunState.FAILED
     assert members(cloud) == 0

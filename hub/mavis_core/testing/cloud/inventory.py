@@ -50,7 +50,7 @@ class FakeInventory:
 
 
 def _instance(one: FakeInstance) -> Found:
-    details = one.details | {"volumes": one.volumes, "devices": dict(one.devices)}
+    details = one.details | {"volumes": list(one.volumes), "devices": dict(one.devices)}
     return Found(
         ResourceKind.INSTANCE,
         one.region,

@@ -65,9 +65,9 @@ class FakeInstance:
     runs: Callable[[str], CommandResult] | None = None
 
     @property
-    def volumes(self) -> list[str]:
+    def volumes(self) -> tuple[str, ...]:
         """The volumes in attachment order, the root volume first."""
-        return list(self.devices.values())
+        return tuple(self.devices.values())
 
 
 @dataclass(slots=True)
