@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +19,7 @@ PARTNER = "222222222222"
 ROLE_NAME = "Mavis"
 EXTERNAL_ID = "mavis-simulator"
 KEY = {"access_key_id": "AKIAMAVISSIMULATOR00", "secret_access_key": "simulator-only-no-secret"}
+_OPENING = Lock()  # boto3's sessions are not safe for threads
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1})
 
 
@@ -52,16 +54,25 @@ def _session() -> boto3.Session:
 
 
 @contextmanager
+def client(service: str, url: str, account: str, region: str) -> Iterator[Any]:
+    """Give a client of any service, as `ec2` does."""
+    key = KEY if account == MAIN else temporary_key(url, account)
+    with _client(service, url, region, key) as found:
+        yield found
+
+
+@contextmanager
 def _client(service: str, url: str, region: str, key: Mapping[str, str]) -> Iterator[Any]:
-    client: Any = _session().client(
-        service,  # type: ignore[call-overload]  # known by name only
-        region_name=region,
-        endpoint_url=url,
-        config=_CONFIG,
-        aws_access_key_id=key["access_key_id"],
-        aws_secret_access_key=key["secret_access_key"],
-        aws_session_token=key.get("session_token"),
-    )
+    with _OPENING:
+        client: Any = _session().client(
+            service,  # type: ignore[call-overload]  # known by name only
+            region_name=region,
+            endpoint_url=url,
+            config=_CONFIG,
+            aws_access_key_id=key["access_key_id"],
+            aws_secret_access_key=key["secret_access_key"],
+            aws_session_token=key.get("session_token"),
+        )
     try:
         yield client
     finally:

@@ -1,4 +1,4 @@
-"""What AWS says when it says no, in the XML of EC2 and of STS."""
+"""What AWS says when it says no by a fault, in the language of each service."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ from werkzeug.wrappers import Response
 
 from cloud.faults import Effect
 from cloud.oracle import Call
+from cloud.overlay.refusals import Refusal
+from cloud.overlay.wire import write_json_refusal, write_xml_refusal
 
-_EC2 = (
-    "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
-    "<RequestID>00000000-0000-4000-8000-000000000000</RequestID></Response>"
-)
 _STS = (
     '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
     "<Code>{code}</Code><Message>{message}</Message></Error>"
     "<RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>"
 )
-# (status, code, message) by effect, for EC2 and for STS
+_DENIED = "User: arn:aws:iam::{account}:user/x is not authorized to perform: {service}:{action}"
+_JSON = {
+    Effect.THROTTLE: (400, "ThrottlingException", "Rate exceeded"),
+    Effect.ERROR500: (500, "InternalServerError", "An internal error has occurred"),
+    Effect.EXPIRED_CREDENTIALS: (
+        400,
+        "ExpiredTokenException",
+        "The security token included in the request is expired",
+    ),
+    Effect.DENY: (400, "AccessDeniedException", _DENIED),
+}
+# (status, code, message) by effect, for each service
 _REFUSALS = {
     "ec2": {
         Effect.THROTTLE: (503, "RequestLimitExceeded", "Request limit exceeded."),
@@ -25,9 +34,9 @@ _REFUSALS = {
         Effect.DENY: (
             403,
             "UnauthorizedOperation",
-            "You are not authorized to perform this operation. User: arn:aws:iam::{account}:user/x"
-            " is not authorized to perform: ec2:{action} because no identity-based policy allows"
-            " the ec2:{action} action. Encoded authorization failure message: " + "Zm9v" * 40,
+            f"You are not authorized to perform this operation. {_DENIED}"
+            " because no identity-based policy allows the ec2:{action} action."
+            " Encoded authorization failure message: " + "Zm9v" * 40,
         ),
     },
     "sts": {
@@ -38,19 +47,29 @@ _REFUSALS = {
             "ExpiredToken",
             "The security token included in the request is expired",
         ),
-        Effect.DENY: (
-            403,
-            "AccessDenied",
-            "User: arn:aws:iam::{account}:user/x is not authorized to perform: sts:{action}",
-        ),
+        Effect.DENY: (403, "AccessDenied", _DENIED),
+    },
+    "kms": _JSON | {Effect.ERROR500: (500, "KMSInternalException", "An internal error")},
+    "ssm": _JSON,
+    "ebs": _JSON
+    | {
+        Effect.THROTTLE: (400, "RequestThrottledException", "Rate exceeded"),
+        Effect.ERROR500: (500, "InternalServerException", "An internal error"),
+        Effect.DENY: (403, "AccessDeniedException", _DENIED),
     },
 }
 
 
 def refusal(effect: Effect, call: Call) -> Response:
     """Return the answer that refuses `call`."""
-    service = "sts" if call.service == "sts" else "ec2"
+    service = call.service if call.service in _REFUSALS else "ec2"
     status, code, message = _REFUSALS[service][effect]
-    words = message.format(account=call.account, action=call.action)
-    form = _STS if service == "sts" else _EC2
-    return Response(form.format(code=code, message=words), status, mimetype="text/xml")
+    words = message.format(account=call.account, action=call.action, service=service)
+    if service == "sts":
+        return Response(_STS.format(code=code, message=words), status, mimetype="text/xml")
+    said = Refusal(code, words, status)
+    if service == "ec2":
+        return Response(write_xml_refusal(said), status, mimetype="text/xml")
+    return Response(
+        write_json_refusal(said), status, {"x-amzn-errortype": code}, "application/x-amz-json-1.1"
+    )

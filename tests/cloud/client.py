@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,24 +36,54 @@ class Simulator:
         effect: str,
         *,
         region: str | None = None,
+        account: str | None = None,
+        service: str | None = None,
+        skip: int = 0,
         times: int = 1,
         seconds: float = 30.0,
     ) -> None:
-        """Let `effect` happen to the next `times` calls of `action`."""
-        match = {"action": action} | ({"region": region} if region else {})
-        rule = {"match": match, "effect": effect, "times": times, "seconds": seconds}
+        """Let `effect` happen to `times` calls of `action`, after `skip` that go well.
+
+        `faults.Effect` has the effects, `faults.Fault` what the other parameters mean.
+        """
+        place = {"region": region, "account": account, "service": service}
+        match = {"action": action} | {name: value for name, value in place.items() if value}
+        rule = {"match": match, "effect": effect, "skip": skip, "times": times, "seconds": seconds}
         self._ask("POST", "faults", json=[rule])
 
     def clear_faults(self) -> None:
         self._ask("DELETE", "faults")
 
     def release(self) -> None:
-        """Let held replies go."""
+        """Let held calls and replies go."""
         self._ask("POST", "release")
 
     def reset(self) -> None:
-        """Forget faults, log and everything in the cloud."""
+        """Forget faults, log, settings and everything in the cloud."""
         self._ask("POST", "reset")
+
+    def settings(self, **changes: float | bool) -> dict[str, Any]:
+        """Change some of `overlay.Settings`; return all of them."""
+        if not changes:
+            return dict(self._ask("GET", "settings"))
+        return dict(self._ask("POST", "settings", json=changes))
+
+    def write(self, volume_id: str, blocks: Mapping[int, bytes]) -> None:
+        """Write blocks of 512 KiB by number; shorter ones are filled up with zeros."""
+        wanted = {str(number): f"hex:{content.hex()}" for number, content in blocks.items()}
+        self._ask("POST", "blocks", json={"id": volume_id, "blocks": wanted})
+
+    def blocks(self, one: str) -> dict[int, str]:
+        """Return the written blocks of a volume or snapshot: SHA-256 in hex by number."""
+        return dict(self._ask("GET", "blocks", params={"id": one}))
+
+    def digest(self, one: str) -> str:
+        """Return one SHA-256 of a volume's or snapshot's bytes, whatever its size."""
+        return str(self._ask("GET", "digest", params={"id": one})["digest"])
+
+    def clear_log(self) -> None:
+        """Forget the calls so far."""
+        self._ask("DELETE", "log")
 
     def calls(self, action: str | None = None, *, since: int = 0) -> list[dict[str, Any]]:
         """Return the calls that came, as `oracle.Call` describes them."""
@@ -76,7 +106,10 @@ class Simulator:
 
 @contextmanager
 def running(arguments: Sequence[str] = ()) -> Iterator[Simulator]:
-    """Run a simulator of one's own on any free port, and end it."""
+    """Run a simulator of one's own on any free port, and end it.
+
+    With ``["--state", FILE]`` the next one that gets the same file has the same cloud.
+    """
     process = subprocess.Popen(
         [sys.executable, str(SERVER), "--die-with-parent", *arguments],
         stdout=subprocess.PIPE,

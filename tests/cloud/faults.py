@@ -7,50 +7,100 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from cloud.overlay import Fate
+
 
 class Effect(StrEnum):
-    """What goes wrong. The first five come instead of the effect, the others after it."""
+    """What goes wrong.
+
+    The first four come instead of the call's effect, the next two before it, the three after those
+    after it. The last three let the call succeed and change what becomes of the things it makes.
+    """
 
     THROTTLE = "throttle"
     ERROR500 = "error500"
     EXPIRED_CREDENTIALS = "expired_credentials"
     DENY = "deny"
     DELAY = "delay"  # only late: waits, then takes its course
+    HOLD_BEFORE = "hold_before"  # the call waits for release, or for `seconds`
     LOST_REPLY = "lost_reply"  # the connection breaks without an answer
     ERROR500_AFTER = "error500_after"
     HOLD_REPLY = "hold_reply"  # the answer waits for release, or for `seconds`
+    INVISIBLE = "invisible"  # not shown and not usable for `seconds`
+    VANISHED = "vanished"  # gone when the answer is there
+    BROKEN = "broken"  # ends in `error`; an instance is terminated
+
+
+INSTEAD = {Effect.THROTTLE, Effect.ERROR500, Effect.EXPIRED_CREDENTIALS, Effect.DENY}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with the next `times` calls of `action`, in `region` or in any.
+    """What goes wrong with some of the next calls of `action`.
 
     Parameters
     ----------
+    region, account, service
+        Whose calls: those in a region, of an account (its id), to a service (``ec2``); None means
+        any.
+    skip
+        So many calls go well first.
+    times
+        So many calls go wrong then.
     seconds
-        Of a delay: how long. Of a held reply: how long at most.
+        Of a delay or of what is invisible: how long. Of what is held: how long at most.
     """
 
     action: str
     effect: Effect
     region: str | None = None
+    account: str | None = None
+    service: str | None = None
+    skip: int = 0
     times: int = 1
     seconds: float = 30.0
 
+    def fits(self, action: str, region: str, account: str, service: str) -> bool:
+        return (
+            self.action == action
+            and self.region in (None, region)
+            and self.account in (None, account)
+            and self.service in (None, service)
+        )
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of the things that the call makes."""
+        hidden_s = self.seconds if self.effect is Effect.INVISIBLE else 0.0
+        return Fate(hidden_s=hidden_s, broken=self.effect is Effect.BROKEN)
+
+
+_MATCH = {"action", "region", "account", "service"}
+_WORDS = {"match", "effect", "skip", "times", "seconds"}
+
 
 def parse(document: dict[str, Any]) -> Fault:
-    """Return the fault of a JSON object: {match: {action, region?}, effect, times?, seconds?}."""
+    """Return the fault of ``{match: {action, ...}, effect, skip?, times?, seconds?}``."""
     match = document["match"]
-    unknown = set(document) - {"match", "effect", "times", "seconds"}
-    if unknown or set(match) - {"action", "region"}:
+    if set(document) - _WORDS or set(match) - _MATCH:
         raise ValueError(f"unknown words in the fault {document}")
     return Fault(
         action=match["action"],
         region=match.get("region"),
+        account=match.get("account"),
+        service=match.get("service"),
         effect=Effect(document["effect"]),
+        skip=int(document.get("skip", 0)),
         times=int(document.get("times", 1)),
         seconds=float(document.get("seconds", 30.0)),
     )
+
+
+@dataclass
+class _Pending:
+    fault: Fault
+    skip: int
+    left: int
 
 
 class Faults:
@@ -58,32 +108,40 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._left: list[tuple[Fault, int]] = []
+        self._pending: list[_Pending] = []
         self._release = threading.Event()
 
     def add(self, faults: list[Fault]) -> None:
         with self._lock:
-            self._left += [(fault, fault.times) for fault in faults]
+            self._pending += [_Pending(fault, fault.skip, fault.times) for fault in faults]
 
     def clear(self) -> None:
-        """Forget all faults and let held replies go."""
+        """Forget all faults and let go what is held."""
         with self._lock:
-            self._left = []
+            self._pending = []
         self.release()
 
     def release(self) -> None:
-        """Let the replies go that are held now."""
+        """Let the calls and replies go that are held now."""
         with self._lock:
             held, self._release = self._release, threading.Event()
         held.set()
 
-    def take(self, action: str, region: str) -> Fault | None:
-        """Return the first fault for a call, and count it."""
+    def take(self, action: str, region: str, account: str, service: str) -> Fault | None:
+        """Return the first fault for a call, and count the call.
+
+        A call that a fault lets pass is counted by it, and may meet the next fault.
+        """
         with self._lock:
-            for index, (fault, left) in enumerate(self._left):
-                if fault.action == action and fault.region in (None, region):
-                    self._left[index : index + 1] = [(fault, left - 1)] if left > 1 else []
-                    return fault
+            for pending in self._pending:
+                if not pending.fault.fits(action, region, account, service):
+                    continue
+                if pending.skip:
+                    pending.skip -= 1
+                    continue
+                pending.left -= 1
+                self._pending = [each for each in self._pending if each.left > 0]
+                return pending.fault
         return None
 
     def gate(self) -> threading.Event:
@@ -93,4 +151,7 @@ class Faults:
 
     def listing(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [{**asdict(fault), "left": left} for fault, left in self._left]
+            return [
+                {**asdict(each.fault), "skip": each.skip, "left": each.left}
+                for each in self._pending
+            ]

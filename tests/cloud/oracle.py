@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from werkzeug.wrappers import Response
+
 _MADE = re.compile(r"\b(?:snap|vol|ami|vpc|i)-[0-9a-f]{8,17}\b")
 _CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _MAKERS = ("Create", "Run", "Register", "Copy", "Import")
@@ -68,9 +70,13 @@ def made_by(action: str, params: Mapping[str, str], body: str) -> list[str]:
     return [one for one in dict.fromkeys(_MADE.findall(body)) if one not in asked]
 
 
-def error_code(body: str) -> str:
-    form = _CODE.search(body)
-    return form.group(1) if form else ""
+def error_code(response: Response) -> str:
+    """Return the code of an answer that says no; empty for others."""
+    if response.status_code < 300:
+        return ""
+    said = response.headers.get("x-amzn-errortype")
+    form = _CODE.search(response.get_data(as_text=True))
+    return said or (form.group(1) if form else "")
 
 
 class Oracle:

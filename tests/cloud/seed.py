@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +22,14 @@ from cloud.accounts import EXTERNAL_ID, MAIN, PARTNER, ec2, role_arn
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-    from mypy_boto3_ec2.type_defs import TagTypeDef
+    from mypy_boto3_ec2.type_defs import TagTypeDef, WaiterConfigTypeDef
 
 REGIONS = ("eu-central-1", "us-east-1")
+_OFTEN: WaiterConfigTypeDef = {
+    "Delay": 0.02,  # type: ignore[typeddict-item]  # it takes fractions, too
+    "MaxAttempts": 1000,
+}
+_LETTERS = "fghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
@@ -107,31 +114,39 @@ class World:
 
 def seed(url: str) -> World:
     """Make the world in the simulator at `url`."""
-    machines: list[Machine] = []
-    images: dict[tuple[str, str], str] = {}
-    snapshots: dict[tuple[str, str], str] = {}
-    for place, wanted in _SHOP.items():
-        account, region = place
-        with ec2(url, account, region) as client:
-            images[place] = register_image(client, "shop-base")
-            here = [
-                launch(client, account, region, item.name, item.sizes, image=images[place])
-                for item in wanted
-            ]
-            for machine, item in zip(here, wanted, strict=True):
-                _tag_role(client, machine, item.role)
-                machines.append(machine if item.running else _stop(client, machine))
-            snapshots[place] = _old_snapshot(client, here[0])
+    with ThreadPoolExecutor(len(_SHOP)) as pool:
+        made = list(pool.map(partial(_seed_place, url), _SHOP))
     return World(
         url=url,
         accounts=(MAIN, PARTNER),
         regions=REGIONS,
         role_arn=role_arn(PARTNER),
         external_id=EXTERNAL_ID,
-        machines=tuple(machines),
-        images=images,
-        snapshots=snapshots,
+        machines=tuple(machine for here in made for machine in here.machines),
+        images={place: here.image for place, here in zip(_SHOP, made, strict=True)},
+        snapshots={place: here.snapshot for place, here in zip(_SHOP, made, strict=True)},
     )
+
+
+@dataclass(frozen=True)
+class _Here:
+    """What was made in one account and region."""
+
+    machines: tuple[Machine, ...]
+    image: str
+    snapshot: str
+
+
+def _seed_place(url: str, place: tuple[str, str]) -> _Here:
+    account, region = place
+    with ec2(url, account, region) as client:
+        image = register_image(client, "shop-base")
+        machines = []
+        for item in _SHOP[place]:
+            machine = launch(client, account, region, item.name, item.sizes, image=image)
+            _tag_role(client, machine, item.role)
+            machines.append(machine if item.running else _stop(client, machine))
+        return _Here(tuple(machines), image, _old_snapshot(client, machines[0]))
 
 
 def register_image(client: EC2Client, name: str) -> str:
@@ -174,25 +189,30 @@ def launch(
         ],
     )["Instances"][0]
     instance_id = instance["InstanceId"]
+    zone = instance["Placement"]["AvailabilityZone"]
+    data = [
+        _data_volume(client, zone, size, {"Name": f"{name}-data-{number}"} | labels)
+        for number, size in enumerate(sizes[1:], start=1)
+    ]
+    client.get_waiter("instance_running").wait(InstanceIds=[instance_id], WaiterConfig=_OFTEN)
+    if data:
+        client.get_waiter("volume_available").wait(VolumeIds=data, WaiterConfig=_OFTEN)
+    for letter, volume in zip(_LETTERS, data, strict=False):
+        client.attach_volume(VolumeId=volume, InstanceId=instance_id, Device=f"/dev/sd{letter}")
     described = client.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
-    volumes = [item["Ebs"]["VolumeId"] for item in described["Instances"][0]["BlockDeviceMappings"]]
-    for number, size in enumerate(sizes[1:], start=1):
-        volume = client.create_volume(
-            AvailabilityZone=instance["Placement"]["AvailabilityZone"],
-            Size=size,
-            VolumeType="gp3",
-            Encrypted=True,
-            TagSpecifications=[
-                {
-                    "ResourceType": "volume",
-                    "Tags": _tags({"Name": f"{name}-data-{number}"} | labels),
-                }
-            ],
-        )["VolumeId"]
-        device = f"/dev/sd{chr(ord('e') + number)}"
-        client.attach_volume(VolumeId=volume, InstanceId=instance_id, Device=device)
-        volumes.append(volume)
-    return Machine(account, region, name, instance_id, tuple(volumes), "running")
+    found = described["Instances"][0]["BlockDeviceMappings"]
+    volumes = tuple(item["Ebs"]["VolumeId"] for item in found)
+    return Machine(account, region, name, instance_id, volumes, "running")
+
+
+def _data_volume(client: EC2Client, zone: str, size: int, tags: dict[str, str]) -> str:
+    return client.create_volume(
+        AvailabilityZone=zone,
+        Size=size,
+        VolumeType="gp3",
+        Encrypted=True,
+        TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(tags)}],
+    )["VolumeId"]
 
 
 def _tag_role(client: EC2Client, machine: Machine, role: str) -> None:
@@ -201,6 +221,8 @@ def _tag_role(client: EC2Client, machine: Machine, role: str) -> None:
 
 def _stop(client: EC2Client, machine: Machine) -> Machine:
     client.stop_instances(InstanceIds=[machine.instance_id])
+    stopped = client.get_waiter("instance_stopped")
+    stopped.wait(InstanceIds=[machine.instance_id], WaiterConfig=_OFTEN)
     return Machine(
         machine.account,
         machine.region,

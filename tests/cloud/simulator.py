@@ -1,4 +1,4 @@
-"""The simulator process: moto's application behind the middleware, on loopback."""
+"""The simulator process: the overlay and moto's application behind the middleware, on loopback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from moto.moto_server.werkzeug_app import (
@@ -18,8 +20,8 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from cloud.gaps import close_gaps
 from cloud.middleware import Middleware
+from cloud.overlay import Overlay
 
 
 class _QuietHandler(MotoRequestHandler):
@@ -38,6 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--die-with-parent", action="store_true", help="end when the starting process ends"
     )
+    parser.add_argument(
+        "--state", type=Path, help="the file that keeps the cloud; without it none is kept"
+    )
     options = parser.parse_args(argv)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -45,8 +50,16 @@ def main(argv: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    close_gaps()
-    application = Middleware(DomainDispatcherApplication(create_backend_app))
+    with ExitStack() as stack:
+        if options.state is None:
+            folder = stack.enter_context(TemporaryDirectory(prefix="simulator-"))
+            options.state = Path(folder) / "cloud.sqlite"
+        overlay = stack.enter_context(closing(Overlay(options.state)))
+        _serve(options, Middleware(DomainDispatcherApplication(create_backend_app), overlay))
+    return 0
+
+
+def _serve(options: argparse.Namespace, application: Middleware) -> None:
     server = make_server(
         options.host, options.port, application, threaded=True, request_handler=_QuietHandler
     )
@@ -57,7 +70,6 @@ def main(argv: list[str] | None = None) -> int:
         server.serve_forever()
     finally:
         server.server_close()
-    return 0
 
 
 def _announce(port: int, ready_file: Path | None) -> None:
@@ -73,4 +85,6 @@ def _announce(port: int, ready_file: Path | None) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)  # the folder of a cloud that nobody keeps goes with it
+    time.sleep(5)
     os._exit(0)
