@@ -7,7 +7,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from mavis_core import errors
-from mavis_core.kits.aws.errors import THROTTLING, translate, translated
+from mavis_core.kits.aws.errors import QUOTA, THROTTLING, translate, translated
 
 TOKEN = "FwoGZXIvYXdzEJr" + "Zm9vYmFy" * 20
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYzz"
@@ -64,7 +64,41 @@ ENDPOINT = "https://ec2.eu-central-1.amazonaws.com"
         pytest.param(_no("InternalError", status=500), errors.CloudUnreachable, id="server fault"),
         pytest.param(_no("Unavailable", status=503), errors.CloudUnreachable, id="unavailable"),
         pytest.param(_no("", status=502), errors.CloudUnreachable, id="bad gateway"),
-        pytest.param(_no("SnapshotLimitExceeded"), errors.CloudError, id="unknown code"),
+        *(pytest.param(_no(code), errors.CloudQuota, id=code) for code in QUOTA),
+        pytest.param(
+            _no("InsufficientInstanceCapacity", status=500), errors.CloudQuota, id="capacity"
+        ),
+        *(
+            pytest.param(_no(code), errors.CloudInUse, id=code)
+            for code in (
+                *("VolumeInUse", "IncorrectState", "InvalidSnapshot.InUse", "SnapshotLocked"),
+                *("DependencyViolation", "ResourceInUse", "OperationNotPermitted"),
+            )
+        ),
+        pytest.param(
+            _no("InvalidParameterValue", "Attachment point /dev/sdf is already in use"),
+            errors.CloudInUse,
+            id="device taken",
+        ),
+        *(
+            pytest.param(
+                _no(code, call="ModifySnapshotAttribute"), errors.CloudDenied, id=f"share: {code}"
+            )
+            for code in ("OperationNotPermitted", "InvalidParameter")
+        ),
+        *(
+            pytest.param(_no(code, call=call), errors.CloudVanished, id=f"{call}: {code}")
+            for call, code in (
+                ("GetSnapshotBlock", "ResourceNotFoundException"),
+                ("SendCommand", "InvalidInstanceId"),
+                ("GetCommandInvocation", "InvocationDoesNotExist"),
+                ("DeregisterImage", "InvalidAMIID.Unavailable"),
+            )
+        ),
+        pytest.param(
+            _no("ValidationException", call="GetSnapshotBlock"), errors.InvalidInput, id="invalid"
+        ),
+        pytest.param(_no("SomethingNew"), errors.CloudError, id="unknown code"),
         pytest.param(boto.NoCredentialsError(), errors.CloudCredentials, id="no credentials"),
         pytest.param(
             boto.CredentialRetrievalError(provider="custom-process", error_msg=SECRET),
@@ -139,6 +173,12 @@ def test_no_message_holds_a_secret(exc):
         pytest.param(_no("UnauthorizedOperation"), "ec2:CreateSnapshots", id="as we called it"),
         pytest.param(_no("AccessDenied", IDENTITY), "sts:SetSourceIdentity", id="of the trust"),
         pytest.param(_no("AccessDenied", call="AssumeRole"), "sts:AssumeRole", id="of STS"),
+        pytest.param(
+            _no("AccessDeniedException", call="SendCommand"), "ssm:SendCommand", id="of SSM"
+        ),
+        pytest.param(
+            _no("AccessDeniedException", call="GetSnapshotBlock"), "ebs:GetSnapshotBlock", id="EBS"
+        ),
     ],
 )
 def test_a_refusal_names_the_action_that_is_missing(exc, action):

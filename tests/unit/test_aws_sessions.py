@@ -165,7 +165,14 @@ def test_endpoints_name_everything_that_would_be_called(
     aws_environment.write_text(
         f"[default]\nservices = part\n[services part]\nec2 =\n  endpoint_url = {simulator.url}\n"
     )
-    assert aws.endpoints(HERE) == ("https://sts.eu-central-1.amazonaws.com", simulator.url)
+    assert aws.endpoints(HERE) == (
+        "https://sts.eu-central-1.amazonaws.com",
+        simulator.url,
+        "https://ssm.eu-central-1.amazonaws.com",
+        "https://ebs.eu-central-1.amazonaws.com",
+        "https://ssm.us-east-1.amazonaws.com",
+        "https://ebs.us-east-1.amazonaws.com",
+    )
     aws_environment.write_text("")
     assert "https://ec2.us-east-1.amazonaws.com" in aws.endpoints(HERE)
     assert simulator.calls() == []

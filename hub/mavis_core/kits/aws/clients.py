@@ -6,24 +6,34 @@ botocore's clients are safe for threads, its sessions are not: opening goes thro
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, cast
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.session import Session
 
-from mavis_core.contract import EnvironmentSettings, Waiting
-from mavis_core.errors import CloudRegion
+from mavis_core.contract import EnvironmentSettings, Pace, Waiting
+from mavis_core.errors import CloudRegion, CloudUnreachable
+from mavis_core.kits.aws import pacing, retries
 from mavis_core.kits.aws.errors import translated
-from mavis_core.kits.aws.retries import RetryPolicy, attach
+from mavis_core.kits.aws.retries import RetryPolicy
 
 if TYPE_CHECKING:  # stubs, which an appliance does not have
+    from mypy_boto3_ebs import EBSClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
-__all__ = ["Clients"]
+__all__ = ["PAGE_SIZE", "SERVICES", "Clients"]
 
 PAGE_SIZE = 200
+SERVICES = ("ec2", "ssm", "ebs")
+"""What is called in an environment's regions."""
+_LOOKS = 40
+
+T = TypeVar("T")
 
 
 class Clients:
@@ -37,8 +47,10 @@ class Clients:
         The environment; other regions than its own are refused.
     config
         Settings of every client.
-    retries, on_wait
+    policy, on_wait
         When calls are sent again, and who is told.
+    pace
+        Asked before every request.
     """
 
     def __init__(
@@ -47,14 +59,16 @@ class Clients:
         settings: EnvironmentSettings,
         *,
         config: Config,
-        retries: RetryPolicy,
+        policy: RetryPolicy,
         on_wait: Waiting | None,
+        pace: Pace | None,
     ) -> None:
         self._session = session
         self._settings = settings
         self._config = config
-        self._retries = retries
+        self._policy = policy
         self._on_wait = on_wait
+        self._pace = pace
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], BaseClient] = {}
 
@@ -66,12 +80,15 @@ class Clients:
         CloudRegion
             The environment does not have `region`.
         """
-        if region not in self._settings.regions:
-            raise CloudRegion(
-                f"The environment {self._settings.name} does not include the region"
-                f" {region[:40]!r}; it has {', '.join(self._settings.regions)}"
-            )
-        return self.ec2_anywhere(region)
+        return cast("EC2Client", self._here("ec2", region))
+
+    def ssm(self, region: str) -> SSMClient:
+        """Return the client of Systems Manager of one of the environment's regions."""
+        return cast("SSMClient", self._here("ssm", region))
+
+    def ebs(self, region: str) -> EBSClient:
+        """Return the client of EBS direct of one of the environment's regions."""
+        return cast("EBSClient", self._here("ebs", region))
 
     def ec2_anywhere(self, region: str) -> EC2Client:
         """Return the EC2 client of a region that need not be the environment's."""
@@ -80,6 +97,14 @@ class Clients:
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region."""
         return cast("STSClient", self._client("sts", region))
+
+    def _here(self, service: str, region: str) -> BaseClient:
+        if region not in self._settings.regions:
+            raise CloudRegion(
+                f"The environment {self._settings.name} does not include the region"
+                f" {region[:40]!r}; it has {', '.join(self._settings.regions)}"
+            )
+        return self._client(service, region)
 
     def _client(self, service: str, region: str) -> BaseClient:
         with self._lock:
@@ -92,8 +117,35 @@ class Clients:
         """Return a client that the caller closes."""
         with translated(region):
             client = self._session.create_client(service, region_name=region, config=self._config)
-        attach(client, self._retries, self._on_wait)
+        retries.attach(client, self._policy, self._on_wait)
+        if self._pace is not None:
+            pacing.attach(client, self._pace)
         return client
+
+    def until(self, look: Callable[[], T | None], what: str) -> T:
+        """Look again and again until `look` returns something, and return that.
+
+        Parameters
+        ----------
+        look
+            Returns None where it has to be asked again.
+        what
+            What is waited for, for people.
+
+        Raises
+        ------
+        CloudUnreachable
+            It did not come about in some ten minutes.
+        """
+        for number in range(1, _LOOKS + 1):
+            found = look()
+            if found is not None:
+                return found
+            wait_s = self._policy.wait_s(number)
+            if self._on_wait is not None:
+                self._on_wait(wait_s, what)
+            time.sleep(wait_s)
+        raise CloudUnreachable(f"Still waiting after {_LOOKS} looks: {what}", retry_after_s=60.0)
 
     def close(self) -> None:
         """Close the connections of all clients."""

@@ -7,11 +7,18 @@ from botocore.session import Session
 
 from mavis_core.contract import EnvironmentSettings
 from mavis_core.errors import CloudCredentials, CloudRegion
+from mavis_core.kits.aws.blocks import AwsBlocks
 from mavis_core.kits.aws.clients import Clients
+from mavis_core.kits.aws.commands import AwsCommands
+from mavis_core.kits.aws.copies import AwsCopies
 from mavis_core.kits.aws.errors import translated
+from mavis_core.kits.aws.instances import AwsInstances
 from mavis_core.kits.aws.inventory import AwsInventory
+from mavis_core.kits.aws.locks import AwsLocks
+from mavis_core.kits.aws.networks import AwsNetworks
 from mavis_core.kits.aws.power import AwsPower, AwsTags
 from mavis_core.kits.aws.snapshots import AwsSnapshots
+from mavis_core.kits.aws.volumes import AwsVolumes
 
 __all__ = ["AwsConnection", "home_region", "prove"]
 
@@ -33,6 +40,13 @@ class AwsConnection:
         self._power = AwsPower(clients)
         self._tags = AwsTags(clients)
         self._snapshots = AwsSnapshots(clients)
+        self._copies = AwsCopies(clients)
+        self._locks = AwsLocks(clients)
+        self._volumes = AwsVolumes(clients)
+        self._instances = AwsInstances(clients)
+        self._networks = AwsNetworks(clients)
+        self._commands = AwsCommands(clients)
+        self._blocks = AwsBlocks(clients)
 
     @property
     def account(self) -> str:
@@ -53,6 +67,34 @@ class AwsConnection:
     @property
     def snapshots(self) -> AwsSnapshots:
         return self._snapshots
+
+    @property
+    def copies(self) -> AwsCopies:
+        return self._copies
+
+    @property
+    def locks(self) -> AwsLocks:
+        return self._locks
+
+    @property
+    def volumes(self) -> AwsVolumes:
+        return self._volumes
+
+    @property
+    def instances(self) -> AwsInstances:
+        return self._instances
+
+    @property
+    def networks(self) -> AwsNetworks:
+        return self._networks
+
+    @property
+    def commands(self) -> AwsCommands:
+        return self._commands
+
+    @property
+    def blocks(self) -> AwsBlocks:
+        return self._blocks
 
     def close(self) -> None:
         """Close the network connections; the next call would open them again."""

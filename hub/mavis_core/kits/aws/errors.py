@@ -2,9 +2,9 @@
 
 Two families come in: `ClientError`, an answer in which AWS says no with a code, and
 `BotoCoreError`, no answer at all. `_ANSWERS` and `_FAILURES` are the tables; the first line
-that fits decides. AWS's own words are shown for codes that we do not know and for refusals of
-permission only, and without what looks like a secret: where a signature does not match, AWS
-sends the session token back.
+that fits decides. AWS's own words are shown for refusals that concern a thing or a permission,
+not for those of a key, and without what looks like a secret: where a signature does not match,
+AWS sends the session token back.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from mavis_core.errors import (
     CloudCredentials,
     CloudDenied,
     CloudError,
+    CloudInUse,
+    CloudQuota,
     CloudRegion,
     CloudThrottled,
     CloudUnreachable,
@@ -29,8 +31,9 @@ from mavis_core.errors import (
     InvalidInput,
     MavisError,
 )
+from mavis_core.kits.aws.operations import operation
 
-__all__ = ["THROTTLING", "translate", "translated"]
+__all__ = ["QUOTA", "THROTTLING", "code_of", "translate", "translated"]
 
 # Refused before anything happened. The first two lines are the codes of EC2 and STS
 # (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html), the third belongs
@@ -42,6 +45,35 @@ THROTTLING = frozenset(
         "SnapshotCreationPerVolumeRateExceeded",
     }
 )
+# No room for more, and nothing was made
+# (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html)
+QUOTA = frozenset(
+    {
+        *("SnapshotLimitExceeded", "ConcurrentSnapshotLimitExceeded", "ResourceLimitExceeded"),
+        *("PendingSnapshotCopyLimitExceeded", "VolumeLimitExceeded", "MaxIOPSLimitExceeded"),
+        *("InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded"),
+        *("AttachmentLimitExceeded", "SecurityGroupLimitExceeded", "ImageLimitExceeded"),
+        *("PrivateIpAddressLimitExceeded", "InsufficientFreeAddressesInSubnet"),
+        *("InsufficientInstanceCapacity", "InsufficientVolumeCapacity", "InsufficientCapacity"),
+        *("ServiceQuotaExceededException", "LimitExceededException"),
+    }
+)
+_IN_USE = frozenset(
+    {
+        *("VolumeInUse", "InvalidSnapshot.InUse", "InvalidGroup.InUse", "InvalidAMIID.InUse"),
+        *("IncorrectState", "IncorrectInstanceState", "IncorrectSnapshotState"),
+        *("DependencyViolation", "ResourceInUse", "ResourceInUseException"),
+        "OperationNotPermitted",
+    }
+)
+_VANISHED = frozenset(
+    {
+        *("ResourceNotFoundException", "InvalidAMIID.Unavailable"),
+        *("InvalidInstanceId", "InvocationDoesNotExist", "InvalidCommandId"),
+    }
+)
+_SHARES = "ec2:ModifySnapshotAttribute"
+_UNSHAREABLE = frozenset({"OperationNotPermitted", "InvalidParameter"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _CLOCK = frozenset({"RequestExpired", "RequestInTheFuture"})
 _WRONG_KEY = frozenset(
@@ -53,7 +85,6 @@ _WRONG_KEY = frozenset(
 )
 _DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"})
 _REGION = frozenset({"OptInRequired", "RegionDisabledException", "InvalidRegion", "UnknownRegion"})
-_STS = frozenset({"AssumeRole", "GetCallerIdentity"})
 _PERFORM = re.compile(r"not authorized to perform:?\s+([a-z0-9-]+:[A-Za-z0-9*]+)")
 _SECRET = re.compile(r"(?<![\w/+=:.-])[A-Za-z0-9/+=_-]{36,}(?![\w:.])|\b(?:AKIA|ASIA)[A-Z0-9]{12,}")
 _WORDS_LENGTH = 400
@@ -96,6 +127,11 @@ def translated(region: str, subject: str = "") -> Iterator[None]:
         raise translate(exc, region=region, subject=subject) from exc
 
 
+def code_of(exc: boto.ClientError) -> str:
+    """Return AWS's error code."""
+    return str(exc.response.get("Error", {}).get("Code", "")).removeprefix("Client.")
+
+
 def translate(
     exc: boto.ClientError | boto.BotoCoreError | ResponseParserError,
     *,
@@ -115,10 +151,10 @@ def _answer(exc: boto.ClientError, region: str, subject: str) -> _Answer:
     error: dict[str, Any] = dict(exc.response.get("Error", {}))
     metadata: dict[str, Any] = dict(exc.response.get("ResponseMetadata", {}))
     words = str(error.get("Message", ""))
-    service = "sts" if exc.operation_name in _STS else "ec2"
+    service = operation(exc.operation_name).service
     named = _PERFORM.search(words)
     return _Answer(
-        code=str(error.get("Code", "")).removeprefix("Client."),
+        code=code_of(exc),
         status=int(metadata.get("HTTPStatusCode", 0)),
         words=words,
         action=named.group(1) if named else f"{service}:{exc.operation_name}",
@@ -188,6 +224,29 @@ def _vanished(answer: _Answer) -> MavisError:
     return CloudVanished(f"Gone in {answer.region}: {thing} ({answer.code})")
 
 
+def _quota(answer: _Answer) -> MavisError:
+    return CloudQuota(
+        f"The account has no room for {answer.call} ({answer.code}): {_clean(answer.words)}",
+        retry_after_s=60.0,
+    )
+
+
+def _in_use(answer: _Answer) -> MavisError:
+    return CloudInUse(f"AWS does not do {answer.call} now ({answer.code}): {_clean(answer.words)}")
+
+
+def _unshareable(answer: _Answer) -> MavisError:
+    return CloudDenied(
+        f"AWS does not share {answer.subject or answer.call} ({answer.code}):"
+        f" {_clean(answer.words)}",
+        mend="Encrypt the volumes with a key of the customer's; the default key stays at home.",
+    )
+
+
+def _invalid(answer: _Answer) -> MavisError:
+    return InvalidInput(f"{answer.call} makes no sense to AWS: {_clean(answer.words)}")
+
+
 def _malformed(answer: _Answer) -> MavisError:
     return InvalidInput(f"AWS knows no such id: {answer.subject or answer.call}", field="cloud_id")
 
@@ -207,8 +266,13 @@ _ANSWERS: tuple[tuple[Callable[[_Answer], bool], Callable[[_Answer], MavisError]
     (lambda a: a.code in _DENIED, _denied),
     (lambda a: a.code in _REGION, _region),
     (lambda a: a.code in _WRONG_KEY, _wrong_key),
-    (lambda a: a.code.endswith(".NotFound"), _vanished),
+    (lambda a: a.code in QUOTA, _quota),
+    (lambda a: a.action == _SHARES and a.code in _UNSHAREABLE, _unshareable),
+    (lambda a: a.code in _IN_USE or "Locked" in a.code, _in_use),
+    (lambda a: "already in use" in a.words, _in_use),
+    (lambda a: a.code in _VANISHED or a.code.endswith(".NotFound"), _vanished),
     (lambda a: a.code.endswith(".Malformed"), _malformed),
+    (lambda a: a.code == "ValidationException", _invalid),
     (lambda a: a.status >= 500 or a.status == 0, _own_fault),
 )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mavis_core.contract import Found, ResourceKind
 from mavis_core.kits.aws.clients import PAGE_SIZE, Clients
 from mavis_core.kits.aws.errors import translated
+from mavis_core.kits.aws.forms import tag_map
 
 if TYPE_CHECKING:  # stubs, which an appliance does not have
     from mypy_boto3_ec2 import EC2Client
@@ -27,7 +28,7 @@ if TYPE_CHECKING:  # stubs, which an appliance does not have
         VpcTypeDef,
     )
 
-__all__ = ["AwsInventory", "attached_volumes", "percent", "tag_map"]
+__all__ = ["AwsInventory", "attached_volumes", "percent"]
 
 _PAGES: PaginatorConfigTypeDef = {"PageSize": PAGE_SIZE}
 _ALIVE = ["pending", "running", "shutting-down", "stopping", "stopped"]
@@ -45,18 +46,13 @@ class AwsInventory:
             yield from _READERS[kind](ec2, region)
 
 
-def tag_map(tags: Iterable[TagTypeDef]) -> dict[str, str]:
-    """Return EC2's list of tags as a mapping."""
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
 def percent(progress: str) -> int:
     """Return EC2's ``"42%"`` as a number; EC2 says nothing at all at the beginning."""
     return int(progress.rstrip("%") or 0)
 
 
-def attached_volumes(instance: InstanceTypeDef) -> list[str]:
-    """Return the ids of an instance's volumes, the root volume first, then as attached."""
+def attached_volumes(instance: InstanceTypeDef) -> dict[str, str]:
+    """Return an instance's volumes by device, the root volume first, then as attached."""
     root = instance.get("RootDeviceName")
     mappings = [item for item in instance.get("BlockDeviceMappings", []) if "Ebs" in item]
     mappings.sort(
@@ -66,7 +62,7 @@ def attached_volumes(instance: InstanceTypeDef) -> list[str]:
             item["DeviceName"],
         )
     )
-    return [item["Ebs"]["VolumeId"] for item in mappings]
+    return {item["DeviceName"]: item["Ebs"]["VolumeId"] for item in mappings}
 
 
 def _moment(time: datetime) -> str:
@@ -107,6 +103,7 @@ def _instances(ec2: EC2Client, region: str) -> Iterator[Sequence[Found]]:
 
 
 def _instance(instance: InstanceTypeDef, region: str) -> Found:
+    devices = attached_volumes(instance)
     return _found(
         ResourceKind.INSTANCE,
         region,
@@ -120,10 +117,18 @@ def _instance(instance: InstanceTypeDef, region: str) -> Found:
             "public_ip": instance.get("PublicIpAddress"),
             "launched_at": _moment(instance["LaunchTime"]),
             "zone": instance.get("Placement", {}).get("AvailabilityZone"),
-            "volumes": attached_volumes(instance),
+            "volumes": list(devices.values()),
+            "devices": devices,
+            "root_device": instance.get("RootDeviceName"),
             "image_id": instance.get("ImageId"),
+            "architecture": instance.get("Architecture"),
+            # what it boots with now counts where its image does not say
+            "boot_mode": instance.get("BootMode") or instance.get("CurrentInstanceBootMode"),
             "subnet_id": instance.get("SubnetId"),
             "vpc_id": instance.get("VpcId"),
+            "security_groups": [group["GroupId"] for group in instance.get("SecurityGroups", [])],
+            "key_name": instance.get("KeyName"),
+            "profile": instance.get("IamInstanceProfile", {}).get("Arn"),
         },
     )
 
@@ -145,7 +150,10 @@ def _volume(volume: VolumeTypeDef, region: str) -> Found:
         details={
             "size_gib": volume["Size"],
             "type": volume.get("VolumeType"),
+            "iops": volume.get("Iops"),
+            "throughput_mibps": volume.get("Throughput"),
             "encrypted": volume.get("Encrypted", False),
+            "kms_key": volume.get("KmsKeyId"),
             "zone": volume.get("AvailabilityZone"),
             "attached_to": first.get("InstanceId"),
             "device": first.get("Device"),

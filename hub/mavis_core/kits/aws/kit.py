@@ -10,9 +10,9 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from mavis_core.contract import EnvironmentSettings, OnBehalf, Waiting
+from mavis_core.contract import EnvironmentSettings, OnBehalf, Pace, Waiting
 from mavis_core.errors import InvalidInput
-from mavis_core.kits.aws.clients import Clients
+from mavis_core.kits.aws.clients import SERVICES, Clients
 from mavis_core.kits.aws.connection import AwsConnection, home_region, prove
 from mavis_core.kits.aws.errors import translated
 from mavis_core.kits.aws.retries import RetryPolicy
@@ -55,7 +55,7 @@ class AwsKit:
         check_settings(settings)
         session = base_session(settings, None, self._loader)
         places = [("sts", home_region(session, settings))]
-        places += [("ec2", region) for region in settings.regions]
+        places += [(service, region) for region in settings.regions for service in SERVICES]
         return tuple(dict.fromkeys(_endpoint(session, *place) for place in places))
 
     def connect(
@@ -65,12 +65,13 @@ class AwsKit:
         on_behalf: OnBehalf,
         *,
         on_wait: Waiting | None = None,
+        pace: Pace | None = None,
     ) -> AwsConnection:
         check_settings(settings)
         check_key(settings, key)
         base = base_session(settings, key, self._loader)
         home = home_region(base, settings)
-        clients = self._clients(base, settings, on_behalf, on_wait)
+        clients = self._clients(base, settings, on_behalf, on_wait, pace)
         if "role_arn" in settings.options:
             as_base = clients
             assumed = role_session(
@@ -79,7 +80,7 @@ class AwsKit:
                 self._loader,
                 sts=lambda: cast("STSClient", as_base.new("sts", home)),
             )
-            clients = self._clients(assumed, settings, on_behalf, on_wait)
+            clients = self._clients(assumed, settings, on_behalf, on_wait, pace)
         try:
             prove(clients, settings, home)
         except BaseException:
@@ -93,13 +94,15 @@ class AwsKit:
         settings: EnvironmentSettings,
         on_behalf: OnBehalf,
         on_wait: Waiting | None,
+        pace: Pace | None,
     ) -> Clients:
         return Clients(
             session,
             settings,
             config=client_config(on_behalf),
-            retries=self._retries or _configured(session),
+            policy=self._retries or _configured(session),
             on_wait=on_wait,
+            pace=pace,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mavis_core.contract import PowerChange
 from mavis_core.kits.aws.clients import Clients
 from mavis_core.kits.aws.errors import translated
+from mavis_core.kits.aws.forms import tag_list
 
 __all__ = ["AwsPower", "AwsTags"]
 
@@ -43,7 +44,4 @@ class AwsTags:
     def put(self, region: str, cloud_id: str, tags: Mapping[str, str]) -> None:
         ec2 = self._clients.ec2(region)
         with translated(region, cloud_id):
-            ec2.create_tags(
-                Resources=[cloud_id],
-                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-            )
+            ec2.create_tags(Resources=[cloud_id], Tags=tag_list(tags))

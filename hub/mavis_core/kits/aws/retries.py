@@ -3,7 +3,7 @@
 Whether an effect may have happened decides, not whether a repetition would succeed. A call that
 AWS refused by throttling, or that never left this machine, had no effect and is repeated,
 whatever it does. After a lost answer or a fault of AWS only calls are repeated that do no harm
-when they happen twice; CreateSnapshots does.
+when they happen twice, as the table of `operations` has it; CreateSnapshots does.
 
 botocore's own retries cannot tell these apart and wait in silence, so they are limited to one
 attempt, and this policy answers the event ``needs-retry`` instead
@@ -28,12 +28,11 @@ from botocore.exceptions import (
 )
 
 from mavis_core.contract import Waiting
-from mavis_core.kits.aws.errors import THROTTLING
+from mavis_core.kits.aws.errors import QUOTA, THROTTLING
+from mavis_core.kits.aws.operations import operation
 
 __all__ = ["RetryPolicy", "attach"]
 
-_READS = ("Describe", "Get")
-_HARMLESS = frozenset({"AssumeRole", "CreateTags", "StartInstances", "StopInstances"})
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 # EBS takes one snapshot of a volume in 15 seconds
 _AT_LEAST_S = {"SnapshotCreationPerVolumeRateExceeded": 15.0}
@@ -85,10 +84,12 @@ def _handler(
     """Return the event handler; botocore sleeps for as long as its answer says."""
 
     def needs_retry(
-        *, response: Any, operation: Any, attempts: int, caught_exception: Any, **_: Any
+        *, event_name: str, response: Any, attempts: int, caught_exception: Any, **_: Any
     ) -> float | None:
-        code = _code(response)
-        verdict = _judge(operation.name, response, code, caught_exception)
+        if caught_exception is None and response[0].status_code < 300:
+            return None
+        name, code = event_name.rpartition(".")[2], _code(response)
+        verdict = _judge(name, response, code, caught_exception)
         limit = {
             _Verdict.FINAL: 0,
             _Verdict.THROTTLED: policy.throttled_attempts,
@@ -98,7 +99,7 @@ def _handler(
             return None
         wait_s = max(policy.wait_s(attempts), _AT_LEAST_S.get(code, 0.0))
         if on_wait is not None:
-            on_wait(wait_s, f"{service}:{operation.name}: {verdict.value}")
+            on_wait(wait_s, f"{service}:{name}: {verdict.value}")
         return wait_s
 
     return needs_retry
@@ -109,14 +110,14 @@ def _code(response: Any) -> str:
     return "" if response is None else str(response[1].get("Error", {}).get("Code", ""))
 
 
-def _judge(operation: str, response: Any, code: str, caught: Exception | None) -> _Verdict:
+def _judge(name: str, response: Any, code: str, caught: Exception | None) -> _Verdict:
     if code in THROTTLING:
         return _Verdict.THROTTLED
     if isinstance(caught, SSLError):
         return _Verdict.FINAL
     if isinstance(caught, EndpointConnectionError | ConnectTimeoutError):
         return _Verdict.FAILED  # nothing was sent
-    if operation not in _HARMLESS and not operation.startswith(_READS):
+    if code in QUOTA or not operation(name).repeatable:
         return _Verdict.FINAL
     if isinstance(caught, ConnectionError | HTTPClientError):
         return _Verdict.FAILED

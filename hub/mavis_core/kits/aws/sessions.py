@@ -37,6 +37,7 @@ __all__ = ["base_session", "client_config", "person_name", "role_session", "sess
 
 _ROLE_SESSION_S = 3600  # the longest that every role and a chained role allow
 _NAME_LENGTH = 64
+_THREADS = 32  # which work over one connection
 _FORBIDDEN = re.compile(r"[^\w+=,.@-]", re.ASCII)
 # Sources of credentials that nobody named. The first needs no profile, the others look at the
 # machine: at files of other programs, at the container's and at the instance's role.
@@ -71,6 +72,7 @@ def client_config(on_behalf: OnBehalf) -> Config:
     about = _FORBIDDEN.sub("-", on_behalf.correlation_id)
     return Config(
         connect_timeout=5,
+        max_pool_connections=_THREADS,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 1},
         user_agent_extra=f"mavis person/{person_name(on_behalf.person)} about/{about}",

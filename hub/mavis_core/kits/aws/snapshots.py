@@ -1,8 +1,9 @@
-"""Snapshots of an instance's volumes: CreateSnapshots and DescribeSnapshots."""
+"""Snapshots of an instance's volumes: taken, found and deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,14 @@ from mavis_core.contract import SnapshotState, VolumeSnapshot
 from mavis_core.errors import CloudVanished, InvalidInput
 from mavis_core.kits.aws.clients import PAGE_SIZE, Clients
 from mavis_core.kits.aws.errors import translated
-from mavis_core.kits.aws.inventory import attached_volumes, percent, tag_map
+from mavis_core.kits.aws.forms import chunks, in_order, tag_map, tagged, with_tag
+from mavis_core.kits.aws.inventory import attached_volumes, percent
 
 if TYPE_CHECKING:  # stubs, which an appliance does not have
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import (
         FilterTypeDef,
         InstanceSpecificationTypeDef,
-        InstanceTypeDef,
         SnapshotInfoTypeDef,
         SnapshotTypeDef,
     )
@@ -34,7 +35,6 @@ _STATES = {
     "recovering": SnapshotState.PENDING,
 }
 _NO_MORE = ("shutting-down", "terminated")
-_FILTER_VALUES = 200  # what EC2 takes in one filter
 
 
 class AwsSnapshots:
@@ -51,66 +51,79 @@ class AwsSnapshots:
         volume_ids: Sequence[str],
         description: str,
         tags: Mapping[str, str],
+        attached: Sequence[str] | None = None,
     ) -> Sequence[VolumeSnapshot]:
         if not volume_ids:
             raise InvalidInput("A snapshot needs at least one volume", field="volume_ids")
         ec2 = self._clients.ec2(region)
         with translated(region, f"instance {instance_id}"):
-            instance = _instance(ec2, region, instance_id)
+            if attached is None:
+                root, attached = _look(ec2, region, instance_id)
+            else:
+                root = attached[0] if attached else None
+            _check_attached(region, instance_id, volume_ids, attached)
             answer = ec2.create_snapshots(
-                InstanceSpecification=_specification(instance, region, volume_ids),
+                InstanceSpecification=_specification(instance_id, volume_ids, attached, root),
                 Description=description,
-                TagSpecifications=[
-                    {
-                        "ResourceType": "snapshot",
-                        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-                    }
-                ],
+                TagSpecifications=tagged(tags, "snapshot"),
             )
         return [_snapshot(item, region) for item in answer["Snapshots"]]
 
-    def find(self, region: str, *, tag: str, value: str) -> Sequence[VolumeSnapshot]:
+    def find(self, region: str, *, tag: str, values: Sequence[str]) -> Sequence[VolumeSnapshot]:
         ec2 = self._clients.ec2(region)
-        with translated(region, f"snapshots with the tag {tag}"):
-            return _described(ec2, region, {"Name": f"tag:{tag}", "Values": [value]})
+        found: list[VolumeSnapshot] = []
+        for some in chunks(values):
+            for page in _pages(ec2, region, {"Name": f"tag:{tag}", "Values": some}):
+                found += with_tag(page, tag, some)
+        return found
 
     def describe(self, region: str, cloud_ids: Sequence[str]) -> Sequence[VolumeSnapshot]:
         ec2 = self._clients.ec2(region)
         found: dict[str, VolumeSnapshot] = {}
-        for start in range(0, len(cloud_ids), _FILTER_VALUES):
-            some = list(cloud_ids[start : start + _FILTER_VALUES])
-            with translated(region, f"snapshots {', '.join(some[:5])}"):
-                # a filter, because an error names only one of those that are gone
-                for item in _described(ec2, region, {"Name": "snapshot-id", "Values": some}):
-                    found[item.cloud_id] = item
-        missing = [cloud_id for cloud_id in cloud_ids if cloud_id not in found]
-        if missing:
-            raise CloudVanished(f"Gone in {region}: snapshots {', '.join(missing)}")
-        return [found[cloud_id] for cloud_id in cloud_ids]
+        for some in chunks(cloud_ids):
+            # a filter, because an error names only one of those that are gone
+            for page in _pages(ec2, region, {"Name": "snapshot-id", "Values": some}):
+                found |= {one.cloud_id: one for one in page}
+        return in_order(region, "snapshots", cloud_ids, found)
+
+    def all(self, region: str, *, tag: str) -> Iterator[Sequence[VolumeSnapshot]]:
+        ec2 = self._clients.ec2(region)
+        for page in _pages(ec2, region, {"Name": "tag-key", "Values": [tag]}):
+            yield [one for one in page if tag in one.tags]
+
+    def delete(self, region: str, cloud_id: str) -> None:
+        ec2 = self._clients.ec2(region)
+        with suppress(CloudVanished), translated(region, f"snapshot {cloud_id}"):
+            ec2.delete_snapshot(SnapshotId=cloud_id)
 
 
-def _instance(ec2: EC2Client, region: str, instance_id: str) -> InstanceTypeDef:
-    reservations = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]
-    for reservation in reservations:
+def _look(ec2: EC2Client, region: str, instance_id: str) -> tuple[str | None, Sequence[str]]:
+    """Return the root volume of an instance, if it has one, and all its volumes."""
+    for reservation in ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]:
         for instance in reservation["Instances"]:
-            if instance["State"]["Name"] not in _NO_MORE:
-                return instance
+            if instance["State"]["Name"] in _NO_MORE:
+                continue
+            attached = attached_volumes(instance)
+            name = instance.get("RootDeviceName")
+            return attached.get(name or ""), list(attached.values())
     raise CloudVanished(f"Gone in {region}: instance {instance_id} is terminated")
 
 
-def _specification(
-    instance: InstanceTypeDef, region: str, volume_ids: Sequence[str]
-) -> InstanceSpecificationTypeDef:
-    """Return what CreateSnapshots needs to take exactly `volume_ids`: what it must leave out."""
-    attached = attached_volumes(instance)
-    instance_id = instance["InstanceId"]
+def _check_attached(
+    region: str, instance_id: str, volume_ids: Sequence[str], attached: Sequence[str]
+) -> None:
     missing = [volume for volume in volume_ids if volume not in attached]
     if missing:
         raise CloudVanished(
             f"No longer attached to instance {instance_id} in {region}:"
             f" {', '.join(missing)}; nothing was made"
         )
-    root = _root_volume(instance)
+
+
+def _specification(
+    instance_id: str, volume_ids: Sequence[str], attached: Sequence[str], root: str | None
+) -> InstanceSpecificationTypeDef:
+    """Return what CreateSnapshots needs to take exactly `volume_ids`: what it must leave out."""
     others = [volume for volume in attached if volume not in volume_ids]
     specification: InstanceSpecificationTypeDef = {"InstanceId": instance_id}
     if root in others:
@@ -121,19 +134,13 @@ def _specification(
     return specification
 
 
-def _root_volume(instance: InstanceTypeDef) -> str | None:
-    root = instance.get("RootDeviceName")
-    for item in instance.get("BlockDeviceMappings", []):
-        if item["DeviceName"] == root and "Ebs" in item:
-            return item["Ebs"]["VolumeId"]
-    return None
-
-
-def _described(ec2: EC2Client, region: str, which: FilterTypeDef) -> list[VolumeSnapshot]:
+def _pages(ec2: EC2Client, region: str, which: FilterTypeDef) -> Iterator[list[VolumeSnapshot]]:
     pages = ec2.get_paginator("describe_snapshots").paginate(
         OwnerIds=["self"], Filters=[which], PaginationConfig={"PageSize": PAGE_SIZE}
     )
-    return [_snapshot(item, region) for page in pages for item in page["Snapshots"]]
+    with translated(region, f"snapshots by {which['Name']}"):
+        for page in pages:
+            yield [_snapshot(item, region) for item in page["Snapshots"]]
 
 
 def _snapshot(item: SnapshotTypeDef | SnapshotInfoTypeDef, region: str) -> VolumeSnapshot:
@@ -146,4 +153,6 @@ def _snapshot(item: SnapshotTypeDef | SnapshotInfoTypeDef, region: str) -> Volum
         started_at=item["StartTime"].astimezone(UTC),
         size_gib=item["VolumeSize"],
         tags=tag_map(item.get("Tags", [])),
+        encrypted=item.get("Encrypted", False),
+        message=str(item.get("StateMessage", "")),
     )
