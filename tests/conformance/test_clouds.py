@@ -89,9 +89,8 @@ class AwsBench:
     clients: dict[str, EC2Client] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.simulator.settings(
-            instance_s=0, volume_s=0, snapshot_s=0
-        )  # nothing here is about waiting
+        # nothing here is about waiting
+        self.simulator.settings(instance_s=0, volume_s=0, snapshot_s=0)
         self.kit = KIT
         self.here = _environment(accounts.MAIN, REGIONS)
         self.elsewhere = _environment(accounts.PARTNER, REGIONS[:1])

@@ -1,0 +1,172 @@
+"""Every fault goes wrong in its own way, and only where it was asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from cloud import accounts, making
+from cloud.client import Simulator
+from cloud.seed import register_image
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+REGION = "eu-central-1"
+NEW: Any = {"AvailabilityZone": f"{REGION}a", "Size": 1}
+
+
+@pytest.fixture
+def ec2(simulator: Simulator) -> Iterator[EC2Client]:
+    simulator.settings(snapshot_s=0, volume_s=0, instance_s=0)
+    with accounts.ec2(simulator.url, accounts.MAIN, REGION) as client:
+        yield client
+
+
+def _volumes(ec2: EC2Client) -> list[str]:
+    return [each["VolumeId"] for each in ec2.describe_volumes()["Volumes"]]
+
+
+def test_the_first_calls_may_go_well(simulator: Simulator, ec2: EC2Client) -> None:
+    simulator.fault("CreateVolume", "throttle", skip=2, times=2)
+    codes = []
+    for _ in range(5):
+        try:
+            ec2.create_volume(**NEW)
+            codes.append("")
+        except ClientError as exc:
+            codes.append(exc.response["Error"]["Code"])
+    assert codes == ["", "", "RequestLimitExceeded", "RequestLimitExceeded", ""]
+
+
+@pytest.mark.parametrize(
+    ("match", "hit"),
+    [
+        pytest.param({}, True, id="everywhere"),
+        pytest.param({"account": accounts.MAIN}, True, id="this account"),
+        pytest.param({"account": accounts.PARTNER}, False, id="another account"),
+        pytest.param({"region": REGION, "service": "ec2"}, True, id="this region and service"),
+        pytest.param({"region": "us-east-1"}, False, id="another region"),
+        pytest.param({"service": "kms"}, False, id="another service"),
+    ],
+)
+def test_a_fault_happens_where_it_was_asked_for(
+    simulator: Simulator, ec2: EC2Client, match: dict[str, str], hit: bool
+) -> None:
+    simulator.fault("CreateVolume", "deny", **match)  # type: ignore[arg-type]  # names only
+    if hit:
+        with pytest.raises(ClientError, match="UnauthorizedOperation"):
+            ec2.create_volume(**NEW)
+    else:
+        ec2.create_volume(**NEW)
+
+
+@pytest.mark.parametrize("effect", ["hold_before", "hold_reply"])
+def test_a_held_call_waits_before_or_after_its_effect(
+    simulator: Simulator, ec2: EC2Client, effect: str
+) -> None:
+    simulator.fault("CreateVolume", effect, seconds=60)
+
+    def create() -> None:
+        with accounts.ec2(simulator.url, accounts.MAIN, REGION) as client:
+            client.create_volume(**NEW)
+
+    thread = threading.Thread(target=create)
+    thread.start()
+    making.wait_for(lambda: any(call["fault"] for call in simulator.calls("CreateVolume")))
+    if effect == "hold_before":
+        assert _volumes(ec2) == []
+        assert simulator.calls("CreateVolume")[0]["happened"] is False
+    else:
+        making.wait_for(lambda: len(_volumes(ec2)) == 1)
+    assert thread.is_alive()
+    simulator.release()
+    thread.join(30)
+    assert len(_volumes(ec2)) == 1
+
+
+def test_what_is_invisible_is_neither_shown_nor_usable_for_a_while(
+    simulator: Simulator, ec2: EC2Client
+) -> None:
+    volume = making.volume(ec2)
+    simulator.fault("CreateSnapshot", "invisible", seconds=0.5)
+    one = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    (call,) = simulator.calls("CreateSnapshot")
+    assert (call["made"], call["fault"]) == ([one], "invisible")
+    assert ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+    for use in (ec2.delete_snapshot, ec2.unlock_snapshot):
+        with pytest.raises(ClientError, match=r"InvalidSnapshot\.NotFound"):
+            use(SnapshotId=one)
+    making.wait_for(lambda: bool(ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]))
+    making.volume(ec2, SnapshotId=one)
+
+
+def test_what_has_vanished_was_made_as_the_log_says(simulator: Simulator, ec2: EC2Client) -> None:
+    simulator.fault("CreateVolume", "vanished")
+    one = ec2.create_volume(**NEW)["VolumeId"]
+    assert _volumes(ec2) == []
+    (call,) = simulator.calls("CreateVolume")
+    assert (call["made"], call["happened"], call["status"]) == ([one], True, 200)
+
+
+def test_a_vanished_instance_leaves_nothing(simulator: Simulator, ec2: EC2Client) -> None:
+    image = register_image(ec2, "base")
+    simulator.fault("RunInstances", "vanished")
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)
+    assert ec2.describe_instances()["Reservations"] == []
+    assert _volumes(ec2) == []
+    assert len(simulator.calls("RunInstances")[0]["made"]) == 2
+
+
+def test_what_is_broken_ends_in_error(simulator: Simulator, ec2: EC2Client) -> None:
+    volume = making.volume(ec2)
+    image = register_image(ec2, "base")
+    for action in ("CreateSnapshot", "CreateVolume", "RunInstances"):
+        simulator.fault(action, "broken")
+    snapshot = making.ended(ec2, ec2.create_snapshot(VolumeId=volume)["SnapshotId"])
+    assert making.snapshot_state(ec2, snapshot) == "error"
+    broken = ec2.create_volume(**NEW)["VolumeId"]
+    assert making.volume_state(ec2, broken) == "error"
+    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]
+    assert making.instance_state(ec2, made["InstanceId"]) == "terminated"
+    assert set(_volumes(ec2)) == {volume, broken}
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "method", "code"),
+    [
+        ("kms", "ListKeys", "list_keys", "ThrottlingException"),
+        ("sts", "GetCallerIdentity", "get_caller_identity", "Throttling"),
+    ],
+)
+def test_each_service_refuses_in_its_own_words(
+    simulator: Simulator, service: str, action: str, method: str, code: str
+) -> None:
+    simulator.fault(action, "throttle", service=service)
+    with accounts.client(service, simulator.url, accounts.MAIN, REGION) as client:
+        with pytest.raises(ClientError) as caught:
+            getattr(client, method)()
+        getattr(client, method)()
+    assert caught.value.response["Error"]["Code"] == code
+    assert [call["code"] for call in simulator.calls(action)] == [code, ""]
+
+
+def test_settings_can_be_changed_and_unknown_ones_are_refused(simulator: Simulator) -> None:
+    assert simulator.settings()["copy_limit"] == 20
+    assert simulator.settings(copy_limit=3)["copy_limit"] == 3
+    with pytest.raises(httpx.HTTPStatusError):
+        simulator.settings(speed=1)
+    simulator.reset()
+    assert simulator.settings()["copy_limit"] == 20
+
+
+def test_bytes_of_what_does_not_exist_are_refused(simulator: Simulator) -> None:
+    with pytest.raises(httpx.HTTPStatusError):
+        simulator.write("vol-0123456789abcdef0", {0: b"x"})
+    with pytest.raises(httpx.HTTPStatusError):
+        simulator.digest("snap-0123456789abcdef0")
