@@ -12,18 +12,21 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from mavis_core.access import CallContext, Principal, Role, Scope
+from mavis_core.changes.budget import Budget
 from mavis_core.changes.ledger import Ledger
 from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
-from mavis_core.errors import Interrupted, MavisError, Unavailable
+from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable
 from mavis_core.inventory.actions import TagJob, power_jobs
 from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.discovery import Discover
 from mavis_core.inventory.service import Resources
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection.service import SnapshotCatalogue
-from mavis_core.protection.snapshots import SnapshotJob
+from mavis_core.protection.model import RecoveryPoint
+from mavis_core.protection.on_demand import RecoveryPointJob
+from mavis_core.protection.service import RecoveryPoints
+from mavis_core.protection.taking import Taking
 from mavis_core.records import Outbox, Record
 from mavis_core.scheduling.execution import Attempt, Execution
 from mavis_core.scheduling.model import Run
@@ -59,14 +62,17 @@ class Core:
         self.vault = Vault(self.database, Sealer(public), Opener(private))
         self.environments = Environments(self.database, self.projects, kits)
         self.resources = Resources(self.database, self.projects)
-        self.snapshots = SnapshotCatalogue(self.database, self.projects)
-        clouds = Clouds(self.database, self.vault, kits, isolated=True)
+        self.recovery_points = RecoveryPoints(self.database, self.projects)
+        clouds = Clouds(
+            self.database, self.vault, kits, isolated=True, budget=Budget(stop=self.stop)
+        )
         ledger = Ledger(self.database, settle_s=settle_s, stop=self.stop)
+        taking = Taking(self.database, clouds, ledger, timeout_s=60, threads=4, stop=self.stop)
         jobs: tuple[Any, ...] = (
             Discover(self.database, clouds),
             *power_jobs(self.database, clouds, ledger),
             TagJob(self.database, clouds, ledger),
-            SnapshotJob(self.database, clouds, ledger, timeout_s=60, stop=self.stop),
+            RecoveryPointJob(self.database, taking),
         )
         self.jobs = {job.action: job for job in jobs}
         self.runs = Runs(self.database, self.projects, self.jobs)
@@ -166,9 +172,9 @@ class Project:
         """Return the Run as it is now."""
         return self.core.runs.get(self.olga, "shop", run.id)
 
-    def snapshots(self) -> list[Any]:
-        """Return the snapshots, newest first."""
-        return list(self.core.snapshots.list(self.olga, "shop", PageRequest()).items)
+    def points(self) -> list[RecoveryPoint]:
+        """Return the recovery points, newest first."""
+        return list(self.core.recovery_points.list(self.olga, "shop", PageRequest()).items)
 
 
 def finish(attempt: Attempt) -> MavisError | None:
@@ -180,6 +186,9 @@ def finish(attempt: Attempt) -> MavisError | None:
         attempt.release()
         return exc
     except Unavailable as exc:
+        return exc
+    except Cancelled as exc:
+        attempt.release()
         return exc
     except MavisError as exc:
         attempt.fail(exc)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 
 from prefect import Flow, Task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.states import Cancelled as PrefectCancelled
 
-from mavis_core.errors import Internal, Interrupted, MavisError, Unavailable
+from mavis_core.errors import Cancelled, Internal, Interrupted, MavisError, Unavailable
 from mavis_core.scheduling.execution import Attempt, Execution
 
 __all__ = ["ActiveRuns", "make_flow"]
@@ -47,14 +49,16 @@ class ActiveRuns:
             return sorted(self._ids)
 
 
-def make_flow(action: str, execution: Execution, active: ActiveRuns) -> Flow[[str], None]:
+def make_flow(
+    action: str, execution: Execution, active: ActiveRuns
+) -> Flow[[str], State[None] | None]:
     """Return the flow that carries out Runs of the job `action`."""
 
-    def carry_out(run_id: str) -> None:
+    def carry_out(run_id: str) -> State[None] | None:
         attempt = execution.claim(run_id, str(flow_run.get_id()))
         active.add(run_id)
         try:
-            _attempt(attempt)
+            return _attempt(attempt)
         finally:
             active.remove(run_id)
 
@@ -62,7 +66,7 @@ def make_flow(action: str, execution: Execution, active: ActiveRuns) -> Flow[[st
     return Flow(carry_out, name=action, log_prints=False)
 
 
-def _attempt(attempt: Attempt) -> None:
+def _attempt(attempt: Attempt) -> State[None] | None:
     try:
         for position in attempt.pending():
             task = Task(
@@ -76,6 +80,9 @@ def _attempt(attempt: Attempt) -> None:
     except Interrupted:
         attempt.release()
         raise
+    except Cancelled as exc:
+        attempt.release()  # the next attempt cleans up
+        return PrefectCancelled(message=exc.message)
     except Unavailable:
         raise  # a part of the appliance is down: the claim runs out and the next attempt goes on
     except MavisError as exc:
@@ -87,6 +94,7 @@ def _attempt(attempt: Attempt) -> None:
         attempt.fail(Internal(message, mend="Report this with the Run's id."))
         raise
     attempt.succeed()
+    return None
 
 
 def _step(attempt: Attempt, position: int) -> Callable[[], None]:

@@ -16,7 +16,7 @@ from uuid import UUID
 import anyio
 import anyio.abc
 from prefect import Flow
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_engine import run_flow_sync
 from prefect.states import Crashed, Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
@@ -45,10 +45,12 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
     job_configuration = BaseJobConfiguration
     _description = "Runs Mavis's own flows in a resident process."
 
-    def __init__(self, flows: Mapping[str, Flow[[str], None]], *, name: str, limit: int) -> None:
+    def __init__(
+        self, flows: Mapping[str, Flow[[str], State[None] | None]], *, name: str, limit: int
+    ) -> None:
         super().__init__(POOL, name=name, limit=limit, heartbeat_interval_seconds=10)
         self._flows = dict(flows)
-        self._by_deployment: dict[UUID, Flow[[str], None]] = {}
+        self._by_deployment: dict[UUID, Flow[[str], State[None] | None]] = {}
         self._deployments: dict[str, UUID] = {}
         self._threads = anyio.CapacityLimiter(limit)
 

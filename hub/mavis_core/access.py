@@ -17,7 +17,19 @@ from enum import StrEnum
 from mavis_core.errors import Forbidden
 from mavis_core.ids import new_id
 
-__all__ = ["PERMISSIONS", "CallContext", "Grant", "Permission", "Principal", "Role", "Scope"]
+__all__ = [
+    "PERMISSIONS",
+    "PLATFORM",
+    "RESERVED",
+    "CallContext",
+    "Grant",
+    "Permission",
+    "Principal",
+    "Role",
+    "Scope",
+]
+
+RESERVED = "mavis:"  # no person's name begins so
 
 
 class Role(StrEnum):
@@ -59,9 +71,20 @@ class Permission(StrEnum):
     RESOURCE_START = "resource.start"
     RESOURCE_STOP = "resource.stop"
     RESOURCE_TAG = "resource.tag"
-    SNAPSHOT_READ = "snapshot.read"
-    SNAPSHOT_CREATE = "snapshot.create"
+    PLAN_READ = "backup_plan.read"
+    PLAN_WRITE = "backup_plan.write"
+    PLAN_RUN = "backup_plan.run"
+    POINT_READ = "recovery_point.read"
+    POINT_CREATE = "recovery_point.create"
+    POINT_COPY = "recovery_point.copy"
+    POINT_LOCK = "recovery_point.lock"
+    POINT_HOLD = "recovery_point.hold"
+    POINT_DELETE = "recovery_point.delete"
+    RESTORE_READ = "restore.read"
+    RESTORE_CREATE = "restore.create"
+    RESTORE_REPLACE = "restore.replace"
     RUN_READ = "run.read"
+    RUN_CANCEL = "run.cancel"
     RECORD_READ = "record.read"
     RECORD_READ_ALL = "record.read_all"
     PREFECT_READ = "prefect.read"
@@ -101,9 +124,20 @@ PERMISSIONS: dict[Permission, Grant] = {
     Permission.RESOURCE_START: Grant(Scope.OPERATE, _DO),
     Permission.RESOURCE_STOP: Grant(Scope.DESTROY, _DO),
     Permission.RESOURCE_TAG: Grant(Scope.OPERATE, _DO),
-    Permission.SNAPSHOT_READ: Grant(Scope.READ, _SEE),
-    Permission.SNAPSHOT_CREATE: Grant(Scope.OPERATE, _DO),
+    Permission.PLAN_READ: Grant(Scope.READ, _SEE),
+    Permission.PLAN_WRITE: Grant(Scope.DESTROY, _RULE),  # what a plan keeps decides what it deletes
+    Permission.PLAN_RUN: Grant(Scope.OPERATE, _DO),
+    Permission.POINT_READ: Grant(Scope.READ, _SEE),
+    Permission.POINT_CREATE: Grant(Scope.OPERATE, _DO),
+    Permission.POINT_COPY: Grant(Scope.OPERATE, _DO),
+    Permission.POINT_LOCK: Grant(Scope.DESTROY, _RULE),  # of a compliance lock there is no undo
+    Permission.POINT_HOLD: Grant(Scope.OPERATE, frozenset({Role.AUDITOR, Role.ADMIN})),
+    Permission.POINT_DELETE: Grant(Scope.DESTROY, _RULE),
+    Permission.RESTORE_READ: Grant(Scope.READ, _SEE),
+    Permission.RESTORE_CREATE: Grant(Scope.OPERATE, _DO),
+    Permission.RESTORE_REPLACE: Grant(Scope.DESTROY, _DO),
     Permission.RUN_READ: Grant(Scope.READ, _SEE),
+    Permission.RUN_CANCEL: Grant(Scope.OPERATE, _DO),
     Permission.RECORD_READ: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN, Role.OPERATOR})),
     Permission.RECORD_READ_ALL: Grant(Scope.ADMIN),
     Permission.PREFECT_READ: Grant(Scope.ADMIN),
@@ -124,6 +158,10 @@ class Principal:
 
     name: str
     groups: frozenset[str] = frozenset()
+
+
+PLATFORM = Principal(f"{RESERVED}platform")
+"""Mavis itself: for what has to be put right though nobody asks. It has no token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
+from mavis_core.changes.budget import Budget
 from mavis_core.changes.ledger import Ledger
 from mavis_core.config import Config
 from mavis_core.contract import Kit
@@ -24,8 +25,9 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection.service import SnapshotCatalogue
-from mavis_core.protection.snapshots import SnapshotJob
+from mavis_core.protection.on_demand import RecoveryPointJob
+from mavis_core.protection.service import RecoveryPoints
+from mavis_core.protection.taking import Taking
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.jobs import Job
 from mavis_core.scheduling.service import Runs
@@ -48,7 +50,7 @@ class ApiApp:
     environments: Environments
     vault: Vault
     resources: Resources
-    snapshots: SnapshotCatalogue
+    recovery_points: RecoveryPoints
     runs: Runs
     logs: LogClient
 
@@ -102,7 +104,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         environments=Environments(database, projects, kits),
         vault=vault,
         resources=Resources(database, projects),
-        snapshots=SnapshotCatalogue(database, projects),
+        recovery_points=RecoveryPoints(database, projects),
         runs=Runs(database, projects, jobs),
         logs=LogClient.of(config),
     )
@@ -161,13 +163,19 @@ def _jobs(
     stop: threading.Event,
 ) -> dict[str, Job]:
     ledger = Ledger(database, settle_s=config.worker.settle_s, stop=stop)
-    clouds = Clouds(database, vault, kits, isolated=config.isolated)
+    clouds = Clouds(database, vault, kits, isolated=config.isolated, budget=Budget(stop=stop))
+    taking = Taking(
+        database,
+        clouds,
+        ledger,
+        timeout_s=config.worker.snapshot_timeout_s,
+        threads=config.worker.calls,
+        stop=stop,
+    )
     jobs: tuple[Job, ...] = (
         Discover(database, clouds),
         *power_jobs(database, clouds, ledger),
         TagJob(database, clouds, ledger),
-        SnapshotJob(
-            database, clouds, ledger, timeout_s=config.worker.snapshot_timeout_s, stop=stop
-        ),
+        RecoveryPointJob(database, taking),
     )
     return {job.action: job for job in jobs}

@@ -156,6 +156,7 @@ class WorkerConfig:
     """The platform worker."""
 
     concurrency: int = _setting(8, "Runs that are executed at a time.", _between(1, 64))
+    calls: int = _setting(16, "Calls to one environment at a time, of one Run.", _between(1, 64))
     poll_s: float = _setting(0.5, "Seconds between looks for queued Runs.", _between(0.05, 60))
     settle_s: float = _setting(
         30.0,

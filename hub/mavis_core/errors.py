@@ -11,7 +11,8 @@
     ├── NotFound                404
     ├── Conflict                409
     │   ├── PlanChanged         409  what was approved is not what would happen now
-    │   └── ConfirmationNeeded  409  destructive, and the project's name was not typed
+    │   ├── ConfirmationNeeded  409  destructive, and the project's name was not typed
+    │   └── Cancelled           409  a person ended it before it was done
     ├── Internal                500  a bug, or a disk that is full
     ├── Unavailable             503  a part of the appliance is down; retry
     │   └── Interrupted         503  the process ends; the next attempt goes on
@@ -36,6 +37,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 __all__ = [
+    "Cancelled",
     "CloudCredentials",
     "CloudDenied",
     "CloudError",
@@ -170,6 +172,13 @@ class ConfirmationNeeded(Conflict):
 
     code = "confirmation_needed"
     default_mend = "Read the preview, then confirm with the project's name."
+
+
+class Cancelled(Conflict):
+    """A person ended it before it was done."""
+
+    code = "cancelled"
+    default_mend = "Ask for it again where it is still wanted."
 
 
 class Internal(MavisError):

@@ -12,7 +12,7 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import HTTPError, RequestHandler
 
-from mavis_core.access import CallContext, Principal, Scope
+from mavis_core.access import RESERVED, CallContext, Principal, Scope
 from mavis_core.config import Config
 from mavis_core.errors import Unauthenticated, Unavailable
 from mavis_core.ids import new_id
@@ -94,7 +94,7 @@ class HubIdentity:
         )
 
     def _caller(self, model: dict[str, Any] | None) -> HubCaller | None:
-        if not model or model.get("kind") != "user":
+        if not model or model.get("kind") != "user" or model["name"].startswith(RESERVED):
             return None
         # A token that was not made for this service has no business here.
         if not self.auth.check_scopes(self.auth.access_scopes, model):

@@ -57,14 +57,14 @@ def after(wait: timedelta) -> AbstractContextManager[None]:
 
 def test_a_snapshot_goes_from_request_to_record(shop: Project, cloud: FakeCloud) -> None:
     cloud.rules.append(lose_reply("snapshots.create"))
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     assert shop.core.carry_out() is None
     done = shop.run(run)
     assert done.state is RunState.SUCCEEDED
     assert [step.state for step in done.steps] == [StepState.DONE, StepState.DONE]
-    (snapshot,) = shop.snapshots()
-    assert snapshot.state == "complete"
-    assert {member.cloud_id for member in snapshot.members} == set(cloud.snapshots)
+    (point,) = shop.points()
+    assert point.state == "complete"
+    assert {member.cloud_id for member in point.primary.members} == set(cloud.snapshots)
     assert len(cloud.snapshots) == 2
     story = [r for r in shop.core.records() if r.correlation_id == run.correlation_id]
     assert [(r.phase, r.outcome) for r in story] == [
@@ -82,7 +82,7 @@ def test_a_preview_applied_twice_at_once_gives_one_run(shop: Project) -> None:
     for _ in range(ROUNDS):
         before = len(all_runs(shop))
         shown = shop.core.runs.preview(
-            shop.olga, "shop", action="snapshot.create", resource="web-1", arguments={}
+            shop.olga, "shop", action="recovery_point.create", resource="web-1", arguments={}
         )
 
         def apply(preview: str = shown.id, hash: str = shown.hash) -> str:
@@ -102,7 +102,7 @@ def test_an_idempotency_key_sent_twice_at_once_gives_one_run(shop: Project) -> N
             return shop.core.runs.start(
                 shop.olga,
                 "shop",
-                action="snapshot.create",
+                action="recovery_point.create",
                 resource="web-1",
                 arguments={},
                 idempotency_key=key,
@@ -193,7 +193,7 @@ def test_two_looks_at_a_new_environment_add_each_resource_once(
 def test_of_many_workers_exactly_one_gets_a_run(shop: Project) -> None:
     workers = [shop.core.worker() for _ in range(4)]
     for _ in range(ROUNDS):
-        run = shop.start("snapshot.create", "web-1")
+        run = shop.start("recovery_point.create", "web-1")
 
         def take(worker: Execution) -> str:
             (due,) = worker.due(1)
@@ -214,7 +214,7 @@ def test_of_many_workers_exactly_one_gets_a_run(shop: Project) -> None:
 
 
 def test_a_claim_that_is_renewed_lasts_and_one_that_is_not_ends(shop: Project) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     first, second = shop.core.worker(), shop.core.worker()
     shop.core.begin(first)
     start = clock.now()
@@ -228,7 +228,7 @@ def test_a_claim_that_is_renewed_lasts_and_one_that_is_not_ends(shop: Project) -
 
 
 def test_a_run_that_ended_since_it_was_found_due_stays_ended(shop: Project) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     first, second = shop.core.worker(), shop.core.worker()
     attempt = shop.core.begin(first)
     with after(2 * LEASE):
@@ -239,7 +239,7 @@ def test_a_run_that_ended_since_it_was_found_due_stays_ended(shop: Project) -> N
 
 
 def test_a_claim_renewed_since_it_was_found_due_stays(shop: Project) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     first, second = shop.core.worker(), shop.core.worker()
     attempt = shop.core.begin(first)
     with after(2 * LEASE):
@@ -252,7 +252,7 @@ def test_a_claim_renewed_since_it_was_found_due_stays(shop: Project) -> None:
 def test_a_worker_that_slept_through_the_next_attempt_changes_nothing(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     first, second = shop.core.worker(), shop.core.worker()
     asleep = shop.core.begin(first)
     with after(2 * LEASE):
@@ -268,14 +268,14 @@ def test_a_worker_that_slept_through_the_next_attempt_changes_nothing(
         assert finish(awake) is None
     assert len(cloud.snapshots) == 2
     outcomes = [r for r in shop.core.records() if r.phase is Phase.OUTCOME]
-    assert [r.outcome for r in outcomes if r.action == "snapshot.create"] == [Outcome.OK]
+    assert [r.outcome for r in outcomes if r.action == "recovery_point.create"] == [Outcome.OK]
 
 
 def test_a_worker_overtaken_in_the_middle_of_a_call_leaves_one_set(
     shop: Project, cloud: FakeCloud
 ) -> None:
     """It made the snapshots and slept; the next attempt finds and adopts them."""
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     first, second = shop.core.worker(), shop.core.worker()
     asleep = shop.core.begin(first)
     now = clock.now()
@@ -290,5 +290,5 @@ def test_a_worker_overtaken_in_the_middle_of_a_call_leaves_one_set(
     assert isinstance(finish(asleep), Interrupted)
     assert shop.run(run).state is RunState.SUCCEEDED
     assert len(cloud.snapshots) == 2
-    (snapshot,) = shop.snapshots()
-    assert snapshot.state == "complete"
+    (point,) = shop.points()
+    assert point.state == "complete"

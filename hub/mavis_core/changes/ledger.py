@@ -5,41 +5,82 @@ be repeated. `Ledger.effect` therefore
 
 1. commits an intent, with its record, before the call;
 2. makes the call, which tags what it makes with the intent's id from its first moment;
-3. commits outcome and record.
+3. commits outcome and record, with the change of the domain that goes with them.
 
 Where a crash or a lost answer leaves an intent open, the next attempt looks for the tag first and
-adopts what it finds. A cloud that shows nothing is no proof of absence until the call has had
-`settle_s` seconds; only then is it made again.
+adopts what it finds. A cloud that shows nothing is no proof of absence until `settle_s` seconds
+have passed since the call may last have been made; only then is it made again.
+
+`Ledger.effects` does the same for many calls at once: intents and outcomes are committed in
+groups, the calls run in threads. A call begins at once when its intent is committed.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from mavis_core import clock, records
+from mavis_core import clock
 from mavis_core.access import CallContext
-from mavis_core.changes.model import Intent, IntentState
-from mavis_core.db import Database, tables
+from mavis_core.changes import intents
+from mavis_core.changes.model import Call, Intent, IntentState, Outcome, Work
+from mavis_core.db import Database
 from mavis_core.errors import (
+    Cancelled,
     CloudThrottled,
     CloudUnreachable,
     Interrupted,
     MavisError,
     Unavailable,
-    told,
 )
-from mavis_core.ids import new_id
 
-__all__ = ["TAG", "Ledger"]
+__all__ = ["TAG", "Effects", "Ledger", "Note"]
+
+Note = Callable[[sa.Connection, Sequence[Outcome]], None]
 
 TAG = "mavis:intent"
 _MAX_TRIES = 5
 _LOOK_EVERY_S = 1.0
+_GATHER_S = 0.02  # calls that end within this time of each other share a transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """How a kind of call is made, found and noted.
+
+    Parameters
+    ----------
+    find
+        Given ids of intents, return by intent the ids of what carries it as its tag.
+    make
+        Make a call that has the intent of that id; return the ids of what it made.
+    note
+        Change the domain in the transaction that commits some outcomes.
+    settle
+        Whether the cloud must be given time to show what was made. False for calls that may be
+        repeated without harm.
+    threads
+        Calls at a time.
+    """
+
+    find: Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
+    make: Callable[[Call, str], Sequence[str]]
+    note: Note = lambda _tx, _outcomes: None
+    settle: bool = True
+    threads: int = 1
 
 
 class Ledger:
@@ -65,244 +106,276 @@ class Ledger:
     def effect(
         self,
         ctx: CallContext,
+        work: Work,
+        call: Call,
         *,
-        run_id: str,
-        project_id: str,
-        action: str,
-        target: str,
         find: Callable[[str], Sequence[str]],
         make: Callable[[str], Sequence[str]],
         say: Callable[[str], None],
+        note: Note = lambda _tx, _outcomes: None,
         settle: bool = True,
     ) -> tuple[str, ...]:
-        """Have an effect exactly once, over crashes and lost answers, and return its ids.
+        """Have one effect exactly once, over crashes and lost answers, and return its ids.
 
         Parameters
         ----------
-        action, target
-            What is called on which thing; together unique in a Run.
-        find
-            Given the intent's id, return the ids of what carries it as its tag.
-        make
-            Given the intent's id, make the call and return the ids of what it made.
+        find, make
+            Given the intent's id: what carries it as its tag; make the call.
         say
             Told what is waited for.
-        settle
-            Whether the cloud must be given time to show what was made. False for calls that
-            may be repeated without harm.
+        note, settle
+            See `Effects`.
 
         Raises
         ------
         CloudError
             The cloud refused; or gave no clear answer in `_MAX_TRIES` tries and shows nothing of
             any of them; or lets nobody look, in which case the intent stays open.
+        Cancelled
+            A person has ended the Run; the call was not made.
         Unavailable
             The process ends, or a part of the appliance is down; the intent stays open.
         """
-        call = _Call(ctx, run_id, project_id, action, target)
-        intent, fresh = self._begin(call)
-        if intent.state is IntentState.DONE:
-            return intent.made
-        unclear = CloudUnreachable(f"Nobody knows whether {action} of {target} has happened")
-        while True:
-            if not fresh:
-                if made := self._look(intent, find, say, settle=settle):
-                    say(f"found what an earlier try made: {', '.join(made)}")
-                    return self._done(call, intent, made, how="adopted")
-                if intent.tries >= _MAX_TRIES:
-                    self._failed(call, intent, unclear)
-                    raise unclear
-                intent = self._again(call, intent)
-            try:
-                made = tuple(make(intent.id))
-            except CloudUnreachable as exc:  # the one error after which nobody knows
-                say(f"no clear answer ({exc.code}); looking whether it happened")
-                unclear, fresh = exc, False
-            except Unavailable:
-                raise  # a part of the appliance, not the cloud: the next attempt looks
-            except MavisError as exc:
-                self._failed(call, intent, exc)
-                raise
-            else:
-                return self._done(call, intent, made, how="made")
-
-    def _begin(self, call: _Call) -> tuple[Intent, bool]:
-        """Return the intent of `call`, and whether it was written just now."""
-        table = tables.intents
-        with self._database.write() as tx:
-            row = tx.execute(
-                sa.select(table).where(
-                    table.c.run_id == call.run_id,
-                    table.c.action == call.action,
-                    table.c.target == call.target,
-                )
-            ).one_or_none()
-            if row is not None and row.state != IntentState.FAILED:
-                return _intent(row), False
-            now = clock.now()
-            if row is not None:  # refused before: a new attempt may try again, in the same line
-                values = {"state": IntentState.OPEN, "tries": row.tries + 1, "called_at": now}
-                tx.execute(sa.update(table).where(table.c.id == row.id).values(**values))
-                intent_id, tries = row.id, row.tries + 1
-            else:
-                intent_id, tries = new_id("int"), 1
-                tx.execute(
-                    sa.insert(table).values(
-                        id=intent_id,
-                        run_id=call.run_id,
-                        project_id=call.project_id,
-                        action=call.action,
-                        target=call.target,
-                        state=IntentState.OPEN,
-                        tries=tries,
-                        created_at=now,
-                        called_at=now,
-                        made=[],
-                    )
-                )
-            records.write(tx, call.record(records.Phase.INTENT, intent_id))
-        intent = Intent(
-            intent_id, call.run_id, call.action, call.target, IntentState.OPEN, tries, now, ()
+        one = Effects(
+            find=lambda ids: {intent: find(intent) for intent in ids},
+            make=lambda _call, intent: make(intent),
+            note=note,
+            settle=settle,
         )
-        return intent, True
+        (outcome,) = self.effects(ctx, work, [call], one, say)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.made
 
-    def _look(
+    def effects(
         self,
-        intent: Intent,
-        find: Callable[[str], Sequence[str]],
+        ctx: CallContext,
+        work: Work,
+        calls: Sequence[Call],
+        how: Effects,
         say: Callable[[str], None],
-        *,
-        settle: bool,
-    ) -> tuple[str, ...]:
-        """Look for what the intent made until it shows or had its time to settle.
+    ) -> list[Outcome]:
+        """Have many effects, each exactly once, and return what became of each.
+
+        Raises
+        ------
+        CloudError
+            The cloud lets nobody look for what may have happened; those intents stay open.
+        Cancelled, Unavailable
+            As of `effect`. What had been begun is written down before.
+        """
+        with self._database.read() as tx:
+            there = intents.known(tx, work, calls)
+        round_ = _Round(self._database, ctx, work, how)
+        for call in calls:
+            round_.sort(call, there.get((call.action, call.target)))
+        while True:
+            if round_.unclear:
+                self._look(round_, say)
+            if not (round_.fresh or round_.again):
+                return [round_.outcomes[call.action, call.target] for call in calls]
+            round_.make()
+            if round_.unclear:
+                say(f"no clear answer to {len(round_.unclear)} calls; looking what happened")
+
+    def _look(self, round_: _Round, say: Callable[[str], None]) -> None:
+        """Look for what unclear calls made until all show, or had their time to settle.
 
         A look that fails while there is time is no end either.
         """
-        while True:
-            made: tuple[str, ...] = ()
+        while round_.unclear:
             error: MavisError | None = None
+            made: Mapping[str, Sequence[str]] = {}
             try:
-                made = tuple(find(intent.id))
+                made = round_.how.find([intent.id for intent in round_.unclear])
             except (CloudThrottled, CloudUnreachable) as exc:
                 error = exc
-            left_s = (intent.called_at + self._settle - clock.now()).total_seconds()
-            if made:
-                return made
-            if left_s <= 0 or not settle:
-                if error is not None:
-                    raise error
-                return ()
-            words = error.message if error else "nothing yet of an unanswered call"
-            say(f"{words}; sure in {left_s:.0f} s")
-            if self._stop.wait(min(_LOOK_EVERY_S, left_s)):
-                raise Interrupted(
-                    f"Stopped while waiting to see whether {intent.action} of {intent.target}"
-                    " had happened"
-                )
+            found = {
+                intent: tuple(made[intent.id]) for intent in round_.unclear if made.get(intent.id)
+            }
+            if found:
+                say(f"found what an earlier try made: {', '.join(_first(found.values()))}")
+                round_.adopt(found)
+            left_s = self._settle_over(round_, error)
+            if left_s > 0 and round_.unclear:
+                words = error.message if error else "nothing yet of an unanswered call"
+                say(f"{words}; sure in {left_s:.0f} s")
+                if self._stop.wait(min(_LOOK_EVERY_S, left_s)):
+                    raise Interrupted(
+                        "Stopped while waiting to see whether"
+                        f" {round_.unclear[0].call.action} of {round_.unclear[0].call.target}"
+                        " had happened"
+                    )
 
-    def _again(self, call: _Call, intent: Intent) -> Intent:
-        """Note one more try before it is made."""
-        now, tries = clock.now(), intent.tries + 1
-        with self._database.write() as tx:
-            tx.execute(
-                sa.update(tables.intents)
-                .where(tables.intents.c.id == intent.id)
-                .values(tries=tries, called_at=now)
-            )
-            records.write(tx, call.record(records.Phase.INTENT, intent.id, tries=tries))
-        return replace(intent, tries=tries, called_at=now)
-
-    def _done(
-        self, call: _Call, intent: Intent, made: tuple[str, ...], *, how: str
-    ) -> tuple[str, ...]:
-        with self._database.write() as tx:
-            tx.execute(
-                sa.update(tables.intents)
-                .where(tables.intents.c.id == intent.id)
-                .values(state=IntentState.DONE, made=list(made), finished_at=clock.now())
-            )
-            records.write(
-                tx,
-                call.record(
-                    records.Phase.OUTCOME,
-                    intent.id,
-                    outcome=records.Outcome.OK,
-                    made=list(made),
-                    how=how,
-                ),
-            )
-        return made
-
-    def _failed(self, call: _Call, intent: Intent, error: MavisError) -> None:
-        """Note that nothing was made; an effect that another attempt has found stays found."""
-        table = tables.intents
-        with self._database.write() as tx:
-            tx.execute(
-                sa.update(table)
-                .where(
-                    table.c.id == intent.id,
-                    table.c.state == IntentState.OPEN,
-                    table.c.tries == intent.tries,
-                )
-                .values(state=IntentState.FAILED, finished_at=clock.now(), error=told(error))
-            )
-            records.write(
-                tx,
-                call.record(
-                    records.Phase.OUTCOME,
-                    intent.id,
-                    outcome=records.Outcome.FAILED,
-                    error_code=error.code,
-                    error=told(error),
-                ),
-            )
+    def _settle_over(self, round_: _Round, error: MavisError | None) -> float:
+        """Give up waiting for those whose time is over; return how long the others have."""
+        now = clock.now()
+        ends = {intent: round_.since(intent) + self._settle for intent in round_.unclear}
+        over = [intent for intent in round_.unclear if ends[intent] <= now or not round_.how.settle]
+        if over and error is not None:
+            raise error  # nobody may look: the intents stay open
+        round_.not_there(over)
+        left = [(ends[intent] - now).total_seconds() for intent in round_.unclear]
+        return min(left, default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call to a cloud: who, in which Run, what, on which thing."""
+@dataclass(slots=True)
+class _Round:
+    """Calls on their way: those to make, those of which nobody knows, and outcomes."""
 
+    database: Database
     ctx: CallContext
-    run_id: str
-    project_id: str
-    action: str
-    target: str
+    work: Work
+    how: Effects
+    fresh: deque[Call] = field(default_factory=deque)
+    again: deque[Intent] = field(default_factory=deque)
+    unclear: list[Intent] = field(default_factory=list)
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    _ours: set[str] = field(default_factory=set)
+    _errors: dict[str, MavisError] = field(default_factory=dict)
 
-    def record(
-        self,
-        phase: records.Phase,
-        intent_id: str,
-        *,
-        outcome: records.Outcome | None = None,
-        error_code: str | None = None,
-        **data: object,
-    ) -> records.Record:
-        ending = {None: "begins", records.Outcome.OK: "done"}.get(outcome, "failed")
-        return records.Record(
-            kind=records.Kind.OPERATION,
-            phase=phase,
-            action=self.action,
-            project=self.project_id,
-            person=self.ctx.principal.name,
-            object=self.target,
-            outcome=outcome,
-            error_code=error_code,
-            summary=f"{self.action} of {self.target} {ending}",
-            correlation_id=self.ctx.correlation_id,
-            request_id=self.ctx.request_id,
-            source=self.ctx.source,
-            data={"run": self.run_id, "intent": intent_id, **data},
+    def sort(self, call: Call, intent: Intent | None) -> None:
+        """Put a call where it belongs by what the ledger knows of it."""
+        if intent is None:
+            self.fresh.append(call)
+        elif intent.state is IntentState.DONE:
+            self._ended(intent, Outcome(call, intent.id, intent.made, "known"))
+        elif intent.state is IntentState.FAILED:
+            self.again.append(intent)  # refused before: a new attempt may try, in the same line
+        else:
+            self.unclear.append(intent)
+
+    def since(self, intent: Intent) -> datetime:
+        """Return when the call of an intent may last have been made."""
+        alive = self.work.last_alive
+        if intent.id in self._ours or alive is None:
+            return intent.called_at
+        return max(intent.called_at, alive)
+
+    def adopt(self, found: Mapping[Intent, tuple[str, ...]]) -> None:
+        """Write down that an earlier try had its effect."""
+        self._commit(
+            [
+                (intent, Outcome(intent.call, intent.id, made, "adopted"))
+                for intent, made in found.items()
+            ]
         )
+        self.unclear = [intent for intent in self.unclear if intent not in found]
+
+    def not_there(self, over: Iterable[Intent]) -> None:
+        """Let calls that had no effect be made again, or fail where they were tried enough."""
+        for intent in over:
+            self.unclear.remove(intent)
+            if intent.tries < _MAX_TRIES:
+                self.again.append(intent)
+                continue
+            call = intent.call
+            error = self._errors.get(intent.id) or CloudUnreachable(
+                f"Nobody knows whether {call.action} of {call.target} has happened"
+            )
+            self._commit([(intent, Outcome(call, intent.id, (), "failed", error))])
+
+    def make(self) -> None:
+        """Make every call that waits; those without a clear answer are `unclear` after it."""
+        threads = min(self.how.threads, len(self.fresh) + len(self.again))
+        if threads == 1:
+            self._make_all(_Here(), 1)
+            return
+        with ThreadPoolExecutor(threads, thread_name_prefix="cloud") as pool:
+            self._make_all(pool, threads)
+
+    def _make_all(self, pool: Executor, threads: int) -> None:
+        flying: dict[Future[Sequence[str]], Intent] = {}
+        ended: list[tuple[Intent, Outcome]] = []
+        end: BaseException | None = None
+        while flying or ended or (end is None and (self.fresh or self.again)):
+            room = 0 if end is not None else threads - len(flying)
+            try:
+                begun = self._commit(ended, room)
+            except (Cancelled, Interrupted) as exc:
+                end, begun = exc, self._commit(ended)
+            for intent in begun:
+                flying[pool.submit(self.how.make, intent.call, intent.id)] = intent
+            ended = []
+            for future in _done(flying):
+                intent = flying.pop(future)
+                problem = future.exception()
+                if problem is not None and not isinstance(problem, Exception):
+                    raise problem  # the process ends: nothing more is written
+                end = self._judge(intent, future, problem, ended) or end
+        if end is not None:
+            raise end
+
+    def _judge(
+        self,
+        intent: Intent,
+        future: Future[Sequence[str]],
+        problem: BaseException | None,
+        ended: list[tuple[Intent, Outcome]],
+    ) -> BaseException | None:
+        """Sort a call that has ended; return what ends all of them."""
+        call = intent.call
+        if problem is None:
+            ended.append((intent, Outcome(call, intent.id, tuple(future.result()))))
+        elif isinstance(problem, CloudUnreachable):  # the one error after which nobody knows
+            self.unclear.append(intent)
+            self._errors[intent.id] = problem
+        elif isinstance(problem, Unavailable) or not isinstance(problem, MavisError):
+            return problem  # a part of the appliance, or a bug: the next attempt looks
+        else:
+            ended.append((intent, Outcome(call, intent.id, (), "failed", problem)))
+        return None
+
+    def _commit(self, ended: Sequence[tuple[Intent, Outcome]], room: int = 0) -> list[Intent]:
+        """Write down outcomes, and the intents of the next calls, in one transaction."""
+        fresh = [self.fresh[number] for number in range(min(room, len(self.fresh)))]
+        more = [self.again[number] for number in range(min(room - len(fresh), len(self.again)))]
+        begun: list[Intent] = []
+        if not (ended or fresh or more):
+            return begun
+        with self.database.write() as tx:
+            if fresh or more:
+                intents.keep_hold(tx, self.work)
+            if ended:
+                intents.end(tx, self.ctx, self.work, ended)
+                self.how.note(tx, [outcome for _, outcome in ended])
+            if fresh:
+                begun += intents.begin(tx, self.ctx, self.work, fresh)
+            if more:
+                begun += intents.again(tx, self.ctx, self.work, more)
+        for intent, outcome in ended:
+            self._ended(intent, outcome)
+        for _ in fresh:
+            self.fresh.popleft()
+        for _ in more:
+            self.again.popleft()
+        self._ours.update(intent.id for intent in begun)
+        return begun
+
+    def _ended(self, intent: Intent, outcome: Outcome) -> None:
+        self.outcomes[intent.call.action, intent.call.target] = outcome
 
 
-def _intent(row: sa.Row[tuple[object, ...]]) -> Intent:
-    return Intent(
-        row.id,
-        row.run_id,
-        row.action,
-        row.target,
-        IntentState(row.state),
-        row.tries,
-        row.called_at,
-        tuple(row.made),
-    )
+class _Here(Executor):
+    """Runs a call in the thread that submits it: one call needs no other."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]  # Executor's form
+        future: Future[Sequence[str]] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as exc:  # noqa: BLE001  # what was raised is the answer
+            future.set_exception(exc)
+        return future
+
+
+def _done(flying: Mapping[Future[Sequence[str]], Intent]) -> Iterable[Future[Sequence[str]]]:
+    """Return calls that have ended, those that end within a moment of each other together."""
+    if not flying:
+        return ()
+    wait(flying, return_when=FIRST_COMPLETED)
+    return wait(flying, timeout=_GATHER_S, return_when=ALL_COMPLETED).done
+
+
+def _first(found: Iterable[Sequence[str]], limit: int = 5) -> list[str]:
+    ids = [one for made in found for one in made]
+    return [*ids[:limit], "..."] if len(ids) > limit else ids

@@ -3,6 +3,7 @@
 *Effect*: one thing that would happen to one resource. *Plan*: all effects of one action, complete
 enough to be carried out. *Preview*: a plan that somebody was shown, with its hash and its end.
 *Intent*: one call to a cloud that is about to be made, written down before it is made.
+*Work*: one attempt at a Run, as far as the ledger needs to know it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Effect", "Intent", "IntentState", "Plan", "Preview", "Severity"]
+from mavis_core.errors import MavisError
+
+__all__ = [
+    "Call",
+    "Effect",
+    "Intent",
+    "IntentState",
+    "Outcome",
+    "Plan",
+    "Preview",
+    "Severity",
+    "Work",
+]
 
 
 class Severity(StrEnum):
@@ -142,6 +155,64 @@ class Preview:
         return self.plan.project_name if self.plan.severity.needs_confirmation else None
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt at a Run, as far as the ledger needs to know it.
+
+    Parameters
+    ----------
+    attempt
+        Which attempt at the Run this is: no effect begins for one that was overtaken.
+    last_alive
+        The latest moment at which an earlier attempt may have made a call; None for the first.
+    """
+
+    run_id: str
+    project_id: str
+    attempt: int
+    last_alive: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to a cloud that changes something.
+
+    Parameters
+    ----------
+    action, target
+        What is called on which thing: ``cloud.CreateSnapshots``; together unique in a Run.
+    environment_id, region
+        Where, so that reconciliation can look; empty where repeating is harmless.
+    """
+
+    action: str
+    target: str
+    environment_id: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call.
+
+    Parameters
+    ----------
+    made
+        Ids of what there is now by it.
+    how
+        ``made`` by this attempt, ``adopted`` where an earlier try had made it, ``known`` where
+        an earlier attempt had written that down; ``failed``.
+    error
+        Why nothing was made, or None.
+    """
+
+    call: Call
+    intent_id: str
+    made: tuple[str, ...] = ()
+    how: str = "made"
+    error: MavisError | None = None
+
+
 class IntentState(StrEnum):
     """How far a call to a cloud is.
 
@@ -168,10 +239,8 @@ class Intent:
     """
 
     id: str
-    run_id: str
-    action: str
-    target: str
+    call: Call
     state: IntentState
     tries: int
     called_at: datetime
-    made: tuple[str, ...]
+    made: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ call again; the ledger still has a line before each.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,21 +14,21 @@ import sqlalchemy as sa
 
 from mavis_core.access import Permission
 from mavis_core.changes.ledger import Ledger
-from mavis_core.changes.model import Plan, Severity
+from mavis_core.changes.model import Call, Plan, Severity
 from mavis_core.contract import Connection, ResourceKind
 from mavis_core.db import Database, tables
-from mavis_core.errors import Conflict, InvalidInput, MavisError
+from mavis_core.errors import Conflict, InvalidInput
 from mavis_core.inventory import store
 from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.model import Resource, check_tags, effect_on
 from mavis_core.projects.service import hold
-from mavis_core.scheduling.jobs import JobStep, PlanRequest, Progress
+from mavis_core.scheduling.jobs import BaseJob, JobStep, PlanRequest, Progress
 from mavis_core.scheduling.model import Run
 
 __all__ = ["PowerJob", "TagJob", "power_jobs"]
 
 
-class _ResourceJob:
+class _ResourceJob(BaseJob, ABC):
     """What the jobs on one resource have in common: one step, one line in the ledger."""
 
     action: str
@@ -38,12 +39,6 @@ class _ResourceJob:
         self._database = database
         self._clouds = clouds
         self._ledger = ledger
-
-    def accepted(self, tx: sa.Connection, run: Run) -> None:
-        """Do nothing: these jobs have no rows of their own."""
-
-    def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
-        """Do nothing: these jobs have no rows of their own."""
 
     def steps(self, run: Run) -> Sequence[JobStep]:
         return [JobStep(self.step_name, lambda progress: self._carry_out(run, progress))]
@@ -61,10 +56,8 @@ class _ResourceJob:
 
             self._ledger.effect(
                 ctx,
-                run_id=run.id,
-                project_id=run.project_id,
-                action=f"cloud.{self.action}",
-                target=resource.cloud_id,
+                run.work,
+                Call(f"cloud.{self.action}", resource.cloud_id),
                 find=lambda _intent: (),
                 make=make,
                 settle=False,
@@ -77,16 +70,16 @@ class _ResourceJob:
             tx.execute(sa.update(table).where(table.c.id == resource.id).values(**changed))
         return result
 
+    @abstractmethod
     def _call(self, run: Run, connection: Connection, resource: Resource) -> Mapping[str, Any]:
         """Make the call and return what a reader should know of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _note(self, run: Run, resource: Resource, result: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the columns of `resource` that the call has changed.
 
         `result` is empty where an earlier attempt made the call.
         """
-        raise NotImplementedError
 
     def _plan(
         self,

@@ -34,7 +34,7 @@ from mavis_core.inventory.model import effect_in
 from mavis_core.projects.environments import environments_of, mark_environment
 from mavis_core.projects.model import Environment
 from mavis_core.scheduling import store as store_of_runs
-from mavis_core.scheduling.jobs import JobStep, PlanRequest, Progress
+from mavis_core.scheduling.jobs import BaseJob, JobStep, PlanRequest, Progress
 from mavis_core.scheduling.model import Run
 
 __all__ = ["Discover"]
@@ -42,7 +42,7 @@ __all__ = ["Discover"]
 _PARALLEL_REGIONS = 8
 
 
-class Discover:
+class Discover(BaseJob):
     """Look at every region of a project's environments."""
 
     action = "inventory.discover"
@@ -86,12 +86,6 @@ class Discover:
             effects,
             {"environments": [environment.id for environment in environments]},
         )
-
-    def accepted(self, tx: sa.Connection, run: Run) -> None:
-        """Do nothing: discovery has no rows of its own."""
-
-    def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
-        """Do nothing: each environment was marked as it was looked at."""
 
     def steps(self, run: Run) -> Sequence[JobStep]:
         names = {effect.environment: effect.environment for effect in run.plan.effects}

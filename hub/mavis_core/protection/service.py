@@ -1,4 +1,4 @@
-"""Looking at snapshots."""
+"""Looking at recovery points."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import sqlalchemy as sa
 from mavis_core.access import CallContext, Permission
 from mavis_core.db import Database, tables
 from mavis_core.db.paging import Page, PageRequest, fetch
-from mavis_core.errors import NotFound
+from mavis_core.errors import InvalidInput
 from mavis_core.projects.service import Projects
-from mavis_core.protection import store
-from mavis_core.protection.model import Snapshot
+from mavis_core.protection import points
+from mavis_core.protection.model import PointState, RecoveryPoint
 
-__all__ = ["SnapshotCatalogue"]
+__all__ = ["RecoveryPoints"]
 
 
-class SnapshotCatalogue:
-    """The snapshots of all projects.
+class RecoveryPoints:
+    """The recovery points of all projects.
 
     Parameters
     ----------
@@ -31,38 +31,61 @@ class SnapshotCatalogue:
         self._projects = projects
 
     def list(
-        self, ctx: CallContext, reference: str, want: PageRequest, *, instance: str | None = None
-    ) -> Page[Snapshot]:
-        """Return the project's snapshots, newest first.
+        self,
+        ctx: CallContext,
+        reference: str,
+        want: PageRequest,
+        *,
+        instance: str | None = None,
+        plan: str | None = None,
+        state: str | None = None,
+        region: str | None = None,
+    ) -> Page[RecoveryPoint]:
+        """Return the project's recovery points, newest first; those that are gone only if asked.
 
         Parameters
         ----------
         instance
             Cloud id or name of the instance; None for all.
+        plan
+            Name or id of the backup plan that made them.
+        state
+            One state; None for all but ``gone``.
+
+        Raises
+        ------
+        InvalidInput
+            There is no such state.
         """
-        project = self._projects.authorize(ctx, reference, Permission.SNAPSHOT_READ).project
-        table = tables.snapshots
+        project = self._projects.authorize(ctx, reference, Permission.POINT_READ).project
+        table = tables.recovery_points
         query = sa.select(table).where(table.c.project_id == project.id)
         if instance is not None:
             query = query.where(
                 (table.c.instance_id == instance) | (table.c.instance_name == instance)
             )
+        if plan is not None:
+            query = query.where((table.c.plan == plan) | (table.c.plan_id == plan))
+        if region is not None:
+            query = query.where(table.c.region == region)
+        if state is not None and state not in list(PointState):
+            known = ", ".join(PointState)
+            raise InvalidInput(f"No state {state[:40]!r}; use {known}", field="state")
+        query = query.where(
+            table.c.state == state if state is not None else table.c.state != PointState.GONE
+        )
         with self._database.read() as tx:
             page = fetch(tx, query, table.c.id, want, lambda row: row, newest_first=True)
-            return Page(tuple(store.snapshots_of(tx, page.items)), page.next)
+            return Page(tuple(points.points_of(tx, page.items)), page.next)
 
-    def get(self, ctx: CallContext, reference: str, snapshot_id: str) -> Snapshot:
-        """Return one snapshot.
+    def get(self, ctx: CallContext, reference: str, point_id: str) -> RecoveryPoint:
+        """Return one recovery point.
 
         Raises
         ------
         NotFound
-            The project has no such snapshot.
+            The project has no such recovery point.
         """
-        project = self._projects.authorize(ctx, reference, Permission.SNAPSHOT_READ).project
-        table = tables.snapshots
-        query = sa.select(table).where(table.c.project_id == project.id, table.c.id == snapshot_id)
+        project = self._projects.authorize(ctx, reference, Permission.POINT_READ).project
         with self._database.read() as tx:
-            for snapshot in store.snapshots_of(tx, tx.execute(query).mappings().all()):
-                return snapshot
-        raise NotFound(f"No snapshot {snapshot_id[:60]!r} in {project.name}")
+            return points.load(tx, project.id, point_id)

@@ -14,12 +14,14 @@ import sqlalchemy as sa
 
 from mavis_core import clock, records
 from mavis_core.db import Database, tables
-from mavis_core.errors import Interrupted, MavisError, Unavailable, told
+from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable, told
 from mavis_core.scheduling import store
 from mavis_core.scheduling.jobs import Job, JobStep
 from mavis_core.scheduling.model import Run, RunState, StepState
 
-__all__ = ["Attempt", "end", "record_of"]
+__all__ = ["CLEAN_UP", "Attempt", "end", "record_of"]
+
+CLEAN_UP = "Clean up"
 
 
 class Attempt:
@@ -49,6 +51,8 @@ class Attempt:
 
     def pending(self) -> list[int]:
         """Return the positions of the steps that no earlier attempt has done."""
+        if self.run.cancelled_by:
+            return [len(self.steps) - 1]
         done = {
             position for position, step in enumerate(self.run.steps) if step.state is StepState.DONE
         }
@@ -62,6 +66,8 @@ class Attempt:
         Unavailable
             The process ends, a part of the appliance is down, or another attempt has taken over:
             the Run goes on in the next attempt.
+        Cancelled
+            A person has ended the Run: the next attempt cleans up.
         MavisError
             The step failed; the Run has not ended by this alone.
         """
@@ -71,6 +77,8 @@ class Attempt:
             made = step.call(_StepProgress(lambda **values: self._write(position, **values)))
         except Unavailable as exc:
             self._write(position, state=StepState.WAITING, detail=exc.message[:500])
+            raise
+        except Cancelled:
             raise
         except Exception as exc:
             detail = exc.message if isinstance(exc, MavisError) else type(exc).__name__
@@ -96,7 +104,7 @@ class Attempt:
             store.update(tx, self.run.id, *self._mine(), lease_until=clock.now())
 
     def succeed(self) -> None:
-        """Write down that every step is done.
+        """Write down that every step is done; of a cancelled Run, that it was cleaned up.
 
         Raises
         ------
@@ -106,6 +114,10 @@ class Attempt:
         run = self.run
         with self._database.write() as tx:
             self._keep_hold(tx)
+            if run.cancelled_by:
+                error = Cancelled(f"{run.cancelled_by} cancelled {run.kind} of {run.subject}")
+                end(tx, run, self._job, error, RunState.CANCELLED, source=self._worker)
+                return
             store.update(
                 tx,
                 run.id,
@@ -148,14 +160,17 @@ class Attempt:
         )
 
     def _keep_hold(self, tx: sa.Connection) -> None:
-        """Let nobody take over until `tx` ends."""
-        table = tables.runs
-        mine = sa.select(table.c.id).where(table.c.id == self.run.id, *self._mine())
-        if tx.scalar(mine.with_for_update(key_share=True)) is None:
+        """Let nobody take over until `tx` ends, and end where a person wants that."""
+        table, run = tables.runs, self.run
+        mine = sa.select(table.c.cancel).where(table.c.id == run.id, *self._mine())
+        found = tx.execute(mine.with_for_update(key_share=True)).one_or_none()
+        if found is None:
             raise Interrupted(
-                f"Attempt {self.run.attempt} at {self.run.kind} of {self.run.subject} has lost its"
-                " claim: it did not renew it in time"
+                f"Attempt {run.attempt} at {run.kind} of {run.subject} has lost its claim: it did"
+                " not renew it in time"
             )
+        if found.cancel and not run.cancelled_by:
+            raise Cancelled(f"{found.cancel['by']} cancelled {run.kind} of {run.subject}")
 
     def _write(self, position: int, **values: Any) -> None:
         with self._database.write() as tx:
@@ -194,7 +209,10 @@ def end(
     store.update(
         tx, run.id, state=state, error=told(error), finished_at=clock.now(), lease_until=None
     )
-    job.failed(tx, run, error)
+    if state is RunState.CANCELLED:
+        job.cancelled(tx, run)
+    else:
+        job.failed(tx, run, error)
     refused = state is RunState.REFUSED
     records.write(
         tx,
@@ -222,6 +240,8 @@ def record_of(
     """Return a record of what became of a Run."""
     if error is not None:
         data["error"] = told(error)
+    if run.slot is not None:
+        data["slot"] = run.slot
     return records.Record(
         kind=records.Kind.AUDIT,
         phase=phase,

@@ -20,8 +20,8 @@ from mavis_core.errors import Forbidden, Internal, MavisError, PlanChanged, Unav
 from mavis_core.projects.model import Project
 from mavis_core.projects.service import Projects
 from mavis_core.scheduling import store
-from mavis_core.scheduling.attempts import Attempt, end, record_of
-from mavis_core.scheduling.jobs import Job, PlanRequest, bind
+from mavis_core.scheduling.attempts import CLEAN_UP, Attempt, end, record_of
+from mavis_core.scheduling.jobs import Binding, Job, JobStep, PlanRequest, Progress, bind
 from mavis_core.scheduling.model import Run, RunState
 
 __all__ = ["LEASE", "Attempt", "Due", "Execution"]
@@ -107,6 +107,7 @@ class Execution:
                 table.c.attempt == due.attempt - 1,
                 state=RunState.QUEUED,
                 attempt=due.attempt,
+                last_alive=sa.case((table.c.attempt > 0, table.c.lease_until), else_=None),
                 flow_run=flow_run,
                 worker=self.worker,
                 lease_until=clock.now() + 2 * LEASE,
@@ -163,13 +164,13 @@ class Execution:
                 started_at=sa.func.coalesce(table.c.started_at, sa.literal(now, tables.Moment)),
             )
             run = store.load(tx, run_id) if claimed else None
+            if run is not None and run.cancelled_by:
+                store.update(tx, run_id, cancel={"by": run.cancelled_by, "cleaning": True})
         if run is None:
             raise self._refuse_foreign(run_id, flow_run)
         job = self._jobs[run.kind]
         try:
-            self._projects.still_may(run.context(self.worker), run.project_id, job.permission)
-            self._same_plan(job, run)
-            steps = tuple(job.steps(run))
+            steps = self._steps(job, run)
         except Unavailable:
             raise  # the claim runs out and the next attempt begins
         except MavisError as exc:
@@ -178,6 +179,15 @@ class Execution:
         with self._database.write() as tx:
             store.put_steps(tx, run_id, [step.name for step in steps])
         return Attempt(self._database, run, job, steps, worker=self.worker)
+
+    def _steps(self, job: Job, run: Run) -> tuple[JobStep, ...]:
+        """Return the steps of a Run that may still go on; a cancelled one is cleaned up."""
+        if run.cancelled_by:
+            before = [JobStep(step.name, _nothing) for step in run.steps if step.name != CLEAN_UP]
+            return (*before, JobStep(CLEAN_UP, lambda progress: job.clean_up(run, progress)))
+        self._projects.still_may(run.context(self.worker), run.project_id, job.permission)
+        self._same_plan(job, run)
+        return tuple(job.steps(run))
 
     def renew(self, run_ids: Sequence[str]) -> None:
         """Keep the claims on `run_ids` alive."""
@@ -197,7 +207,7 @@ class Execution:
 
     def _same_plan(self, job: Job, run: Run) -> None:
         """Check that the request would still do what was approved; a later attempt goes on."""
-        if run.steps:
+        if run.steps or job.binding is Binding.REQUEST:
             return
         with self._database.read() as tx:
             row = (
@@ -236,8 +246,13 @@ class Execution:
         )
 
 
+def _nothing(_progress: Progress) -> None:
+    """Stand for a step that a cancelled Run does no more."""
+
+
 def _unclaimed() -> tuple[sa.ColumnElement[bool], ...]:
-    """Return the conditions under which nobody works on a Run."""
-    table = tables.runs
-    nobody = table.c.lease_until.is_(None) | (table.c.lease_until < clock.now())
-    return table.c.state.in_(_UNFINISHED), nobody
+    """Return the conditions under which nobody works on a Run and it may begin."""
+    table, now = tables.runs, clock.now()
+    nobody = table.c.lease_until.is_(None) | (table.c.lease_until < now)
+    may = table.c.not_before.is_(None) | (table.c.not_before <= now)
+    return table.c.state.in_(_UNFINISHED), nobody, may

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from mavis_core.errors import MavisError
 from mavis_core.projects.model import Project
 from mavis_core.scheduling.model import Run
 
-__all__ = ["Job", "JobStep", "PlanRequest", "Progress", "bind"]
+__all__ = ["BaseJob", "Binding", "Job", "JobStep", "PlanRequest", "Progress", "bind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,29 @@ class JobStep:
     call: Callable[[Progress], Mapping[str, Any] | None]
 
 
+class Binding(Enum):
+    """To what a Run is bound by its being asked for.
+
+    ``EFFECTS``: exactly those of the plan; where they would be others when work begins, the Run
+    is refused. ``REQUEST``: to what was asked for; what it comes to is found out when work
+    begins, as in a backup plan's selection.
+    """
+
+    EFFECTS = "effects"
+    REQUEST = "request"
+
+
 class Job(Protocol):
-    """Something that Mavis can do."""
+    """Something that Mavis can do. `BaseJob` fulfils all of it that most jobs do not need."""
 
     @property
     def action(self) -> str: ...
 
     @property
     def permission(self) -> Permission: ...
+
+    @property
+    def binding(self) -> Binding: ...
 
     def plan(self, tx: sa.Connection, request: PlanRequest) -> Plan:
         """Return every effect of `request`, from what is known; calls no cloud."""
@@ -76,6 +92,30 @@ class Job(Protocol):
 
     def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
         """Let the rows of `run` tell the truth after it failed."""
+
+    def clean_up(self, run: Run, progress: Progress) -> None:
+        """Undo what a cancelled Run had begun and cannot be left as it is. May be repeated."""
+
+    def cancelled(self, tx: sa.Connection, run: Run) -> None:
+        """Let the rows of `run` tell the truth after it was cancelled and cleaned up."""
+
+
+class BaseJob:
+    """A job without rows of its own, that leaves nothing half done when it is cancelled."""
+
+    binding = Binding.EFFECTS
+
+    def accepted(self, tx: sa.Connection, run: Run) -> None:
+        """Do nothing."""
+
+    def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
+        """Do nothing."""
+
+    def clean_up(self, run: Run, progress: Progress) -> None:
+        """Do nothing."""
+
+    def cancelled(self, tx: sa.Connection, run: Run) -> None:
+        """Do nothing."""
 
 
 def bind(plan: Plan, request: PlanRequest) -> Plan:

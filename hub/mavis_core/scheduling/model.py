@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from mavis_core.access import CallContext, Principal, Scope
-from mavis_core.changes.model import Plan
+from mavis_core.changes.model import Plan, Work
 
 __all__ = [
     "Run",
@@ -25,13 +25,18 @@ __all__ = [
 
 
 class RunState(StrEnum):
-    """How far a Run is. ``refused``: it was not begun, because it may not."""
+    """How far a Run is.
+
+    ``refused``: it was not begun, because it may not. ``cancelled``: a person ended it, and what
+    it had begun was cleaned up.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     REFUSED = "refused"
+    CANCELLED = "cancelled"
 
     @property
     def final(self) -> bool:
@@ -79,6 +84,14 @@ class Run:
         The Prefect flow run of the present attempt.
     error
         Code, message and mend, or None.
+    last_alive
+        The latest moment at which an earlier attempt may have been at work; None for the first.
+    not_before
+        When it may begin; None: at once.
+    slot
+        Plan, rule and local time for which it was begun; None where a person asked for it.
+    cancelled_by
+        Who wants it to end, or None.
     """
 
     id: str
@@ -101,6 +114,15 @@ class Run:
     result: Mapping[str, Any]
     error: Mapping[str, str] | None
     steps: tuple[Step, ...] = field(default=())
+    last_alive: datetime | None = None
+    not_before: datetime | None = None
+    slot: str | None = None
+    cancelled_by: str | None = None
+
+    @property
+    def work(self) -> Work:
+        """The present attempt, as the ledger needs to know it."""
+        return Work(self.id, self.project_id, self.attempt, self.last_alive)
 
     def context(self, source: str) -> CallContext:
         """Return the call that asked for this Run, as `source` carries it on."""

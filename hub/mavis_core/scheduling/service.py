@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,8 @@ from mavis_core.db import Database, tables
 from mavis_core.db.paging import Page, PageRequest, fetch
 from mavis_core.errors import ConfirmationNeeded, Conflict, InvalidInput, NotFound
 from mavis_core.ids import new_id
-from mavis_core.projects.service import Projects, hold
+from mavis_core.projects.model import Project
+from mavis_core.projects.service import Projects, audit, hold
 from mavis_core.scheduling import store
 from mavis_core.scheduling.jobs import Job, PlanRequest, bind
 from mavis_core.scheduling.model import Run, RunState
@@ -146,6 +148,57 @@ class Runs:
                 raise ConfirmationNeeded(f"{action} {plan.severity} {plan.subject}")
             return self._enqueue(tx, ctx, job, plan, idempotency_key, wanted)
 
+    def start_in(
+        self,
+        tx: sa.Connection,
+        ctx: CallContext,
+        project: Project,
+        *,
+        action: str,
+        resource: str | None,
+        arguments: Mapping[str, Any],
+        slot: str | None = None,
+        not_before: datetime | None = None,
+    ) -> Run:
+        """Write a Run into the transaction of somebody who has checked that it may be.
+
+        Parameters
+        ----------
+        slot
+            What it is for, unique for ever: a second Run for it is a `Conflict`.
+        not_before
+            When it may begin; None: at once.
+        """
+        job = self._job(action)
+        request = PlanRequest(project, resource, arguments)
+        plan = bind(job.plan(tx, request), request)
+        return self._enqueue(tx, ctx, job, plan, None, "", slot=slot, not_before=not_before)
+
+    def cancel(self, ctx: CallContext, reference: str, run_id: str) -> Run:
+        """End a Run before it is done; what it had begun is cleaned up.
+
+        Cancelling again changes nothing.
+
+        Raises
+        ------
+        Conflict
+            It has ended already.
+        """
+        project = self._projects.authorize(ctx, reference, Permission.RUN_CANCEL).project
+        with self._database.write() as tx:
+            hold(tx, project.id)
+            run = store.load(tx, run_id)
+            if run.project_id != project.id:
+                raise NotFound(f"No Run {run_id[:60]!r} in {project.name}")
+            if run.state.final:
+                raise Conflict(f"The Run {run.id} has ended: it is {run.state}")
+            if not run.cancelled_by:
+                cancel = {"by": ctx.principal.name, "at": clock.iso(clock.now())}
+                store.update(tx, run.id, cancel=cancel, not_before=None)
+                summary = f"{ctx.principal.name} cancelled {run.kind} of {run.subject}"
+                records.write(tx, audit(ctx, "run.cancel", run.id, summary, project=project.id))
+            return store.load(tx, run.id)
+
     def list(
         self, ctx: CallContext, reference: str, want: PageRequest, *, state: str | None = None
     ) -> Page[Run]:
@@ -190,6 +243,9 @@ class Runs:
         plan: Plan,
         key: str | None,
         request_hash: str,
+        *,
+        slot: str | None = None,
+        not_before: datetime | None = None,
     ) -> Run:
         run = Run(
             id=new_id("run"),
@@ -211,6 +267,8 @@ class Runs:
             flow_run=None,
             result={},
             error=None,
+            slot=slot,
+            not_before=not_before,
         )
         store.insert(tx, run, idempotency_key=key, request_hash=request_hash)
         job.accepted(tx, run)

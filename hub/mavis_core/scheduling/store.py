@@ -37,6 +37,8 @@ def insert(tx: sa.Connection, run: Run, *, idempotency_key: str | None, request_
             created_at=run.created_at,
             attempt=run.attempt,
             result={},
+            not_before=run.not_before,
+            slot=run.slot,
         )
     )
 
@@ -125,4 +127,8 @@ def run_of(row: sa.RowMapping, steps: tuple[Step, ...] = ()) -> Run:
         result=row["result"],
         error=row["error"],
         steps=steps,
+        last_alive=row["last_alive"],
+        not_before=row["not_before"],
+        slot=row["slot"],
+        cancelled_by=(row["cancel"] or {}).get("by"),
     )

@@ -24,7 +24,7 @@ def test_what_is_bound_or_claimed_is_at_hand_until_it_ends(shop: Project) -> Non
     """A worker that counted only what it has begun would bind everything that waits."""
     worker, other = shop.core.worker(), shop.core.worker()
     for _ in range(3):
-        shop.start("snapshot.create", "web-1")
+        shop.start("recovery_point.create", "web-1")
     assert worker.at_hand() == 0
     first, second, _ = worker.due(3)
     assert worker.dispatch(first, "flow-1")
@@ -40,9 +40,9 @@ def test_what_is_bound_or_claimed_is_at_hand_until_it_ends(shop: Project) -> Non
 
 
 def test_a_worker_leaves_alone_what_it_does_not_know_how_to_do(shop: Project) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     core = shop.core
-    jobs = {action: job for action, job in core.jobs.items() if action != "snapshot.create"}
+    jobs = {action: job for action, job in core.jobs.items() if action != "recovery_point.create"}
     older = Execution(core.database, core.projects, jobs, worker="of an older release")
     assert older.due(10) == []
     assert [due.run_id for due in core.worker().due(10)] == [run.id]
@@ -55,7 +55,7 @@ def test_trouble_of_the_appliance_ends_an_attempt_and_not_the_run(
         raise Unavailable("the disk is full")
 
     cloud.rules.append(during("snapshots.create", full))
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     worker = shop.core.worker()
     assert isinstance(finish(shop.core.begin(worker)), Unavailable)
     now = shop.run(run)
@@ -76,13 +76,13 @@ def test_a_look_that_fails_does_not_end_the_waiting(
     shop: Project, cloud: FakeCloud, error: CloudUnreachable
 ) -> None:
     seen: list[tuple[StepState, str]] = []
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
 
     def note(_: object) -> None:
         step = shop.run(run).steps[1]
         seen.append((step.state, step.detail))
 
-    cloud.rules += [refuse("snapshots.describe", error), during("snapshots.describe", note)]
+    cloud.rules += [refuse("snapshots.find", error), during("snapshots.find", note)]
     assert shop.core.carry_out() is None
     assert seen == [(StepState.WAITING, error.message)]
     assert shop.run(run).state is RunState.SUCCEEDED
@@ -91,7 +91,7 @@ def test_a_look_that_fails_does_not_end_the_waiting(
 def test_a_released_run_is_due_at_once_and_goes_on_where_it_was(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     first = shop.core.begin(shop.core.worker())
     first.perform(0)
     first.release()
@@ -100,11 +100,13 @@ def test_a_released_run_is_due_at_once_and_goes_on_where_it_was(
     assert finish(second) is None
     done = shop.run(run)
     assert done.attempt == 2
-    assert set(done.result["volume_snapshots"]) == set(cloud.snapshots)
+    (point,) = shop.points()
+    assert done.result["recovery_point"] == point.id
+    assert {member.cloud_id for member in point.primary.members} == set(cloud.snapshots)
 
 
 def test_a_run_that_is_alive_after_all_is_not_given_up(shop: Project) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     worker = shop.core.worker()
     now = clock.now()
     for turn in range(10):

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from core_double import ACCOUNT, REGION, Core, call
 from mavis_core import clock
 from mavis_core.changes.ledger import Ledger
+from mavis_core.changes.model import Call, Work
 from mavis_core.db import tables
 from mavis_core.errors import (
     CloudDenied,
@@ -123,10 +124,8 @@ class Bench:
         with clock.set_clock(self.time):
             return ledger.effect(
                 call("olga"),
-                run_id=self._run_id,
-                project_id=self._project_id,
-                action="cloud.Make",
-                target=self.target,
+                Work(self._run_id, self._project_id, 0),
+                Call("cloud.Make", self.target, "env_1", REGION),
                 find=cloud.find,
                 make=cloud.make,
                 say=lambda _: None,

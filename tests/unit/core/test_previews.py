@@ -87,7 +87,7 @@ def test_what_interrupts_needs_the_projects_name(shop: Project, confirm: str | N
 
 
 def test_what_only_makes_needs_no_name(shop: Project) -> None:
-    shown = show(shop, "snapshot.create")
+    shown = show(shop, "recovery_point.create")
     assert shown.confirm is None
     assert apply(shop, shown, confirm=None).state is RunState.QUEUED
 
@@ -100,7 +100,7 @@ def test_what_interrupts_cannot_be_started_without_a_preview(shop: Project) -> N
 
 def test_another_hash_is_refused(shop: Project) -> None:
     shown = show(shop)
-    for other in ("", "0" * 64, shown.hash.upper(), show(shop, "snapshot.create").hash):
+    for other in ("", "0" * 64, shown.hash.upper(), show(shop, "recovery_point.create").hash):
         with pytest.raises(PlanChanged, match="hash"):
             apply(shop, shown, hash=other)
     assert nothing_happens(shop)
@@ -116,7 +116,7 @@ def test_an_expired_preview_is_refused(shop: Project) -> None:
 
 
 def test_a_plan_that_changed_since_is_refused(shop: Project, cloud: FakeCloud) -> None:
-    shown = show(shop, "snapshot.create")
+    shown = show(shop, "recovery_point.create")
     cloud.detach(next(iter(cloud.volumes)))
     shop.discover()
     with pytest.raises(PlanChanged, match="changed since the preview"):
@@ -190,7 +190,7 @@ def test_who_lost_the_role_since_may_not_apply(shop: Project) -> None:
 
 
 def test_an_idempotency_key_is_for_one_preview(shop: Project) -> None:
-    first, second = show(shop, "snapshot.create"), show(shop, "snapshot.create")
+    first, second = show(shop, "recovery_point.create"), show(shop, "recovery_point.create")
     run = apply(shop, first, key="k1")
     assert apply(shop, first, key="k1").id == run.id
     with pytest.raises(Conflict, match="another request"):

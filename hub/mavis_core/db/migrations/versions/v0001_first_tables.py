@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mavis_core.db.tables import Json, Moment, Sequence
+from mavis_core.db.columns import Json, Moment, Sequence
 
 revision = "0001"
 down_revision = None

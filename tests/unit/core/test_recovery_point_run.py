@@ -47,49 +47,49 @@ def members(cloud: FakeCloud) -> int:
 
 
 def test_a_snapshot_goes_from_request_to_complete(shop: Project, cloud: FakeCloud) -> None:
-    run = shop.start("snapshot.create", "web-1", description="before the upgrade")
+    run = shop.start("recovery_point.create", "web-1", description="before the upgrade")
     assert shop.core.carry_out() is None
 
     done = shop.run(run)
     assert done.state is RunState.SUCCEEDED
     assert [step.state for step in done.steps] == [StepState.DONE, StepState.DONE]
-    (snapshot,) = shop.snapshots()
-    assert snapshot.state == "complete"
-    assert snapshot.description == "before the upgrade"
-    assert {member.cloud_id for member in snapshot.members} == set(cloud.snapshots)
+    (point,) = shop.points()
+    assert point.state == "complete"
+    assert point.description == "before the upgrade"
+    assert {member.cloud_id for member in point.primary.members} == set(cloud.snapshots)
     assert members(cloud) == 2
 
 
 def test_every_volume_snapshot_carries_our_tags_from_its_first_moment(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     shop.core.carry_out()
-    (snapshot,) = shop.snapshots()
+    (point,) = shop.points()
     for made in cloud.snapshots.values():
         tags = made.what.tags
-        assert tags["mavis:snapshot"] == snapshot.id
+        assert tags["mavis:recovery-point"] == point.id
         assert tags["mavis:run"] == run.id
         assert tags["mavis:person"] == "olga"
         assert tags["mavis:intent"].startswith("int_")
 
 
 def test_the_records_tell_the_whole_story_in_order(shop: Project) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     shop.core.carry_out()
     story = [r for r in shop.core.records() if r.correlation_id == run.correlation_id]
     assert [(r.action, r.phase, r.outcome) for r in story] == [
-        ("snapshot.create", Phase.INTENT, None),
+        ("recovery_point.create", Phase.INTENT, None),
         ("cloud.CreateSnapshots", Phase.INTENT, None),
         ("cloud.CreateSnapshots", Phase.OUTCOME, Outcome.OK),
-        ("snapshot.create", Phase.OUTCOME, Outcome.OK),
+        ("recovery_point.create", Phase.OUTCOME, Outcome.OK),
     ]
     assert {r.person for r in story} == {"olga"}
 
 
 def test_a_lost_answer_leaves_neither_orphan_nor_double(shop: Project, cloud: FakeCloud) -> None:
     cloud.rules.append(lose_reply("snapshots.create"))
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     assert shop.core.carry_out() is None
     assert shop.run(run).state is RunState.SUCCEEDED
     assert members(cloud) == 2
@@ -105,7 +105,7 @@ def test_a_killed_worker_leaves_neither_orphan_nor_double(
     if moment == "after":
         rule.before, rule.after = None, kill
     cloud.rules.append(rule)
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     attempt = shop.core.begin(shop.core.worker())
     with pytest.raises(Killed):
         attempt.perform(0)
@@ -129,14 +129,19 @@ def test_nothing_found_is_no_proof_until_the_settling_time_has_passed(
         cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8,))
         shop = core.shop()
         shop.discover()
-        cloud.rules.append(refuse("snapshots.create", CloudUnreachable("no answer")))
-        run = shop.start("snapshot.create", "web-1")
-        core.stop.set()  # do not wait for an hour: the worker ends while it waits
+
+        def lost(_: object) -> None:
+            core.stop.set()  # do not wait for an hour: the worker ends while it waits
+            raise CloudUnreachable("no answer")
+
+        cloud.rules.append(during("snapshots.create", lost))
+        run = shop.start("recovery_point.create", "web-1")
         error = finish(core.begin(core.worker()))
         assert isinstance(error, Interrupted)
         assert shop.run(run).state is RunState.RUNNING
         assert members(cloud) == 0
 
+        core.stop.clear()
         later = clock.now() + timedelta(hours=2)
         with clock.set_clock(lambda: later):
             assert core.carry_out() is None
@@ -149,16 +154,16 @@ def test_a_clear_refusal_ends_the_run_and_is_told_everywhere(
     shop: Project, cloud: FakeCloud
 ) -> None:
     cloud.rules.append(refuse("snapshots.create", CloudDenied("may not ec2:CreateSnapshots")))
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     assert isinstance(shop.core.carry_out(), CloudDenied)
     done = shop.run(run)
     assert done.state is RunState.FAILED
     assert (done.error or {})["code"] == "cloud_denied"
-    assert shop.snapshots()[0].state == "failed"
+    assert shop.points()[0].state == "failed"
     assert members(cloud) == 0
     last = shop.core.records()[-1]
     assert (last.action, last.outcome, last.error_code) == (
-        "snapshot.create",
+        "recovery_point.create",
         Outcome.FAILED,
         "cloud_denied",
     )
@@ -167,7 +172,7 @@ def test_a_clear_refusal_ends_the_run_and_is_told_everywhere(
 def test_a_volume_that_vanished_since_discovery_leaves_nothing_half_done(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     instance = next(iter(cloud.instances.values()))
     cloud.detach(instance.volumes[-1])
     assert isinstance(shop.core.carry_out(), CloudVanished)
@@ -178,7 +183,7 @@ def test_a_volume_that_vanished_since_discovery_leaves_nothing_half_done(
 def test_throttling_shows_as_waiting(shop: Project, cloud: FakeCloud) -> None:
     seen: list[StepState] = []
     cloud.rules.append(throttle("snapshots.create"))
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     cloud.rules.append(
         during("snapshots.create", lambda _: seen.append(shop.run(run).steps[0].state))
     )
@@ -187,7 +192,7 @@ def test_throttling_shows_as_waiting(shop: Project, cloud: FakeCloud) -> None:
 
 
 def test_a_changed_plan_is_not_carried_out(shop: Project, cloud: FakeCloud) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     cloud.detach(next(iter(cloud.volumes)))
     execution = shop.core.worker()
     later = shop.start("inventory.discover")
@@ -201,7 +206,7 @@ def test_a_changed_plan_is_not_carried_out(shop: Project, cloud: FakeCloud) -> N
 
 
 def test_a_person_who_lost_the_role_meanwhile_is_refused(shop: Project, cloud: FakeCloud) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     ada = call("ada", frozenset(Scope))
     shop.core.projects.put_member(ada, "shop", "user:olga", Role.VIEWER)
     assert isinstance(shop.core.carry_out(), Forbidden)
@@ -212,7 +217,7 @@ def test_a_person_who_lost_the_role_meanwhile_is_refused(shop: Project, cloud: F
 def test_a_flow_run_that_the_run_is_not_bound_to_is_refused_and_recorded(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     execution = shop.core.worker()
     assert execution.dispatch(execution.due(1)[0], "flow-1")
     for run_id in (run.id, "run_unknown"):
@@ -231,7 +236,7 @@ def test_the_same_idempotency_key_gives_the_same_run(shop: Project) -> None:
         return shop.core.runs.start(
             shop.olga,
             "shop",
-            action="snapshot.create",
+            action="recovery_point.create",
             resource=resource,
             arguments={},
             idempotency_key=key,
@@ -257,13 +262,13 @@ def test_bad_input_makes_no_run(
     shop: Project, resource: str, arguments: dict[str, object], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        shop.start("snapshot.create", resource, **arguments)
+        shop.start("recovery_point.create", resource, **arguments)
     assert shop.core.worker().due(10) == []
-    assert shop.snapshots() == []
+    assert shop.points() == []
 
 
 def test_a_run_that_is_interrupted_again_and_again_ends(shop: Project, cloud: FakeCloud) -> None:
-    run = shop.start("snapshot.create", "web-1")
+    run = shop.start("recovery_point.create", "web-1")
     now = clock.now()
     for turn in itertools.count(1):
         later = now + turn * 3 * LEASE
@@ -276,4 +281,4 @@ def test_a_run_that_is_interrupted_again_and_again_ends(shop: Project, cloud: Fa
             execution.claim(run.id, f"flow-{turn}")
     assert turn == 11
     assert shop.run(run).state is RunState.FAILED
-    assert shop.snapshots()[0].state == "failed"
+    assert shop.points()[0].state == "failed"

@@ -1,0 +1,211 @@
+"""Rows of intents. Each change writes its records in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core import clock, records
+from mavis_core.access import CallContext
+from mavis_core.changes.model import Call, Intent, IntentState, Outcome, Work
+from mavis_core.db import tables
+from mavis_core.errors import Cancelled, Interrupted, told
+from mavis_core.ids import new_id
+
+__all__ = ["again", "begin", "end", "intent_of", "keep_hold", "known"]
+
+
+def keep_hold(tx: sa.Connection, work: Work) -> None:
+    """Let nobody take the Run over until `tx` ends.
+
+    Raises
+    ------
+    Interrupted
+        Somebody has.
+    Cancelled
+        A person has ended the Run.
+    """
+    table = tables.runs
+    query = sa.select(table.c.attempt, table.c.state, table.c.cancel, table.c.kind).where(
+        table.c.id == work.run_id
+    )
+    row = tx.execute(query.with_for_update(key_share=True)).one()
+    if row.attempt != work.attempt:
+        raise Interrupted(f"Attempt {work.attempt} at {row.kind} has lost its claim")
+    if row.cancel and not row.cancel.get("cleaning"):
+        raise Cancelled(f"{row.kind} was cancelled by {row.cancel['by']}")
+
+
+def known(tx: sa.Connection, work: Work, calls: Sequence[Call]) -> dict[tuple[str, str], Intent]:
+    """Return the intents of a Run's `calls` that stand in the ledger already."""
+    table = tables.intents
+    query = sa.select(table).where(table.c.run_id == work.run_id)
+    if len(calls) == 1:
+        query = query.where(table.c.action == calls[0].action, table.c.target == calls[0].target)
+    wanted = {(call.action, call.target) for call in calls}
+    return {
+        (row.action, row.target): intent_of(row)
+        for row in tx.execute(query)
+        if (row.action, row.target) in wanted
+    }
+
+
+def begin(tx: sa.Connection, ctx: CallContext, work: Work, calls: Sequence[Call]) -> list[Intent]:
+    """Write down `calls` that are about to be made for the first time."""
+    now = clock.now()
+    made = [Intent(new_id("int"), call, IntentState.OPEN, 1, now) for call in calls]
+    tx.execute(
+        sa.insert(tables.intents),
+        [
+            {
+                "id": intent.id,
+                "run_id": work.run_id,
+                "project_id": work.project_id,
+                "action": intent.call.action,
+                "target": intent.call.target,
+                "environment_id": intent.call.environment_id or None,
+                "region": intent.call.region or None,
+                "state": intent.state,
+                "tries": 1,
+                "created_at": now,
+                "called_at": now,
+                "made": [],
+            }
+            for intent in made
+        ],
+    )
+    records.write(tx, *(_record(ctx, work, intent, records.Phase.INTENT) for intent in made))
+    return made
+
+
+def again(
+    tx: sa.Connection, ctx: CallContext, work: Work, intents: Sequence[Intent]
+) -> list[Intent]:
+    """Write down one more try of each of `intents` before it is made."""
+    table, now = tables.intents, clock.now()
+    made = []
+    for intent in intents:
+        one = Intent(intent.id, intent.call, IntentState.OPEN, intent.tries + 1, now)
+        tx.execute(
+            sa.update(table)
+            .where(table.c.id == one.id)
+            .values(state=one.state, tries=one.tries, called_at=now, finished_at=None, error=None)
+        )
+        made.append(one)
+    records.write(
+        tx,
+        *(_record(ctx, work, one, records.Phase.INTENT, tries=one.tries) for one in made),
+    )
+    return made
+
+
+def end(
+    tx: sa.Connection,
+    ctx: CallContext,
+    work: Work,
+    ended: Sequence[tuple[Intent, Outcome]],
+) -> None:
+    """Write down what became of calls; an effect that another attempt has found stays found."""
+    done = [(intent, outcome) for intent, outcome in ended if outcome.error is None]
+    if done:
+        tx.execute(
+            _DONE,
+            [
+                {"b_id": intent.id, "b_made": list(outcome.made), "b_now": clock.now()}
+                for intent, outcome in done
+            ],
+        )
+    for intent, outcome in ended:
+        if outcome.error is not None:
+            _fail(tx, intent, told(outcome.error), clock.now())
+    records.write(tx, *(_outcome(ctx, work, *each) for each in ended))
+
+
+_TABLE = tables.intents
+_DONE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("b_id"))
+    .values(
+        state=IntentState.DONE.value,
+        made=sa.bindparam("b_made", type_=_TABLE.c.made.type),
+        finished_at=sa.bindparam("b_now", type_=_TABLE.c.finished_at.type),
+    )
+)
+
+
+def _fail(tx: sa.Connection, intent: Intent, error: dict[str, str], now: datetime) -> None:
+    tx.execute(
+        sa.update(_TABLE)
+        .where(
+            _TABLE.c.id == intent.id,
+            _TABLE.c.state == IntentState.OPEN,
+            _TABLE.c.tries == intent.tries,
+        )
+        .values(state=IntentState.FAILED, finished_at=now, error=error)
+    )
+
+
+def _outcome(ctx: CallContext, work: Work, intent: Intent, outcome: Outcome) -> records.Record:
+    if outcome.error is None:
+        return _record(
+            ctx,
+            work,
+            intent,
+            records.Phase.OUTCOME,
+            outcome=records.Outcome.OK,
+            made=list(outcome.made),
+            how=outcome.how,
+        )
+    return _record(
+        ctx,
+        work,
+        intent,
+        records.Phase.OUTCOME,
+        outcome=records.Outcome.FAILED,
+        error_code=outcome.error.code,
+        error=told(outcome.error),
+    )
+
+
+def _record(
+    ctx: CallContext,
+    work: Work,
+    intent: Intent,
+    phase: records.Phase,
+    *,
+    outcome: records.Outcome | None = None,
+    error_code: str | None = None,
+    **data: Any,
+) -> records.Record:
+    ending = {None: "begins", records.Outcome.OK: "done"}.get(outcome, "failed")
+    call = intent.call
+    return records.Record(
+        kind=records.Kind.OPERATION,
+        phase=phase,
+        action=call.action,
+        project=work.project_id,
+        person=ctx.principal.name,
+        object=call.target,
+        outcome=outcome,
+        error_code=error_code,
+        summary=f"{call.action} of {call.target} {ending}",
+        correlation_id=ctx.correlation_id,
+        request_id=ctx.request_id,
+        source=ctx.source,
+        data={"run": work.run_id, "intent": intent.id, **data},
+    )
+
+
+def intent_of(row: sa.Row[tuple[object, ...]]) -> Intent:
+    """Return the intent of a row."""
+    return Intent(
+        row.id,
+        Call(row.action, row.target, row.environment_id or "", row.region or ""),
+        IntentState(row.state),
+        row.tries,
+        row.called_at,
+        tuple(row.made),
+    )

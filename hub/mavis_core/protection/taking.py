@@ -1,0 +1,311 @@
+"""Taking recovery points: one call to the cloud for each instance, then waiting for all of them.
+
+`Taking.take` may be interrupted anywhere: the ledger has a line before each call, so the next
+attempt goes on with what is not yet taken and finds what was. `Taking.wait` follows all members
+of a Run together, with one look for each region.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from mavis_core import clock
+from mavis_core.changes.ledger import TAG, Effects, Ledger
+from mavis_core.changes.model import Call, Outcome
+from mavis_core.contract import Connection, VolumeSnapshot
+from mavis_core.db import Database
+from mavis_core.errors import (
+    CloudError,
+    CloudThrottled,
+    CloudUnreachable,
+    Interrupted,
+    MavisError,
+    from_told,
+    told,
+)
+from mavis_core.inventory.connections import Clouds
+from mavis_core.protection import points, taken
+from mavis_core.protection.manifests import pack
+from mavis_core.protection.model import PointState, RecoveryPoint
+from mavis_core.scheduling.jobs import Progress
+from mavis_core.scheduling.model import Run
+
+__all__ = ["ACTION", "RUN_TAG", "Around", "Taking", "attached_as_planned"]
+
+ACTION = "cloud.CreateSnapshots"
+RUN_TAG = "mavis:run"
+Around = Callable[[RecoveryPoint, Connection, Progress], AbstractContextManager[None]]
+Attached = Callable[[RecoveryPoint], Sequence[str] | None]
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 15.0
+_SHOWS_WITHIN = timedelta(minutes=2)
+_ENVIRONMENTS_AT_ONCE = 4
+_NAMED = 5  # so many failures stand in a Run's error by name
+
+
+class Taking:
+    """Takes the recovery points that are planned for a Run.
+
+    Parameters
+    ----------
+    database, clouds, ledger
+        Rows, connections, and the line before each effect.
+    timeout_s
+        Seconds after which a point that is not complete is told as partial.
+    threads
+        Calls at a time in one environment.
+    stop
+        Set when the process ends; waiting stops and the next attempt goes on.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clouds: Clouds,
+        ledger: Ledger,
+        *,
+        timeout_s: float,
+        threads: int,
+        stop: threading.Event,
+    ) -> None:
+        self._database = database
+        self._clouds = clouds
+        self._ledger = ledger
+        self._timeout = timedelta(seconds=timeout_s)
+        self._threads = threads
+        self._stop = stop
+
+    def take(
+        self,
+        run: Run,
+        progress: Progress,
+        around: Around = lambda _point, _connection, _progress: nullcontext(),
+        *,
+        attached: Attached = lambda _point: None,
+    ) -> None:
+        """Have the snapshots of every planned point of `run` made.
+
+        A point that cannot be taken has failed, and says why; the others go on.
+
+        Parameters
+        ----------
+        around
+            What happens immediately before and after the call for one point.
+        attached
+            What hangs at a point's instance, where that was seen just now; see
+            `mavis_core.contract.Snapshots.create`.
+        """
+        planned = [point for point in self._points(run) if point.state is PointState.PLANNED]
+        by_environment: dict[str, list[RecoveryPoint]] = defaultdict(list)
+        for point in planned:
+            by_environment[point.environment_id].append(point)
+
+        def one(environment_id: str) -> None:
+            of_it = by_environment[environment_id]
+            try:
+                self._take_in(run, environment_id, of_it, progress, around, attached)
+            except CloudError as exc:  # it cannot be opened, or lets nobody look what happened
+                still = {point.id for point in of_it}
+                with self._database.write() as tx:
+                    now = [point for point in points.of_run(tx, run.id) if point.id in still]
+                    taken.fail(tx, [p for p in now if p.state is PointState.PLANNED], exc)
+
+        _all_of(one, list(by_environment), _ENVIRONMENTS_AT_ONCE)
+
+    def _take_in(
+        self,
+        run: Run,
+        environment_id: str,
+        planned: Sequence[RecoveryPoint],
+        progress: Progress,
+        around: Around,
+        attached: Attached,
+    ) -> None:
+        ctx = run.context("worker")
+        by_instance = {point.instance_id: point for point in planned}
+        seen: dict[str, Sequence[VolumeSnapshot]] = {}  # by intent
+        done = 0
+        with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
+            cloud = connection.snapshots
+
+            def find(intents: Sequence[str]) -> Mapping[str, Sequence[str]]:
+                made: dict[str, list[VolumeSnapshot]] = defaultdict(list)
+                for region in sorted({point.region for point in planned}):
+                    for snapshot in cloud.find(region, tag=TAG, values=intents):
+                        made[snapshot.tags[TAG]].append(snapshot)
+                seen.update(made)
+                return {intent: [each.cloud_id for each in all_] for intent, all_ in made.items()}
+
+            def make(call: Call, intent: str) -> Sequence[str]:
+                point = by_instance[call.target]
+                with around(point, connection, progress):
+                    seen[intent] = cloud.create(
+                        point.region,
+                        point.instance_id,
+                        volume_ids=[disk.volume_id for disk in point.manifest.disks],
+                        description=point.description,
+                        tags=self._tags(run, point, intent),
+                        attached=attached(point),
+                    )
+                return [snapshot.cloud_id for snapshot in seen[intent]]
+
+            def note(tx: sa.Connection, outcomes: Sequence[Outcome]) -> None:
+                nonlocal done
+                good = [each for each in outcomes if each.error is None]
+                taken.begin(
+                    tx, [(by_instance[o.call.target], seen.get(o.intent_id, ())) for o in good]
+                )
+                for outcome in outcomes:
+                    if outcome.error is not None:
+                        taken.fail(tx, [by_instance[outcome.call.target]], outcome.error)
+                done += len(outcomes)
+
+            calls = [
+                Call(ACTION, point.instance_id, environment_id, point.region) for point in planned
+            ]
+            progress.say(f"{len(calls)} machines in {planned[0].environment}")
+            how = Effects(find, make, note, threads=self._threads)
+            self._ledger.effects(ctx, run.work, calls, how, progress.say)
+
+    def wait(self, run: Run, progress: Progress) -> Mapping[str, object]:
+        """Wait until every point of `run` has ended, and return how many ended how.
+
+        Raises
+        ------
+        CloudError
+            Not all of them are complete; the message names them.
+        """
+        pause_s = _FIRST_LOOK_S
+        while open_ := [p for p in self._points(run) if p.state is PointState.RUNNING]:
+            self._look(run, open_, progress)
+            if not any(not point.state.ended for point in self._points(run)):
+                break
+            if self._stop.wait(pause_s):
+                raise Interrupted(f"Stopped while waiting for {run.subject}")
+            pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
+        return self._sum_up(run, progress)
+
+    def _look(self, run: Run, open_: Sequence[RecoveryPoint], progress: Progress) -> None:
+        """Look once at all members that are not complete, and write down what changed."""
+        ctx = run.context("worker")
+        by_place: dict[str, dict[str, list[RecoveryPoint]]] = defaultdict(lambda: defaultdict(list))
+        for point in open_:
+            by_place[point.environment_id][point.region].append(point)
+        blind = False
+        for environment_id, regions in by_place.items():
+            try:
+                with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
+                    for region, of_it in regions.items():
+                        found = connection.snapshots.find(region, tag=RUN_TAG, values=[run.id])
+                        self._note(run, of_it, found)
+            except (CloudThrottled, CloudUnreachable) as exc:  # looking again harms nothing
+                blind = True
+                progress.waiting(exc.message)
+                self._give_up_late(run, [p for each in regions.values() for p in each])
+        if not blind:
+            self._tell(run, progress)
+
+    def _tell(self, run: Run, progress: Progress) -> None:
+        all_ = self._points(run)
+        ended = sum(point.state.ended for point in all_)
+        members = [m for point in all_ for m in point.primary.members]
+        percent = sum(m.progress_percent for m in members) // max(len(members), 1)
+        progress.say(f"{ended} of {len(all_)} machines complete", percent=min(percent, 99))
+
+    def _note(
+        self, run: Run, open_: Sequence[RecoveryPoint], found: Iterable[VolumeSnapshot]
+    ) -> None:
+        by_volume: dict[str, dict[str, VolumeSnapshot]] = defaultdict(dict)
+        for snapshot in found:
+            by_volume[snapshot.tags.get("mavis:recovery-point", "")][snapshot.cloud_id] = snapshot
+        now = clock.now()
+        with self._database.write() as tx:
+            taken.follow(
+                tx,
+                [(point, by_volume.get(point.id, {})) for point in open_],
+                missing_after=_SHOWS_WITHIN,
+                late=self._late(run, now),
+                now=now,
+            )
+
+    def _late(self, run: Run, now: datetime) -> MavisError | None:
+        if now <= run.created_at + self._timeout:
+            return None
+        return CloudUnreachable(
+            f"Not complete after {self._timeout.total_seconds():.0f} s",
+            mend="Look at it in the cloud's console; raise worker.snapshot_timeout_s.",
+        )
+
+    def _give_up_late(self, run: Run, open_: Sequence[RecoveryPoint]) -> None:
+        late = self._late(run, clock.now())
+        if late is not None:
+            with self._database.write() as tx:
+                taken.fail(tx, open_, late)
+
+    def _sum_up(self, run: Run, progress: Progress) -> Mapping[str, object]:
+        all_ = self._points(run)
+        bad = [point for point in all_ if point.state is not PointState.COMPLETE]
+        counts = {"complete": len(all_) - len(bad), "failed": len(bad)}
+        progress.say(f"{counts['complete']} of {len(all_)} complete", percent=100)
+        if bad:
+            raise _why(bad, len(all_))
+        single = {"recovery_point": all_[0].id} if len(all_) == 1 else {}
+        return {"recovery_points": counts, **single}
+
+    def _points(self, run: Run) -> list[RecoveryPoint]:
+        with self._database.read() as tx:
+            return points.of_run(tx, run.id)
+
+    def _tags(self, run: Run, point: RecoveryPoint, intent: str) -> Mapping[str, str]:
+        head = {
+            "project": point.project,
+            "recovery-point": point.id,
+            "plan": point.plan or "",
+            "plan-id": point.plan_id or "",
+            "rule": point.rule or "",
+            "slot": point.slot or "",
+            "run": run.id,
+            "person": run.person,
+            "instance": point.instance_id,
+            "intent": intent,
+        }
+        name = f"{point.instance_name or point.instance_id} {point.id}"
+        return {"Name": name, **pack(head, point.manifest)}
+
+
+def attached_as_planned(point: RecoveryPoint) -> Sequence[str] | None:
+    """Return what hung at the instance when the point was planned, where the order is known."""
+    if point.manifest.excluded:
+        return None  # which of them is the root is for the kit to see
+    return [disk.volume_id for disk in point.manifest.disks]
+
+
+def _why(bad: Sequence[RecoveryPoint], total: int) -> MavisError:
+    """Return why not all points are complete: the first error, with the names of all."""
+    words = [
+        f"{point.instance_name or point.instance_id}: "
+        + (point.error["message"] if point.error else f"it is {point.state}")
+        for point in bad
+    ]
+    first = bad[0].error or told(CloudError(words[0]))
+    if total == 1:
+        return from_told(first)
+    more = f"; and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    message = f"{len(bad)} of {total} machines: {'; '.join(words[:_NAMED])}{more}"
+    return from_told(first, message=message)
+
+
+def _all_of(work: Callable[[str], None], items: Sequence[str], at_once: int) -> None:
+    """Do `work` for each item; raise the first error when all have ended."""
+    if len(items) == 1:
+        work(items[0])
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="environment") as pool:
+        for future in [pool.submit(work, item) for item in items]:
+            future.result()
