@@ -61,7 +61,7 @@ def test_a_snapshot_goes_from_request_to_record(shop: Project, cloud: FakeCloud)
     assert shop.core.carry_out() is None
     done = shop.run(run)
     assert done.state is RunState.SUCCEEDED
-    assert [step.state for step in done.steps] == [StepState.DONE, StepState.DONE]
+    assert [step.state for step in done.steps] == [StepState.DONE] * 3
     (point,) = shop.points()
     assert point.state == "complete"
     assert {member.cloud_id for member in point.primary.members} == set(cloud.snapshots)

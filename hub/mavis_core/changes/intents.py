@@ -18,13 +18,19 @@ from mavis_core.ids import new_id
 __all__ = ["again", "begin", "end", "intent_of", "keep_hold", "known"]
 
 
-def keep_hold(tx: sa.Connection, work: Work) -> None:
+def keep_hold(tx: sa.Connection, work: Work, *, beginning: bool) -> None:
     """Let nobody take the Run over until `tx` ends.
+
+    Parameters
+    ----------
+    beginning
+        Whether calls are about to begin, which a cancelled Run may not; outcomes of calls that
+        were made are written down all the same.
 
     Raises
     ------
     Interrupted
-        Somebody has.
+        Somebody has taken it over: what this attempt made, that one finds by its tag.
     Cancelled
         A person has ended the Run.
     """
@@ -35,7 +41,7 @@ def keep_hold(tx: sa.Connection, work: Work) -> None:
     row = tx.execute(query.with_for_update(key_share=True)).one()
     if row.attempt != work.attempt:
         raise Interrupted(f"Attempt {work.attempt} at {row.kind} has lost its claim")
-    if row.cancel and not row.cancel.get("cleaning"):
+    if beginning and row.cancel and not row.cancel.get("cleaning"):
         raise Cancelled(f"{row.kind} was cancelled by {row.cancel['by']}")
 
 

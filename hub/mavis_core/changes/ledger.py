@@ -292,7 +292,7 @@ class _Round:
             room = 0 if end is not None else threads - len(flying)
             try:
                 begun = self._commit(ended, room)
-            except (Cancelled, Interrupted) as exc:
+            except Cancelled as exc:
                 end, begun = exc, self._commit(ended)
             for intent in begun:
                 flying[pool.submit(self.how.make, intent.call, intent.id)] = intent
@@ -334,8 +334,7 @@ class _Round:
         if not (ended or fresh or more):
             return begun
         with self.database.write() as tx:
-            if fresh or more:
-                intents.keep_hold(tx, self.work)
+            intents.keep_hold(tx, self.work, beginning=bool(fresh or more))
             if ended:
                 intents.end(tx, self.ctx, self.work, ended)
                 self.how.note(tx, [outcome for _, outcome in ended])

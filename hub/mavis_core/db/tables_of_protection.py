@@ -123,6 +123,7 @@ copies = sa.Table(
     text("kms_key", null=True),
     text("state"),
     text("run_id", null=True),
+    text("expire_run_id", null=True),
     moment("created_at"),
     moment("completed_at", null=True),
     json("error", null=True),

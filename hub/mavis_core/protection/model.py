@@ -153,6 +153,8 @@ class Copy:
         The key with which it was encrypted anew, or None.
     run_id
         The Run that makes it; None where the catalogue was rebuilt from the cloud.
+    expire_run_id
+        The Run that deletes it: no other does, unless that one has ended.
     """
 
     id: str
@@ -168,6 +170,7 @@ class Copy:
     created_at: datetime
     completed_at: datetime | None
     error: Mapping[str, str] | None
+    expire_run_id: str | None = None
     members: tuple[Member, ...] = ()
 
     @property

@@ -93,6 +93,7 @@ class RecoveryPointJob(BaseJob):
         return [
             JobStep("Take the snapshots", lambda progress: self._taking.take(run, progress)),
             JobStep("Wait until complete", lambda progress: self._taking.wait(run, progress)),
+            JobStep("Check", lambda progress: self._taking.check(run, progress)),
         ]
 
 

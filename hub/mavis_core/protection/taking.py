@@ -174,13 +174,7 @@ class Taking:
             self._ledger.effects(ctx, run.work, calls, how, progress.say)
 
     def wait(self, run: Run, progress: Progress) -> Mapping[str, object]:
-        """Wait until every point of `run` has ended, and return how many ended how.
-
-        Raises
-        ------
-        CloudError
-            Not all of them are complete; the message names them.
-        """
+        """Wait until every point of `run` has ended, and return how many ended how."""
         pause_s = _FIRST_LOOK_S
         while open_ := [p for p in self._points(run) if p.state is PointState.RUNNING]:
             self._look(run, open_, progress)
@@ -189,7 +183,25 @@ class Taking:
             if self._stop.wait(pause_s):
                 raise Interrupted(f"Stopped while waiting for {run.subject}")
             pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
-        return self._sum_up(run, progress)
+        all_ = self._points(run)
+        complete = sum(point.state is PointState.COMPLETE for point in all_)
+        progress.say(f"{complete} of {len(all_)} complete", percent=100)
+        single = {"recovery_point": all_[0].id} if len(all_) == 1 else {}
+        return {"recovery_points": {"complete": complete, "failed": len(all_) - complete}, **single}
+
+    def check(self, run: Run, progress: Progress) -> None:
+        """Fail where not every point of `run` is complete; the message names them.
+
+        Raises
+        ------
+        CloudError
+            Or whatever the first of them failed with.
+        """
+        all_ = self._points(run)
+        bad = [point for point in all_ if point.state is not PointState.COMPLETE]
+        if bad:
+            raise _why(bad, len(all_))
+        progress.say(f"{len(all_)} complete", percent=100)
 
     def _look(self, run: Run, open_: Sequence[RecoveryPoint], progress: Progress) -> None:
         """Look once at all members that are not complete, and write down what changed."""
@@ -247,16 +259,6 @@ class Taking:
         if late is not None:
             with self._database.write() as tx:
                 taken.fail(tx, open_, late)
-
-    def _sum_up(self, run: Run, progress: Progress) -> Mapping[str, object]:
-        all_ = self._points(run)
-        bad = [point for point in all_ if point.state is not PointState.COMPLETE]
-        counts = {"complete": len(all_) - len(bad), "failed": len(bad)}
-        progress.say(f"{counts['complete']} of {len(all_)} complete", percent=100)
-        if bad:
-            raise _why(bad, len(all_))
-        single = {"recovery_point": all_[0].id} if len(all_) == 1 else {}
-        return {"recovery_points": counts, **single}
 
     def _points(self, run: Run) -> list[RecoveryPoint]:
         with self._database.read() as tx:

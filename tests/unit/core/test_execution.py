@@ -96,7 +96,7 @@ def test_a_released_run_is_due_at_once_and_goes_on_where_it_was(
     first.perform(0)
     first.release()
     second = shop.core.begin(shop.core.worker())
-    assert second.pending() == [1]
+    assert second.pending() == [1, 2]
     assert finish(second) is None
     done = shop.run(run)
     assert done.attempt == 2

@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("kms_key", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=True),
+        sa.Column("expire_run_id", sa.Text(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("completed_at", Moment(), nullable=True),
         sa.Column("error", Json, nullable=True),
