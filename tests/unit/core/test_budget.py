@@ -137,6 +137,13 @@ def test_the_wait_that_is_told_is_the_wait_that_comes(
         assert when == pytest.approx(told[ticket], rel=1e-4, abs=1e-4)
 
 
+def test_nobody_overtakes_those_who_wait() -> None:
+    bucket = drained(Limit(1, 1))
+    waits = bucket.join("a")
+    assert not bucket.take(1.0)
+    assert bucket.serve(1.0) == [waits]
+
+
 def test_who_leaves_is_not_waited_for() -> None:
     bucket = drained(Limit(1, 1))
     gone, stays = bucket.join("a"), bucket.join("a")
@@ -306,6 +313,20 @@ def test_what_on_wait_raises_ends_the_call_and_leaves_no_place_behind(sleep: Sle
         read(budget, cancelled)
     read(budget)
     assert sleep.seconds == pytest.approx(2)
+
+
+def test_who_is_slow_to_hear_of_a_wait_holds_up_nobody(sleep: Sleep) -> None:
+    budget = Budget({"read": Limit(0.5, 1)}, stop=sleep, clock=sleep.clock)
+    begun = []
+
+    def slow(seconds: float, reason: str) -> None:
+        read(budget)  # what another thread might do meanwhile
+        begun.append(sleep.seconds)
+
+    read(budget)
+    read(budget, slow)
+    begun.append(sleep.seconds)
+    assert begun == pytest.approx([4, 4])  # its own token came at 2
 
 
 def test_nothing_begins_once_the_process_ends(budget: Budget, sleep: Sleep) -> None:
