@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mavis_core.contract import EnvironmentSettings, Kit, OnBehalf
 
-__all__ = ["ALICE", "TAG", "Bench", "Launched", "Waits"]
+__all__ = ["ALICE", "TAG", "Bench", "Launched", "Paces", "Waits"]
 
 ALICE = OnBehalf("alice", "cor_01jd3k0000000000000000test")
 TAG = "mavis:conformance"
@@ -23,7 +23,7 @@ class Launched:
 
 
 class Bench(Protocol):
-    """What a kit's tests bring."""
+    """What a kit's tests bring. Actions are words such as ``snapshots.create``."""
 
     kit: Kit
     here: EnvironmentSettings
@@ -34,24 +34,61 @@ class Bench(Protocol):
     """The key of `here`."""
     elsewhere_key: Mapping[str, str]
     """The key of `elsewhere`."""
+    default_key: str
+    """A word for the account's own key of encryption, which cannot be shared."""
+    machine: str
+    """A type of instance to launch."""
 
     def launch(
-        self, region: str, name: str, sizes: Sequence[int], tags: Mapping[str, str]
+        self,
+        region: str,
+        name: str,
+        sizes: Sequence[int],
+        tags: Mapping[str, str],
+        *,
+        kms_key: str | None = None,
     ) -> Launched:
-        """Make a running instance in `here`."""
+        """Make a running instance in `here` with an agent; encrypted where there is a key."""
+
+    def shared_key(self, region: str) -> str:
+        """Return a new key of encryption of `here` that `elsewhere` may use, too."""
+
+    def lost_key(self, region: str) -> str:
+        """Return a key of encryption in `region` that nobody can use."""
 
     def terminate(self, region: str, instance_id: str) -> None: ...
 
     def detach(self, region: str, volume_id: str) -> None: ...
 
+    def write(self, region: str, volume_id: str, blocks: Mapping[int, bytes]) -> None:
+        """Write the beginnings of blocks of a volume, by index; the rest of each is zeros."""
+
+    def content(self, region: str, cloud_id: str) -> Hashable:
+        """Return something that is equal for volumes and snapshots of `here` with equal bytes."""
+
+    def hold_snapshots(self) -> None:
+        """Let snapshots and copies that begin from now on stay pending."""
+
+    def limit_copies(self, limit: int) -> None:
+        """Let a region take so many pending copies only."""
+
+    def made(self, region: str) -> Sequence[str]:
+        """Return the ids of all that carries `TAG` in `here`, of whatever kind, sorted."""
+
     def count(self, region: str) -> int:
         """Count all snapshots of `here` in a region that carry the tag `TAG`, with any value."""
 
+    def open_group(self, region: str, name: str) -> None:
+        """Make a group of somebody else's in the default network of `here`."""
+
+    def ways(self, region: str, group: str) -> int:
+        """Count the rules by which a group of `here` lets something in or out."""
+
     def throttle(self, action: str, times: int) -> None:
-        """Refuse the next `times` tries of ``snapshots.create`` or ``snapshots.find``."""
+        """Refuse the next `times` tries."""
 
     def lose_reply(self, action: str) -> None:
-        """Let the next ``snapshots.create`` have its effect and no answer."""
+        """Let the next call have its effect and no answer."""
 
     def fail_before(self, action: str) -> None:
         """Let the next call have no effect and an answer that does not say so."""
@@ -71,3 +108,13 @@ class Waits:
 
     def __call__(self, seconds: float, reason: str, /) -> None:
         self.told.append((seconds, reason))
+
+
+class Paces:
+    """Remembers for which calls `pace` was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, region: str, group: str, /) -> None:
+        self.asked.append((region, group))

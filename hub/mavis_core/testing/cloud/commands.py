@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mavis_core.contract import CommandResult, CommandState
+from mavis_core.contract import CommandResult
 from mavis_core.errors import CloudVanished
 from mavis_core.testing.cloud.door import Door
 from mavis_core.testing.cloud.instances import groups_of
@@ -45,12 +45,9 @@ class FakeCommands:
             instance = self._answering(region, instance_id)
             if instance is None:
                 raise CloudVanished(f"No agent answers in instance {instance_id} in {region}")
-            result = (
-                CommandResult(CommandState.SUCCEEDED, 0, "")
-                if instance.runs is None
-                else instance.runs(script)
-            )
-            made = FakeCommand(cloud.new_id("cmd"), instance_id, script, timeout_s, comment, result)
+            made = FakeCommand(cloud.new_id("cmd"), instance_id, script, timeout_s, comment)
+            if instance.runs is not None:
+                made.result = instance.runs(made)
             cloud.commands[made.id] = made
             return made.id
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mavis_core.contract import (
     CommandResult,
+    CommandState,
     Found,
     Health,
     SnapshotLock,
@@ -32,6 +33,9 @@ DEFAULT_KEY = "alias/default"
 """The account's own key, which cannot be shared."""
 
 
+_SUCCESS = CommandResult(CommandState.SUCCEEDED, 0, "")
+
+
 @dataclass(slots=True)
 class FakeInstance:
     """An instance.
@@ -49,7 +53,7 @@ class FakeInstance:
     agent
         Whether the agent inside answers while the instance runs.
     runs
-        What becomes of a script that is sent to it. None: it succeeds and prints nothing.
+        What becomes of a command that is sent to it. None: it succeeds and prints nothing.
     """
 
     id: str
@@ -62,7 +66,7 @@ class FakeInstance:
     health: Health = Health.OK
     token: str | None = None
     agent: bool = True
-    runs: Callable[[str], CommandResult] | None = None
+    runs: Callable[[FakeCommand], CommandResult] | None = None
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -178,7 +182,7 @@ class FakeCommand:
     script: str
     timeout_s: int
     comment: str
-    result: CommandResult
+    result: CommandResult = _SUCCESS
 
 
 @dataclass(slots=True)
