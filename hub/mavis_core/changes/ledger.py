@@ -64,7 +64,8 @@ class Effects:
     Parameters
     ----------
     find
-        Given ids of intents, return by intent the ids of what carries it as its tag.
+        Given intents, return by an intent's id the ids of what carries it as its tag; for calls
+        that end something, the ids of what has ended.
     make
         Make a call that has the intent of that id; return the ids of what it made.
     note
@@ -76,7 +77,7 @@ class Effects:
         Calls at a time.
     """
 
-    find: Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
+    find: Callable[[Sequence[Intent]], Mapping[str, Sequence[str]]]
     make: Callable[[Call, str], Sequence[str]]
     note: Note = lambda _tx, _outcomes: None
     settle: bool = True
@@ -137,7 +138,7 @@ class Ledger:
             The process ends, or a part of the appliance is down; the intent stays open.
         """
         one = Effects(
-            find=lambda ids: {intent: find(intent) for intent in ids},
+            find=lambda intents: {intent.id: find(intent.id) for intent in intents},
             make=lambda _call, intent: make(intent),
             note=note,
             settle=settle,
@@ -178,6 +179,34 @@ class Ledger:
             if round_.unclear:
                 say(f"no clear answer to {len(round_.unclear)} calls; looking what happened")
 
+    def resolve(
+        self,
+        ctx: CallContext,
+        work: Work,
+        open_: Sequence[Intent],
+        how: Effects,
+        say: Callable[[str], None],
+    ) -> list[Outcome]:
+        """Find out what became of calls that nobody will make again, and write it down.
+
+        Parameters
+        ----------
+        work
+            The attempt that looks, which need not be at the Run that the calls belong to.
+        how
+            Its `make` is never called; its `note` may have to be told of what was found.
+
+        Raises
+        ------
+        CloudError
+            The cloud lets nobody look; the intents stay open.
+        Unavailable
+            As of `effect`.
+        """
+        round_ = _Round(self._database, ctx, work, how, unclear=list(open_), tries=0)
+        self._look(round_, say)
+        return list(round_.outcomes.values())
+
     def _look(self, round_: _Round, say: Callable[[str], None]) -> None:
         """Look for what unclear calls made until all show, or had their time to settle.
 
@@ -187,7 +216,7 @@ class Ledger:
             error: MavisError | None = None
             made: Mapping[str, Sequence[str]] = {}
             try:
-                made = round_.how.find([intent.id for intent in round_.unclear])
+                made = round_.how.find(tuple(round_.unclear))
             except (CloudThrottled, CloudUnreachable) as exc:
                 error = exc
             found = {
@@ -231,6 +260,7 @@ class _Round:
     again: deque[Intent] = field(default_factory=deque)
     unclear: list[Intent] = field(default_factory=list)
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    tries: int = _MAX_TRIES
     _ours: set[str] = field(default_factory=set)
     _errors: dict[str, MavisError] = field(default_factory=dict)
 
@@ -266,7 +296,7 @@ class _Round:
         """Let calls that had no effect be made again, or fail where they were tried enough."""
         for intent in over:
             self.unclear.remove(intent)
-            if intent.tries < _MAX_TRIES:
+            if intent.tries < self.tries:
                 self.again.append(intent)
                 continue
             call = intent.call

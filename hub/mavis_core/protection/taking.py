@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from mavis_core import clock
 from mavis_core.changes.ledger import TAG, Effects, Ledger
-from mavis_core.changes.model import Call, Outcome
-from mavis_core.contract import Connection, VolumeSnapshot
+from mavis_core.changes.model import Call, Intent, Outcome
+from mavis_core.contract import Connection, Snapshots, VolumeSnapshot
 from mavis_core.db import Database
 from mavis_core.errors import (
     CloudError,
@@ -37,11 +37,12 @@ from mavis_core.protection.model import PointState, RecoveryPoint
 from mavis_core.scheduling.jobs import Progress
 from mavis_core.scheduling.model import Run
 
-__all__ = ["ACTION", "RUN_TAG", "Around", "Taking", "attached_as_planned"]
+__all__ = ["ACTION", "RUN_TAG", "Around", "Taking", "attached_as_planned", "by_intent"]
 
 ACTION = "cloud.CreateSnapshots"
 RUN_TAG = "mavis:run"
 Around = Callable[[RecoveryPoint, Connection, Progress], AbstractContextManager[None]]
+Which = Callable[[sa.Connection], list[RecoveryPoint]]
 Attached = Callable[[RecoveryPoint], Sequence[str] | None]
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 15.0
 _SHOWS_WITHIN = timedelta(minutes=2)
@@ -134,11 +135,8 @@ class Taking:
         with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
             cloud = connection.snapshots
 
-            def find(intents: Sequence[str]) -> Mapping[str, Sequence[str]]:
-                made: dict[str, list[VolumeSnapshot]] = defaultdict(list)
-                for region in sorted({point.region for point in planned}):
-                    for snapshot in cloud.find(region, tag=TAG, values=intents):
-                        made[snapshot.tags[TAG]].append(snapshot)
+            def find(intents: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+                made = by_intent(cloud, intents)
                 seen.update(made)
                 return {intent: [each.cloud_id for each in all_] for intent, all_ in made.items()}
 
@@ -175,19 +173,23 @@ class Taking:
 
     def wait(self, run: Run, progress: Progress) -> Mapping[str, object]:
         """Wait until every point of `run` has ended, and return how many ended how."""
-        pause_s = _FIRST_LOOK_S
-        while open_ := [p for p in self._points(run) if p.state is PointState.RUNNING]:
-            self._look(run, open_, progress)
-            if not any(not point.state.ended for point in self._points(run)):
-                break
-            if self._stop.wait(pause_s):
-                raise Interrupted(f"Stopped while waiting for {run.subject}")
-            pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
+        self.wait_for(run, progress, lambda tx: points.of_run(tx, run.id))
         all_ = self._points(run)
         complete = sum(point.state is PointState.COMPLETE for point in all_)
         progress.say(f"{complete} of {len(all_)} complete", percent=100)
         single = {"recovery_point": all_[0].id} if len(all_) == 1 else {}
         return {"recovery_points": {"complete": complete, "failed": len(all_) - complete}, **single}
+
+    def wait_for(self, run: Run, progress: Progress, which: Which) -> None:
+        """Wait until every one of some points has ended; each is found by the Run that made it."""
+        pause_s = _FIRST_LOOK_S
+        while open_ := [p for p in self._read(which) if p.state is PointState.RUNNING]:
+            self._look(run, open_, which, progress)
+            if all(point.state.ended for point in self._read(which)):
+                return
+            if self._stop.wait(pause_s):
+                raise Interrupted(f"Stopped while waiting for {run.subject}")
+            pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
 
     def check(self, run: Run, progress: Progress) -> None:
         """Fail where not every point of `run` is complete; the message names them.
@@ -203,7 +205,9 @@ class Taking:
             raise _why(bad, len(all_))
         progress.say(f"{len(all_)} complete", percent=100)
 
-    def _look(self, run: Run, open_: Sequence[RecoveryPoint], progress: Progress) -> None:
+    def _look(
+        self, run: Run, open_: Sequence[RecoveryPoint], which: Which, progress: Progress
+    ) -> None:
         """Look once at all members that are not complete, and write down what changed."""
         ctx = run.context("worker")
         by_place: dict[str, dict[str, list[RecoveryPoint]]] = defaultdict(lambda: defaultdict(list))
@@ -214,17 +218,17 @@ class Taking:
             try:
                 with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
                     for region, of_it in regions.items():
-                        found = connection.snapshots.find(region, tag=RUN_TAG, values=[run.id])
+                        runs = sorted({point.run_id for point in of_it if point.run_id})
+                        found = connection.snapshots.find(region, tag=RUN_TAG, values=runs)
                         self._note(run, of_it, found)
             except (CloudThrottled, CloudUnreachable) as exc:  # looking again harms nothing
                 blind = True
                 progress.waiting(exc.message)
                 self._give_up_late(run, [p for each in regions.values() for p in each])
         if not blind:
-            self._tell(run, progress)
+            self._tell(self._read(which), progress)
 
-    def _tell(self, run: Run, progress: Progress) -> None:
-        all_ = self._points(run)
+    def _tell(self, all_: Sequence[RecoveryPoint], progress: Progress) -> None:
         ended = sum(point.state.ended for point in all_)
         members = [m for point in all_ for m in point.primary.members]
         percent = sum(m.progress_percent for m in members) // max(len(members), 1)
@@ -261,8 +265,11 @@ class Taking:
                 taken.fail(tx, open_, late)
 
     def _points(self, run: Run) -> list[RecoveryPoint]:
+        return self._read(lambda tx: points.of_run(tx, run.id))
+
+    def _read(self, which: Which) -> list[RecoveryPoint]:
         with self._database.read() as tx:
-            return points.of_run(tx, run.id)
+            return which(tx)
 
     def _tags(self, run: Run, point: RecoveryPoint, intent: str) -> Mapping[str, str]:
         head = {
@@ -279,6 +286,18 @@ class Taking:
         }
         name = f"{point.instance_name or point.instance_id} {point.id}"
         return {"Name": name, **pack(head, point.manifest)}
+
+
+def by_intent(cloud: Snapshots, intents: Iterable[Intent]) -> dict[str, list[VolumeSnapshot]]:
+    """Return what carries each of `intents`, by the intent's id; one look for each region."""
+    regions: dict[str, list[str]] = defaultdict(list)
+    for intent in intents:
+        regions[intent.call.region].append(intent.id)
+    made: dict[str, list[VolumeSnapshot]] = defaultdict(list)
+    for region, ids in regions.items():
+        for snapshot in cloud.find(region, tag=TAG, values=ids):
+            made[snapshot.tags[TAG]].append(snapshot)
+    return made
 
 
 def attached_as_planned(point: RecoveryPoint) -> Sequence[str] | None:
