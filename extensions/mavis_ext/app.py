@@ -16,9 +16,9 @@ from mavis_ext.handlers import (
     previews,
     projects,
     records,
+    recovery_points,
     resources,
     runs,
-    snapshots,
 )
 from mavis_ext.pools import Pool
 
@@ -45,10 +45,11 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (rf"{_P}/resources/([^/]+)", resources.Resource),
     (rf"{_P}/previews", previews.Previews),
     (rf"{_P}/previews/([^/]+)/apply", previews.Apply),
-    (rf"{_P}/snapshots", snapshots.Snapshots),
-    (rf"{_P}/snapshots/([^/]+)", snapshots.Snapshot),
+    (rf"{_P}/recovery-points", recovery_points.RecoveryPoints),
+    (rf"{_P}/recovery-points/([^/]+)", recovery_points.RecoveryPoint),
     (rf"{_P}/runs", runs.Runs),
     (rf"{_P}/runs/([^/]+)", runs.Run),
+    (rf"{_P}/runs/([^/]+)/cancel", runs.Cancel),
     (rf"{_P}/records", records.Records),
 )
 

@@ -13,7 +13,7 @@ from mavis_core.changes.model import Preview
 from mavis_core.db.paging import Page
 from mavis_core.inventory.model import Resource
 from mavis_core.projects.model import Environment, Member, Membership
-from mavis_core.protection.model import Snapshot
+from mavis_core.protection.model import Copy, RecoveryPoint
 from mavis_core.scheduling.model import Run
 from mavis_core.vault.service import Key
 
@@ -25,9 +25,10 @@ __all__ = [
     "page",
     "preview",
     "project",
+    "recovery_point",
+    "recovery_point_of_list",
     "resource",
     "run",
-    "snapshot",
 ]
 
 T = TypeVar("T")
@@ -114,9 +115,34 @@ def preview(found: Preview) -> dict[str, Any]:
     }
 
 
-def snapshot(found: Snapshot) -> dict[str, Any]:
-    """Return a snapshot with its members."""
-    told = {name: getattr(found, name) for name in found.__slots__ if name != "project_id"}
+def recovery_point(found: RecoveryPoint) -> dict[str, Any]:
+    """Return a recovery point with its manifest and its copies."""
+    manifest = {**found.manifest.to_json(), "hash": found.manifest.hash}
+    return {**recovery_point_of_list(found), "manifest": manifest}
+
+
+def recovery_point_of_list(found: RecoveryPoint) -> dict[str, Any]:
+    """Return a recovery point with its copies; its manifest, which may be long, by size only."""
+    hidden = ("project_id", "manifest")
+    told = {name: getattr(found, name) for name in found.__slots__ if name not in hidden}
+    hold, lock = found.hold, found.lock
+    return {
+        **told,
+        "volumes": len(found.manifest.disks),
+        "size_gib": found.manifest.size_gib,
+        "created_at": _moment(found.created_at),
+        "taken_at": _moment(found.taken_at),
+        "completed_at": _moment(found.completed_at),
+        "error": dict(found.error) if found.error else None,
+        "hold": {**asdict(hold), "at": _moment(hold.at)} if hold else None,
+        "lock": {**asdict(lock), "until": _moment(lock.until)} if lock else None,
+        "proof": dict(found.proof) if found.proof else None,
+        "copies": [_copy(each) for each in found.copies],
+    }
+
+
+def _copy(found: Copy) -> dict[str, Any]:
+    told = {name: getattr(found, name) for name in found.__slots__ if name != "point_id"}
     return {
         **told,
         "created_at": _moment(found.created_at),
@@ -138,6 +164,9 @@ def run(found: Run) -> dict[str, Any]:
         "created_at": _moment(found.created_at),
         "started_at": _moment(found.started_at),
         "finished_at": _moment(found.finished_at),
+        "not_before": _moment(found.not_before),
+        "slot": found.slot,
+        "cancelled_by": found.cancelled_by,
         "attempt": found.attempt,
         "steps": [
             {

@@ -49,11 +49,12 @@ OPERATIONS: Mapping[str, Permission | Needs] = {
     "GET /projects/{project}/resources/{resource}": P.RESOURCE_READ,
     "POST /projects/{project}/previews": P.RESOURCE_READ,
     "POST /projects/{project}/previews/{preview}/apply": Needs.ACTION,
-    "GET /projects/{project}/snapshots": P.SNAPSHOT_READ,
-    "POST /projects/{project}/snapshots": P.SNAPSHOT_CREATE,
-    "GET /projects/{project}/snapshots/{snapshot}": P.SNAPSHOT_READ,
+    "GET /projects/{project}/recovery-points": P.POINT_READ,
+    "POST /projects/{project}/recovery-points": P.POINT_CREATE,
+    "GET /projects/{project}/recovery-points/{point}": P.POINT_READ,
     "GET /projects/{project}/runs": P.RUN_READ,
     "GET /projects/{project}/runs/{run}": P.RUN_READ,
+    "POST /projects/{project}/runs/{run}/cancel": P.RUN_CANCEL,
     "GET /projects/{project}/records": P.RECORD_READ,
 }
 _NAMES = {
@@ -63,7 +64,7 @@ _NAMES = {
     "environments": "environment",
     "resources": "resource",
     "previews": "preview",
-    "snapshots": "snapshot",
+    "recovery-points": "point",
     "runs": "run",
 }
 

@@ -8,8 +8,13 @@ from typing import Any
 from mavis_core.scheduling.model import Run as RunModel
 from mavis_ext import forms
 from mavis_ext.base import ApiHandler
+from mavis_ext.bodies import Body
 
-__all__ = ["Run", "Runs", "StartsRun"]
+__all__ = ["Cancel", "Run", "Runs", "StartsRun"]
+
+
+class CancelBody(Body):
+    """Nothing: the address says it all."""
 
 
 class StartsRun(ApiHandler):
@@ -53,3 +58,12 @@ class Run(ApiHandler):
     async def get(self, project: str, run: str) -> None:
         """Show it with its steps."""
         self.answer(forms.run(await self.call(self.app.runs.get, self.ctx, project, run)))
+
+
+class Cancel(StartsRun):
+    """Ends a Run before it is done."""
+
+    async def post(self, project: str, run: str) -> None:
+        """Have it cancelled; what it had begun is cleaned up, which may take a while."""
+        self.body(CancelBody)
+        self.accepted(await self.call(self.app.runs.cancel, self.ctx, project, run))

@@ -37,7 +37,7 @@ def rest(
 
 @pytest.fixture(scope="module")
 def things(rest: RestService) -> dict[str, str]:
-    taken = rest.ask("POST", "/projects/shop/snapshots", body={"resource": "web-1"})
+    taken = rest.ask("POST", "/projects/shop/recovery-points", body={"resource": "web-1"})
     assert taken.status == 202, taken.content
     assert rest.core.carry_out() is None
     run = taken.json["id"]
@@ -58,6 +58,6 @@ def things(rest: RestService) -> dict[str, str]:
         "resource": "web-1",
         "preview": shown.json["id"],
         "hash": shown.json["hash"],
-        "snapshot": rest.ask("GET", "/projects/shop/snapshots").json["items"][0]["id"],
+        "point": rest.ask("GET", "/projects/shop/recovery-points").json["items"][0]["id"],
         "run": run,
     }

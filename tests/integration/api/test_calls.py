@@ -17,7 +17,7 @@ LISTS = [
     "/projects",
     "/projects/shop/resources",
     "/projects/shop/runs",
-    "/projects/shop/snapshots",
+    "/projects/shop/recovery-points",
     "/projects/shop/records",
     "/records",
 ]
@@ -80,10 +80,11 @@ def test_a_repeated_call_with_its_key_gives_the_same_run(rest: RestService) -> N
 def test_dry_run_shows_and_does_nothing(rest: RestService) -> None:
     before = rest.ask("GET", "/projects/shop/runs?limit=1").json["items"]
     answer = rest.ask(
-        "POST", "/projects/shop/snapshots", "olga", {"resource": "web-1", "dry_run": True}
+        "POST", "/projects/shop/recovery-points", "olga", {"resource": "web-1", "dry_run": True}
     )
     assert answer.status == 200
-    assert [effect["verb"] for effect in answer.json["effects"]] == ["create", "create"]
+    (effect,) = answer.json["effects"]
+    assert (effect["verb"], effect["kind"]) == ("create", "recovery_point")
     assert rest.ask("GET", "/projects/shop/runs?limit=1").json["items"] == before
     applied = rest.ask(
         "POST",
@@ -122,6 +123,7 @@ def test_a_bad_query_is_named(rest: RestService, path: str, query: str, field: s
     [
         ("/resources?kind=toaster", "kind"),
         ("/resources?gone=maybe", "gone"),
+        ("/recovery-points?state=lost", "state"),
         ("/runs?state=asleep", "state"),
         ("/records?since=yesterday", "since"),
         ("/records?until=2026-01-01T00:00:00", "until"),
@@ -172,14 +174,16 @@ def test_pages_lead_on_to_the_end(rest: RestService) -> None:
         ("DELETE", "/keys/{name}"),
         ("DELETE", "/projects/shop/members/{name}"),
         ("DELETE", "/projects/shop/environments/{name}"),
+        ("GET", "/projects/shop/recovery-points/{name}"),
         ("POST", "/projects/shop/previews/{name}/apply"),
+        ("POST", "/projects/shop/runs/{name}/cancel"),
     ],
 )
 def test_an_odd_name_in_an_address_is_a_problem_and_no_bug(
     rest: RestService, method: str, path: str, name: str
 ) -> None:
     answer = rest.ask(
-        method, path.format(name=name), body={"hash": "x"} if method == "POST" else None
+        method, path.format(name=name), body={"hash": "x"} if path.endswith("/apply") else None
     )
     assert answer.status in (400, 404)
     assert answer.code in ("bad_request", "invalid_input", "not_found")

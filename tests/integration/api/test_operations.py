@@ -39,7 +39,8 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /projects/{project}/discoveries": {},
     "POST /projects/{project}/previews": {"action": "resource.stop", "resource": "web-1"},
     "POST /projects/{project}/previews/{preview}/apply": {"hash": "", "confirm": "shop"},
-    "POST /projects/{project}/snapshots": {"resource": "web-1"},
+    "POST /projects/{project}/recovery-points": {"resource": "web-1"},
+    "POST /projects/{project}/runs/{run}/cancel": {},
 }
 
 
@@ -134,7 +135,7 @@ def test_what_is_the_platforms_is_for_its_administrators(
 
 def test_applying_asks_for_the_permission_of_the_action(rest: RestService) -> None:
     for token, action, needs in (
-        ("vera", "snapshot.create", "snapshot.create needs the role"),
+        ("vera", "recovery_point.create", "recovery_point.create needs the role"),
         ("vera", "resource.stop", "resource.stop needs the role"),
         ("kernel", "resource.stop", "resource.stop needs the scope custom:mavis:destroy"),
     ):
