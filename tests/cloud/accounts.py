@@ -29,7 +29,7 @@ def role_arn(account: str) -> str:
 
 def temporary_key(url: str, account: str) -> dict[str, str]:
     """Return a temporary key of `account`, as Mavis keeps keys."""
-    with _client("sts", url, "us-east-1", KEY) as sts:
+    with session("sts", url, "us-east-1", KEY) as sts:
         answer = sts.assume_role(RoleArn=role_arn(account), RoleSessionName="witness")
     made = answer["Credentials"]
     return {
@@ -43,12 +43,12 @@ def temporary_key(url: str, account: str) -> dict[str, str]:
 def ec2(url: str, account: str, region: str) -> Iterator[EC2Client]:
     """Give an EC2 client of `account`; other accounts than the main one by assumed role."""
     key = KEY if account == MAIN else temporary_key(url, account)
-    with _client("ec2", url, region, key) as client:
+    with session("ec2", url, region, key) as client:
         yield client
 
 
 @cache
-def _session() -> boto3.Session:
+def _boto() -> boto3.Session:
     """Return one session for all clients: it reads EC2's description, which takes 0.2 s."""
     return boto3.Session()
 
@@ -57,14 +57,15 @@ def _session() -> boto3.Session:
 def client(service: str, url: str, account: str, region: str) -> Iterator[Any]:
     """Give a client of any service, as `ec2` does."""
     key = KEY if account == MAIN else temporary_key(url, account)
-    with _client(service, url, region, key) as found:
+    with session(service, url, region, key) as found:
         yield found
 
 
 @contextmanager
-def _client(service: str, url: str, region: str, key: Mapping[str, str]) -> Iterator[Any]:
+def session(service: str, url: str, region: str, key: Mapping[str, str]) -> Iterator[Any]:
+    """Give a client of any service, with a key as Mavis keeps keys."""
     with _OPENING:
-        client: Any = _session().client(
+        client: Any = _boto().client(
             service,  # type: ignore[call-overload]  # known by name only
             region_name=region,
             endpoint_url=url,

@@ -81,6 +81,10 @@ class Simulator:
         """Return one SHA-256 of a volume's or snapshot's bytes, whatever its size."""
         return str(self._ask("GET", "digest", params={"id": one})["digest"])
 
+    def folder(self, instance_id: str) -> Path:
+        """Return the folder in which the scripts of an instance run: its home."""
+        return Path(self._ask("GET", "folder", params={"id": instance_id})["folder"])
+
     def clear_log(self) -> None:
         """Forget the calls so far."""
         self._ask("DELETE", "log")

@@ -4,7 +4,8 @@
 there) and ``DELETE log``; ``POST faults`` (a list, added to those that are there), ``GET`` and
 ``DELETE`` of the same; ``POST release`` (what is held goes); ``POST reset`` (no faults, no log, an
 empty cloud, default settings); ``GET`` and ``POST settings``; ``GET blocks?id=`` (a list of number
-and SHA-256), ``POST blocks`` (``{id, blocks: {number: text, or "hex:…"}}``); ``GET digest?id=``.
+and SHA-256), ``POST blocks`` (``{id, blocks: {number: text, or "hex:…"}}``); ``GET digest?id=``;
+``GET folder?id=`` (where the scripts of an instance run).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Control:
             ("GET", "blocks"): self._blocks,
             ("POST", "blocks"): self._write,
             ("GET", "digest"): self._digest,
+            ("GET", "folder"): self._folder,
         }
 
     def answer(self, request: Request) -> Response:
@@ -124,9 +126,14 @@ class Control:
         one = self._known(request.args["id"])
         return {"digest": blocks.digest_of(self._overlay.store, one)}
 
+    def _folder(self, request: Request) -> Any:
+        return {"folder": str(self._overlay.shells.folder(self._known(request.args["id"])))}
+
     def _known(self, one: str) -> str:
-        """Return an id; refuse where there is no such volume or snapshot, seen or not."""
-        table = {"vol": "volume", "snap": "snapshot"}.get(one.split("-", maxsplit=1)[0])
+        """Return an id; refuse where there is no such thing, seen or not."""
+        table = {"vol": "volume", "snap": "snapshot", "i": "instance"}.get(
+            one.split("-", maxsplit=1)[0]
+        )
         if table is None or not self._overlay.store.row(f"SELECT 1 FROM {table} WHERE id = ?", one):
             raise KeyError(one)
         return one

@@ -16,11 +16,11 @@ from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
-from cloud import answers, overlay
+from cloud import answers, overlay, sessions
 from cloud.control import Control
 from cloud.faults import INSTEAD, Effect, Fault, Faults
 from cloud.oracle import Call, Oracle, error_code, made_by, scope
-from cloud.overlay import Fate, Overlay
+from cloud.overlay import Fate, Overlay, ebs_direct
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -40,6 +40,7 @@ class Middleware:
         self._moto = threading.Lock()
         self.faults = Faults()
         self.oracle = Oracle()
+        sessions.restore(cloud)
         self._control = Control(self.faults, self.oracle, cloud, self._forget)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -96,20 +97,19 @@ class Middleware:
     def _effect(self, call: Call, environ: Environ, body: bytes, fate: Fate) -> Response:
         """Let it be done, by us or by moto, and note what was made."""
         if self._cloud.knows(call.service, call.action):
-            response, made = self._ours(call, environ, body, fate)
+            response, made = self._ours(call, body, fate)
         else:
             response, made = self._motos(call, environ)
         self.oracle.note(call, made=made, happened=True)
         return response
 
-    def _ours(
-        self, call: Call, environ: Environ, body: bytes, fate: Fate
-    ) -> tuple[Response, list[str]]:
+    def _ours(self, call: Call, body: bytes, fate: Fate) -> tuple[Response, list[str]]:
         request = overlay.Request(
             service=call.service,
             action=call.action,
             account=call.account,
             region=call.region,
+            said=call.params,
             body=body,
         )
         answer = self._cloud.answer(request, fate)
@@ -124,7 +124,10 @@ class Middleware:
         response = Response(b"".join(chunks), status, headers)
         if response.status_code >= 300 or not call.action:
             return response, []
-        return response, made_by(call.action, call.params, response.get_data(as_text=True))
+        text = response.get_data(as_text=True)
+        if call.action == "AssumeRole":
+            sessions.keep(self._cloud, call, text)
+        return response, made_by(call.action, call.params, text)
 
     def _forget(self) -> None:
         with self._moto:
@@ -133,6 +136,12 @@ class Middleware:
 
 def _asked(service: str, environ: Environ, body: bytes) -> tuple[str, dict[str, str]]:
     """Return the action of a request, and its parameters as texts."""
+    if service == "ebs":
+        request = Request(environ)
+        said = ebs_direct.asked(
+            request.method, request.path, dict(request.args), dict(request.headers)
+        )
+        return ebs_direct.action_of(request.method, request.path), dict(said)
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         document = json.loads(body or b"{}")

@@ -54,6 +54,25 @@ def test_the_witness_counts_by_tag_and_place(simulator: Simulator) -> None:
     assert witness.tagged(accounts.PARTNER, REGION, "mavis:run", "run_2") == []
 
 
+def test_the_witness_finds_doubles_orphans_and_what_is_missing(simulator: Simulator) -> None:
+    world = seed(simulator.url)
+    witness = Witness(simulator.url)
+    machine = world.machine("web-1")
+    place = (machine.account, machine.region)
+    (image,) = witness.images(*place)
+    assert image.id == world.images[place]
+    found = {each.id: each for each in witness.instances(*place)}
+    assert found[machine.instance_id].of == machine.volume_ids
+    ids = [*machine.volume_ids, world.snapshots[place]]
+    with accounts.ec2(simulator.url, *place) as ec2:
+        ec2.create_tags(Resources=ids, Tags=[{"Key": "mavis:intent", "Value": "one"}])
+    assert witness.doubles(world.places(), "mavis:intent") == {"one": 3}
+    assert witness.orphans(world.places(), "mavis:intent", ids[:2]) == ids[2:]
+    assert witness.missing(world.places(), [ids[0], "vol-0123456789abcdef0"]) == [
+        "vol-0123456789abcdef0"
+    ]
+
+
 def test_a_lost_reply_has_its_effect_and_the_oracle_knows(simulator: Simulator) -> None:
     simulator.fault("CreateVolume", "lost_reply", region=REGION)
     with accounts.ec2(simulator.url, accounts.MAIN, REGION) as ec2:

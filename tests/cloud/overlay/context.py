@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cloud.overlay.shell import Shells
     from cloud.overlay.store import Store
 
 Ask = Mapping[str, Any]
@@ -58,15 +59,25 @@ class Fate:
 
 @dataclass(slots=True)
 class Call:
-    """One call inside of its transaction; `made` collects the ids of what it makes."""
+    """One call inside of its transaction.
+
+    Parameters
+    ----------
+    made
+        Collects the ids of what it makes.
+    after
+        Collects what is to be done when the transaction is over.
+    """
 
     store: Store
+    shells: Shells
     account: str
     region: str
     now: float
     settings: Settings
     fate: Fate = Fate()
     made: list[str] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
 
 
 Action = Callable[[Call, Ask], Reply]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from cloud.overlay import lookup, tags
@@ -85,6 +86,7 @@ def start_instances(call: Call, ask: Ask) -> Reply:
 
 
 def stop_instances(call: Call, ask: Ask) -> Reply:
+    call.after += [partial(call.shells.stop, one) for one in ask["InstanceIds"]]
     changes = [
         _turn(call, one, ("running",), ("stopping", "stopped"), "stopped")
         for one in ask["InstanceIds"]
@@ -101,6 +103,7 @@ def reboot_instances(call: Call, ask: Ask) -> Reply:
 
 def terminate_instances(call: Call, ask: Ask) -> Reply:
     found = [lookup.instance(call, one) for one in ask["InstanceIds"]]
+    call.after += [partial(call.shells.stop, one) for one in ask["InstanceIds"]]
     for instance in found:
         if instance.protected:
             raise Refusal(

@@ -20,13 +20,16 @@ class Refusal(Exception):
         As AWS has them.
     status
         The HTTP status.
+    reason
+        A second code, which EBS direct has.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, reason: str = "") -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.status = status
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

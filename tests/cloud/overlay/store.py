@@ -59,10 +59,11 @@ CREATE TABLE IF NOT EXISTS token (
 CREATE TABLE IF NOT EXISTS block (
     owner TEXT, number INTEGER, digest BLOB, PRIMARY KEY (owner, number)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS data (digest BLOB PRIMARY KEY, bytes BLOB);
-CREATE TABLE IF NOT EXISTS access_key (
-    id TEXT PRIMARY KEY, account TEXT, secret TEXT, token TEXT, role TEXT, session TEXT
+CREATE TABLE IF NOT EXISTS put (
+    snapshot TEXT, number INTEGER, PRIMARY KEY (snapshot, number)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS data (digest BLOB PRIMARY KEY, bytes BLOB);
+CREATE TABLE IF NOT EXISTS session (key TEXT PRIMARY KEY, role TEXT, name TEXT) WITHOUT ROWID;
 """
 
 

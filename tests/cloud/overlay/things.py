@@ -79,10 +79,12 @@ class Attachment(Thing):
 class Snapshot(Thing):
     """`key` is the ARN of the key; the fields of the lock mean something where `lock_mode` does.
 
-    A snapshot that is written through EBS direct is ready when it is completed.
+    A snapshot that is written through EBS direct is ready when it is completed. Snapshots of one
+    `lineage` can be compared: those of a volume, and their copies.
     """
 
     volume: str
+    lineage: str
     size: int
     description: str
     encrypted: bool

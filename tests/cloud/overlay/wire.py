@@ -78,7 +78,8 @@ def write_json(reply: Mapping[str, Any]) -> bytes:
 
 
 def write_json_refusal(refusal: Refusal) -> bytes:
-    return json.dumps({"__type": refusal.code, "message": refusal.message}).encode()
+    said = {"__type": refusal.code, "message": refusal.message}
+    return json.dumps(said | ({"Reason": refusal.reason} if refusal.reason else {})).encode()
 
 
 @cache
