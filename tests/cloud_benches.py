@@ -154,6 +154,7 @@ class AwsBench:
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.simulator.settings(instance_s=0.05, volume_s=0.05, snapshot_s=0.1)
         self.kit = KIT
         self.here = environment(accounts.MAIN, REGIONS)
         self.elsewhere = environment(accounts.PARTNER, REGIONS[:1])
@@ -209,7 +210,8 @@ class AwsBench:
         )["Instances"]
         instance_id = made["InstanceId"]
         ec2.get_waiter("instance_running").wait(
-            InstanceIds=[instance_id], WaiterConfig={"Delay": 0, "MaxAttempts": 1000}
+            InstanceIds=[instance_id],
+            WaiterConfig={"Delay": 0.03, "MaxAttempts": 1000},  # type: ignore[typeddict-item]
         )
         described = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
         mappings = described["Instances"][0]["BlockDeviceMappings"]

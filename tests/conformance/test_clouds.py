@@ -16,6 +16,9 @@ from mavis_core.errors import InvalidInput
 from mavis_core.kits.aws.operations import OPERATIONS
 from mavis_core.testing import cloud as fake
 from mavis_core.testing.cloud_conformance import ALICE, CloudConformance
+from mavis_core.testing.cloud_conformance.connecting import ConnectionPromises
+from mavis_core.testing.cloud_conformance.copies import CopyPromises
+from mavis_core.testing.cloud_conformance.faults import FaultPromises
 
 
 class TestFake(CloudConformance):
@@ -33,8 +36,8 @@ class TestAws(CloudConformance):
             assert called <= set(OPERATIONS), "an operation is missing from the kit's table"
 
 
-class TestAwsByRole(CloudConformance):
-    """The same through an assumed role, with the partner's account as `here`."""
+class TestAwsByRole(ConnectionPromises, FaultPromises, CopyPromises):
+    """What depends on who we are, through an assumed role; the partner's account is `here`."""
 
     @pytest.fixture
     def bench(self, simulator: Simulator, aws_environment: Path) -> Iterator[AwsBench]:

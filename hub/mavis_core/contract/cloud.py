@@ -99,7 +99,10 @@ class Inventory(Protocol):
 
 @runtime_checkable
 class Power(Protocol):
-    """Starts and stops instances. Repeating a call is harmless."""
+    """Starts and stops instances. Repeating a call is harmless.
+
+    Both raise `CloudInUse` while the instance is on its way to another state.
+    """
 
     def start(self, region: str, instance_id: str) -> PowerChange: ...
 
