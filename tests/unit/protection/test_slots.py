@@ -125,6 +125,15 @@ def at(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]
 
 
+def test_while_an_hour_passes_twice_its_slots_are_those_of_the_first_time() -> None:
+    plan = Schedule("45 2 * * *", "Europe/Berlin")
+    second_time = at(2026, 10, 25, 1, 15)  # 02:15 again
+    last = last_before(plan, second_time, horizon=DAY)
+    assert last is not None
+    assert (last.key, last.due_at) == ("2026-10-25T02:45", at(2026, 10, 25, 0, 45))
+    assert next_after(plan, second_time).key == "2026-10-26T02:45"
+
+
 # The rule, against the walk
 
 
