@@ -117,10 +117,23 @@ def test_what_has_vanished_was_made_as_the_log_says(simulator: Simulator, ec2: E
 def test_a_vanished_instance_leaves_nothing(simulator: Simulator, ec2: EC2Client) -> None:
     image = register_image(ec2, "base")
     simulator.fault("RunInstances", "vanished")
-    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)
+    ask: Any = {"ImageId": image, "MinCount": 1, "MaxCount": 1, "ClientToken": "one"}
+    ec2.run_instances(**ask)
     assert ec2.describe_instances()["Reservations"] == []
     assert _volumes(ec2) == []
     assert len(simulator.calls("RunInstances")[0]["made"]) == 2
+    ec2.run_instances(**ask)  # its token went with it
+    assert len(ec2.describe_instances()["Reservations"]) == 1
+
+
+def test_the_default_network_is_there_though_the_first_launch_is_invisible(
+    simulator: Simulator, ec2: EC2Client
+) -> None:
+    image = register_image(ec2, "base")
+    simulator.fault("RunInstances", "invisible")
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)
+    assert ec2.describe_instances()["Reservations"] == []
+    assert len(ec2.describe_vpcs()["Vpcs"]) == 1
 
 
 def test_what_is_broken_ends_in_error(simulator: Simulator, ec2: EC2Client) -> None:

@@ -206,6 +206,8 @@ def test_the_same_token_gives_the_same_instances(ec2: EC2Client, image: str) -> 
     other = ask | {"InstanceType": "m5.large"}
     assert refused(ec2.run_instances, **other) == "IdempotentParameterMismatch"
     assert len(ec2.describe_volumes()["Volumes"]) == 2
+    ec2.terminate_instances(InstanceIds=ids)
+    assert refused(ec2.run_instances, **ask) == "IdempotentInstanceTerminated"
 
 
 def test_the_same_token_gives_the_same_volume(ec2: EC2Client) -> None:
@@ -348,6 +350,7 @@ def test_tags_have_limits(ec2: EC2Client) -> None:
         ("delete_volume", {"VolumeId": f"vol-{GONE}"}, "InvalidVolume.NotFound"),
         ("describe_snapshots", {"SnapshotIds": [f"snap-{GONE}"]}, "InvalidSnapshot.NotFound"),
         ("describe_snapshots", {"SnapshotIds": [f"vol-{GONE}"]}, "InvalidParameterValue"),
+        ("describe_snapshots", {"SnapshotIds": ["snap-x"]}, "InvalidSnapshotID.Malformed"),
         ("delete_snapshot", {"SnapshotId": f"snap-{GONE}"}, "InvalidSnapshot.NotFound"),
         ("describe_images", {"ImageIds": [f"ami-{GONE}"]}, "InvalidAMIID.NotFound"),
         ("describe_vpcs", {"VpcIds": [f"vpc-{GONE}"]}, "InvalidVpcID.NotFound"),
@@ -433,6 +436,29 @@ def test_filters_find_by_tag_and_by_pattern(ec2: EC2Client) -> None:
     assert found("tag:Name", "web-\\*") == []
     assert found("tag-key", "Name") == ["web-1", "web-2", "db-[1]"]
     assert found("tag-key", "name") == []
+
+
+def test_an_id_that_is_there_is_found_though_a_filter_leaves_it_out(ec2: EC2Client) -> None:
+    ids, error = [making.volume(ec2)], [{"Name": "status", "Values": ["error"]}]
+    assert ec2.describe_volumes(VolumeIds=ids, Filters=error)["Volumes"] == []  # type: ignore[arg-type]
+    ids.append(f"vol-{GONE}")
+    ask = {"VolumeIds": ids, "Filters": error}
+    assert refused(ec2.describe_volumes, **ask) == "InvalidVolume.NotFound"
+
+
+def test_tags_are_listed_in_pages(ec2: EC2Client) -> None:
+    volume = making.volume(ec2)
+    names = [f"k{number:02}" for number in range(12)]
+    tags: Any = [{"Key": name, "Value": "v"} for name in names]
+    ec2.create_tags(Resources=[volume], Tags=tags)
+    seen: list[str] = []
+    only: Any = [{"Name": "resource-type", "Values": ["volume"]}]
+    pages = ec2.get_paginator("describe_tags").paginate(
+        Filters=only, PaginationConfig={"PageSize": 5}
+    )
+    for page in pages:
+        seen += [tag["Key"] for tag in page["Tags"]]
+    assert seen == names
 
 
 # networks

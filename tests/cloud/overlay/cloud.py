@@ -111,6 +111,8 @@ class Overlay:
             for table in self.store.tables.values():
                 for one in ids:
                     self.store.run(f"UPDATE {table.name} SET gone = 0 WHERE id = ?", one)
+            for one in ids:
+                self.store.run("DELETE FROM token WHERE made LIKE ?", f'%"{one}"%')
 
     def reset(self) -> None:
         self.settings = Settings()

@@ -7,7 +7,7 @@ from typing import Any
 from cloud.overlay import lookup, networks, rules, tags
 from cloud.overlay.context import Action, Ask, Call, Reply, new_id
 from cloud.overlay.refusals import GROUP, Refusal, missing
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Group, Instance, Rule
 
 _FILTERS = {
@@ -23,13 +23,12 @@ def describe_groups(call: Call, ask: Ask) -> Reply:
     networks.ensure_default(call)
     selection = Selection(call, call.store.table(Group), _FILTERS, "group-id")
     wanted = ask.get("GroupIds", ())
+    selection.here()
     selection.ids(wanted, GROUP)
     selection.filters(ask.get("Filters", ()))
     if ask.get("GroupNames"):
         selection.filters([{"Name": "group-name", "Values": ask["GroupNames"]}])
-    selection.here()
     found, token = selection.page(ask)
-    all_there(found, wanted, GROUP)
     labels = tags.of(call, (each.id for each in found))
     return {
         "SecurityGroups": [_shown(call, each, labels[each.id]) for each in found],

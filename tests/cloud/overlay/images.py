@@ -13,7 +13,7 @@ from typing import Any
 from cloud.overlay import encryption, lookup, sharing, snapshots, tags
 from cloud.overlay.context import Action, Ask, Call, Reply, new_id
 from cloud.overlay.refusals import IMAGE, Refusal, foreign, invalid
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Attachment, Image, Snapshot
 from cloud.overlay.wire import iso
 
@@ -100,6 +100,7 @@ def copy_image(call: Call, ask: Ask) -> Reply:
 def describe_images(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Image), _FILTERS, "image-id")
     wanted = ask.get("ImageIds", ())
+    sharing.visible(selection)
     selection.ids(wanted, IMAGE)
     rest = []
     for each in ask.get("Filters", ()):
@@ -110,11 +111,9 @@ def describe_images(call: Call, ask: Ask) -> Reply:
         else:
             rest.append(each)
     selection.filters(rest)
-    sharing.visible(selection)
     sharing.owners(selection, ask.get("Owners", ()))
     sharing.usable_by(selection, ask.get("ExecutableUsers", ()))
     found, token = selection.page(ask)
-    all_there(found, wanted, IMAGE)
     labels = tags.of(call, (each.id for each in found))
     return {
         "Images": [_shown(call, each, labels[each.id]) for each in found],
@@ -171,13 +170,10 @@ def describe_attribute(call: Call, ask: Ask) -> Reply:
 
 def usable(call: Call, one: str) -> Image:
     """Return an image that the caller owns or was given, and that is available."""
-    IMAGE.check(one)
     selection = Selection(call, call.store.table(Image))
-    selection.ids([one], IMAGE)
     sharing.visible(selection)
+    selection.ids([one], IMAGE)
     found = selection.all()
-    if not found:
-        raise IMAGE.missing(one)
     if call.now < found[0].ready or found[0].outcome != "available":
         raise Refusal("InvalidAMIID.Unavailable", f"The image '{one}' is not available")
     return found[0]

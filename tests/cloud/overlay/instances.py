@@ -10,7 +10,7 @@ from typing import Any
 from cloud.overlay import lookup, tags
 from cloud.overlay.context import Action, Ask, Call, Reply
 from cloud.overlay.refusals import INSTANCE, Refusal, invalid
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Attachment, Group, Instance, Volume
 
 STATES = {
@@ -46,12 +46,10 @@ def state(call: Call, instance: Instance) -> str:
 def describe_instances(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Instance), _FILTERS, "instance-id")
     wanted = ask.get("InstanceIds", ())
+    selection.here()
     selection.ids(wanted, INSTANCE)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
     found, token = selection.page(ask, "InstanceIds")
-    if not ask.get("Filters"):
-        all_there(found, wanted, INSTANCE)
     labels = tags.of(call, (each.id for each in found))
     reservations: dict[str, Reply] = {}
     for each in found:
@@ -66,11 +64,9 @@ def describe_instances(call: Call, ask: Ask) -> Reply:
 def describe_status(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Instance), _FILTERS, "instance-id")
     wanted = ask.get("InstanceIds", ())
+    selection.here()
     selection.ids(wanted, INSTANCE)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
-    if wanted:
-        all_there(selection.all(), wanted, INSTANCE)
     if not ask.get("IncludeAllInstances"):
         selection.where(f"{_STATE.format(now=call.now)} = 'running'")
     found, token = selection.page(ask, "InstanceIds")

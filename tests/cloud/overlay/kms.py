@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
-from cloud.overlay.context import FOREVER, Action, Ask, Call, Reply
+from cloud.overlay.context import FOREVER, Action, Ask, Call, Fate, Reply
 from cloud.overlay.refusals import Refusal
 from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Alias, Grant, Key
@@ -27,9 +28,9 @@ def ensure_default(call: Call) -> Key:
     one = str(uuid.UUID(text[:32]))
     found = call.store.table(Key).get(call, one)
     if found is None:
+        call = replace(call, fate=Fate(), made=[])  # it was there all the time
         found = _insert(call, one, "Default key that protects my EBS volumes", "AWS", "")
         _alias(call, EBS_ALIAS, found)
-        call.made.remove(one)
     return found
 
 

@@ -25,6 +25,10 @@ class _Place:
 def run_instances(call: Call, ask: Ask) -> Reply:
     ids = tokens.once(call, "RunInstances", ask, lambda: _run(call, ask))
     made = call.store.table(Instance).made(*ids)
+    over = all(each.later == "terminated" and each.turns <= call.now for each in made)
+    if over and not set(ids) & set(call.made):
+        words = "The client token belongs to instances that are terminated."
+        raise Refusal("IdempotentInstanceTerminated", words)
     labels = tags.of(call, ids)
     return {
         "ReservationId": made[0].reservation,

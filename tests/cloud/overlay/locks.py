@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from cloud.overlay import lookup
 from cloud.overlay.context import Action, Ask, Call, Reply
 from cloud.overlay.refusals import SNAPSHOT, Refusal, combination, invalid, missing
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Snapshot
 
 _DAY_S = 86400.0
@@ -67,11 +67,9 @@ def unlock_snapshot(call: Call, ask: Ask) -> Reply:
 def describe_locked(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Snapshot), {"lock-state": _STATE})
     wanted = ask.get("SnapshotIds", ())
+    selection.here()
     selection.ids(wanted, SNAPSHOT)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
-    if wanted:
-        all_there(selection.all(), wanted, SNAPSHOT)
     selection.where("lock_mode <> ''")
     found, token = selection.page(ask)
     return {"Snapshots": [_shown(call, each) for each in found], "NextToken": token}

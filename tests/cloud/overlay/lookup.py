@@ -58,13 +58,10 @@ def snapshot(call: Call, one: str) -> Snapshot:
 
 def usable_snapshot(call: Call, one: str) -> Snapshot:
     """Return a completed snapshot that the caller owns or was given."""
-    SNAPSHOT.check(one)
     selection = Selection(call, call.store.table(Snapshot))
-    selection.ids([one], SNAPSHOT)
     sharing.visible(selection)
+    selection.ids([one], SNAPSHOT)
     found = selection.all()
-    if not found:
-        raise SNAPSHOT.missing(one)
     if call.now < found[0].ready:
         raise wrong_state(f"The snapshot '{one}' is not completed: its state is pending")
     if found[0].outcome != "completed":

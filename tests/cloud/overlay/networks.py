@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from dataclasses import replace
 
 from cloud.overlay import lookup, rules, tags
-from cloud.overlay.context import Action, Ask, Call, Reply, new_id
+from cloud.overlay.context import Action, Ask, Call, Fate, Reply, new_id
 from cloud.overlay.refusals import SUBNET, VPC, Refusal, invalid
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Group, Instance, Subnet, Vpc
 
 _ZONES = "abc"
@@ -37,8 +38,8 @@ def ensure_default(call: Call) -> None:
     one = _stable("vpc-", call)
     if call.store.row("SELECT 1 FROM vpc WHERE id = ?", one):
         return
+    call = replace(call, fate=Fate(), made=[])  # it was there all the time
     place = {"account": call.account, "region": call.region, "born": call.now}
-    made = len(call.made)
     vpcs = call.store.table(Vpc)
     vpcs.insert(call, Vpc(id=one, cidr="172.31.0.0/16", default=True, **place))
     rules.make(call, _stable("sg-", call), one, "default", "default VPC security group")
@@ -55,7 +56,6 @@ def ensure_default(call: Call) -> None:
                 **place,
             ),
         )
-    del call.made[made:]
 
 
 def default_subnet(call: Call, zone: str | None) -> Subnet:
@@ -112,11 +112,10 @@ def describe_vpcs(call: Call, ask: Ask) -> Reply:
     ensure_default(call)
     selection = Selection(call, call.store.table(Vpc), _VPC_FILTERS, "vpc-id")
     wanted = ask.get("VpcIds", ())
+    selection.here()
     selection.ids(wanted, VPC)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
     found, token = selection.page(ask)
-    all_there(found, wanted, VPC)
     labels = tags.of(call, (each.id for each in found))
     return {"Vpcs": [_vpc(each, labels[each.id]) for each in found], "NextToken": token}
 
@@ -125,11 +124,10 @@ def describe_subnets(call: Call, ask: Ask) -> Reply:
     ensure_default(call)
     selection = Selection(call, call.store.table(Subnet), _SUBNET_FILTERS, "subnet-id")
     wanted = ask.get("SubnetIds", ())
+    selection.here()
     selection.ids(wanted, SUBNET)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
     found, token = selection.page(ask)
-    all_there(found, wanted, SUBNET)
     labels = tags.of(call, (each.id for each in found))
     return {"Subnets": [_subnet(each, labels[each.id]) for each in found], "NextToken": token}
 

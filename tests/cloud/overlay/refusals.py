@@ -34,12 +34,23 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind of thing is named, and how its absence is told."""
+    """How a kind of thing is named, and how its absence is told.
+
+    Parameters
+    ----------
+    prefix
+        How its ids begin.
+    gone, words
+        Code and message where there is none; the message has a place for the id.
+    malformed, strange
+        Codes of what begins like an id and is none, and of what does not even begin so.
+    """
 
     prefix: str
-    parameter: str
     gone: str
     words: str
+    malformed: str
+    strange: str = "InvalidParameterValue"
 
     def missing(self, one: str) -> Refusal:
         return Refusal(self.gone, self.words.format(one))
@@ -47,27 +58,54 @@ class Kind:
     def check(self, one: str) -> None:
         """Refuse what cannot be an id of this kind."""
         if not one.startswith(self.prefix):
-            raise invalid(
-                f"Value ({one}) for parameter {self.parameter} is invalid."
-                f" Expected: '{self.prefix}...'."
-            )
+            words = f"Value ({one}) is invalid. Expected: '{self.prefix}...'."
+            raise Refusal(self.strange, words)
         if not _HEX.fullmatch(one.removeprefix(self.prefix)):
-            raise Refusal(f"{self.gone.split('.')[0]}.Malformed", f'Invalid id: "{one}"')
+            raise Refusal(self.malformed, f'Invalid id: "{one}"')
 
 
 INSTANCE = Kind(
-    "i-", "instanceId", "InvalidInstanceID.NotFound", "The instance ID '{}' does not exist"
+    "i-",
+    "InvalidInstanceID.NotFound",
+    "The instance ID '{}' does not exist",
+    "InvalidInstanceID.Malformed",
+    "InvalidInstanceID.Malformed",
 )
-VOLUME = Kind("vol-", "volumeId", "InvalidVolume.NotFound", "The volume '{}' does not exist.")
+VOLUME = Kind(
+    "vol-",
+    "InvalidVolume.NotFound",
+    "The volume '{}' does not exist.",
+    "InvalidVolumeID.Malformed",
+)
 SNAPSHOT = Kind(
-    "snap-", "snapshotId", "InvalidSnapshot.NotFound", "The snapshot '{}' does not exist."
+    "snap-",
+    "InvalidSnapshot.NotFound",
+    "The snapshot '{}' does not exist.",
+    "InvalidSnapshotID.Malformed",
 )
-IMAGE = Kind("ami-", "imageId", "InvalidAMIID.NotFound", "The image id '[{}]' does not exist")
-VPC = Kind("vpc-", "vpcId", "InvalidVpcID.NotFound", "The vpc ID '{}' does not exist")
+IMAGE = Kind(
+    "ami-",
+    "InvalidAMIID.NotFound",
+    "The image id '[{}]' does not exist",
+    "InvalidAMIID.Malformed",
+    "InvalidAMIID.Malformed",
+)
+VPC = Kind(
+    "vpc-", "InvalidVpcID.NotFound", "The vpc ID '{}' does not exist", "InvalidVpcID.Malformed"
+)
 SUBNET = Kind(
-    "subnet-", "subnetId", "InvalidSubnetID.NotFound", "The subnet ID '{}' does not exist"
+    "subnet-",
+    "InvalidSubnetID.NotFound",
+    "The subnet ID '{}' does not exist",
+    "InvalidSubnetID.Malformed",
 )
-GROUP = Kind("sg-", "groupId", "InvalidGroup.NotFound", "The security group '{}' does not exist")
+GROUP = Kind(
+    "sg-",
+    "InvalidGroup.NotFound",
+    "The security group '{}' does not exist",
+    "InvalidGroupId.Malformed",
+    "InvalidGroupId.Malformed",
+)
 KINDS = (INSTANCE, VOLUME, SNAPSHOT, IMAGE, VPC, SUBNET, GROUP)
 
 

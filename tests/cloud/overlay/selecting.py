@@ -43,26 +43,37 @@ class Selection(Generic[T]):
     identity: str = ""
     _parts: list[str] = field(default_factory=list)
     _values: list[Any] = field(default_factory=list)
-    _by_id: bool = False
+    _narrow: bool = False
 
     def where(self, part: str, *values: Any) -> None:
         self._parts.append(part)
         self._values += values
 
     def ids(self, wanted: Sequence[str], kind: Kind) -> None:
-        """Keep `wanted` only; `all_there` says afterwards whether they were."""
+        """Keep `wanted` only, which must all be there; to be said after whose things they are.
+
+        Raises
+        ------
+        Refusal
+            One of them is not there, or is no id at all.
+        """
+        if not wanted:
+            return
         for one in wanted:
             kind.check(one)
-        if wanted:
-            self._by_id = True
-            self.where(f"id IN ({_marks(wanted)})", *wanted)
+        self._narrow = True
+        self.where(f"id IN ({marks(wanted)})", *wanted)
+        there = {thing.id for thing in self.all()}
+        for one in wanted:
+            if one not in there:
+                raise kind.missing(one)
 
     def here(self) -> None:
         """Keep what belongs to the caller, in the region of the call."""
-        self.where(f"{self._plus}account = ? AND {self._plus}region = ?", *self._place)
+        self.where("@account = ? AND @region = ?", *self._place)
 
     def filters(self, asked: Sequence[Ask]) -> None:
-        """Keep what fits all of AWS's filters; must come before `here`."""
+        """Keep what fits all of AWS's filters."""
         for each in asked:
             name, values = str(each.get("Name", "")), [str(one) for one in each.get("Values", ())]
             if name.startswith("tag:"):
@@ -70,8 +81,8 @@ class Selection(Generic[T]):
             elif name == "tag-key":
                 self._tagged("", [], "key", values)
             elif name in self.columns:
-                part, fitting = _fits(self.columns[name].format(now=self.call.now), values)
-                self._by_id = self._by_id or name == self.identity
+                part, fitting = fits(self.columns[name].format(now=self.call.now), values)
+                self._narrow = self._narrow or name == self.identity
                 self.where(part, *fitting)
             else:
                 raise invalid(f"The filter '{name}' is invalid")
@@ -81,33 +92,23 @@ class Selection(Generic[T]):
 
     def page(self, ask: Ask, ids: str = "") -> tuple[list[T], str | None]:
         """Return one page, and the token of the next; `ids` is the parameter that names ids."""
-        limit, token = ask.get("MaxResults"), ask.get("NextToken")
-        if limit is not None and ids and ask.get(ids):
+        if ask.get("MaxResults") and ids and ask.get(ids):
             raise combination(f"The parameter {ids} cannot be used with the parameter maxResults")
-        if limit is not None and not _LEAST <= limit <= _MOST:
-            raise invalid(
-                f"Value ( {limit} ) for parameter maxResults is invalid."
-                f" Expecting a value between {_LEAST} and {_MOST}."
-            )
-        if limit is None and not token:
+        limit, token = page_limit(ask), ask.get("NextToken")
+        if limit is None:
             return self.all(), None
-        rows = self._rows(_after(token, ask), (limit or _MOST) + 1)
-        page = rows[: limit or _MOST]
-        more = len(rows) > len(page)
-        return [thing for _, thing in page], _token(page[-1][0], ask) if more else None
+        rows = self._rows(int(read_token(token, ask)) if token else 0, limit + 1)
+        page = rows[:limit]
+        more = len(rows) > limit
+        return [thing for _, thing in page], new_token(str(page[-1][0]), ask) if more else None
 
     @property
     def _place(self) -> tuple[str, str]:
         return self.call.account, self.call.region
 
-    @property
-    def _plus(self) -> str:
-        """A plus before a column keeps SQLite from using its index: the ids are narrower."""
-        return "+" if self._by_id else ""
-
     def _tagged(self, begin: str, keys: list[str], column: str, values: Sequence[str]) -> None:
-        part, fitting = _fits(column, values)
-        self._by_id = True
+        part, fitting = fits(column, values)
+        self._narrow = True
         self.where(
             f"id IN (SELECT id FROM tag WHERE account = ? AND region = ? AND {begin}{part})",
             *self._place,
@@ -121,26 +122,19 @@ class Selection(Generic[T]):
         sql = f"SELECT n, {self.table.columns} FROM {self.table.name} WHERE {where}"
         values = [*self._values, now, now]
         if after:
-            sql, values = sql + f" AND {self._plus}n > ?", [*values, after]
-        sql += f" ORDER BY {self._plus}n"
+            sql, values = sql + " AND @n > ?", [*values, after]
+        sql += " ORDER BY @n"
         if limit is not None:
             sql, values = sql + " LIMIT ?", [*values, limit]
-        rows = self.call.store.rows(sql, values)
+        # a plus before a column keeps SQLite from using its index, where ids are narrower
+        rows = self.call.store.rows(sql.replace("@", "+" if self._narrow else ""), values)
         return [(row[0], self.table.thing(row[1:])) for row in rows]
 
 
-def all_there(found: Sequence[Thing], wanted: Sequence[str], kind: Kind) -> None:
-    """Refuse where one of `wanted` was not found."""
-    there = {thing.id for thing in found}
-    for one in wanted:
-        if one not in there:
-            raise kind.missing(one)
-
-
-def _fits(column: str, values: Sequence[str]) -> tuple[str, list[str]]:
+def fits(column: str, values: Sequence[str]) -> tuple[str, list[str]]:
     """Return SQL for "is one of these"; ``*`` and ``?`` are AWS's wildcards."""
     plain = [value for value in values if not set(value) & set("*?\\")]
-    parts = [f"{column} IN ({_marks(plain)})"] if plain or not values else []
+    parts = [f"{column} IN ({marks(plain)})"] if plain or not values else []
     patterns = [_glob(value) for value in values if value not in plain]
     parts += [f"{column} GLOB ?" for _ in patterns]
     return " OR ".join(parts), plain + patterns
@@ -157,7 +151,8 @@ def _glob(value: str) -> str:
     return found
 
 
-def _marks(values: Sequence[Any]) -> str:
+def marks(values: Sequence[Any]) -> str:
+    """Return a question mark for each of `values`."""
     return ", ".join("?" * len(values))
 
 
@@ -167,18 +162,28 @@ def _question(ask: Ask) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _token(last: int, ask: Ask) -> str:
-    return base64.urlsafe_b64encode(f"{last}:{_question(ask)}".encode()).decode()
+def new_token(last: str, ask: Ask) -> str:
+    """Return the token of the page after `last`."""
+    return base64.urlsafe_b64encode(f"{_question(ask)}:{last}".encode()).decode()
 
 
-def _after(token: str | None, ask: Ask) -> int:
-    if not token:
-        return 0
+def read_token(token: str, ask: Ask) -> str:
+    """Return the last of the page before."""
     try:
-        last, question = base64.urlsafe_b64decode(token).decode().split(":")
-        after = int(last)
+        question, _, last = base64.urlsafe_b64decode(token).decode().partition(":")
     except (ValueError, binascii.Error) as exc:
         raise Refusal("InvalidNextToken", "The specified NextToken is not valid.") from exc
     if question != _question(ask):
-        raise Refusal("InvalidNextToken", "The NextToken belongs to another request.")
-    return after
+        raise Refusal("InvalidNextToken", "The NextToken is of another request.")
+    return last
+
+
+def page_limit(ask: Ask) -> int | None:
+    """Return how many things a page has at most; None where the call wants no pages."""
+    limit: int | None = ask.get("MaxResults")
+    if limit is not None and not _LEAST <= limit <= _MOST:
+        raise invalid(
+            f"Value ( {limit} ) for parameter maxResults is invalid."
+            f" Expecting a value between {_LEAST} and {_MOST}."
+        )
+    return limit or (_MOST if ask.get("NextToken") else None)

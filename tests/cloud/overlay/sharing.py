@@ -14,7 +14,7 @@ _SHARED = "id IN (SELECT id FROM permission WHERE grantee IN (?, 'all'))"
 def visible(selection: Selection) -> None:
     """Keep what the caller owns or was given, in the region of the call."""
     me, region = selection.call.account, selection.call.region
-    selection.where(f"region = ? AND (account = ? OR {_SHARED})", region, me, me)
+    selection.where(f"@region = ? AND (@account = ? OR {_SHARED})", region, me, me)
 
 
 def owners(selection: Selection, asked: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from cloud.overlay.refusals import (
     missing,
     wrong_state,
 )
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Snapshot, Volume
 
 _FILTERS = {
@@ -108,9 +108,9 @@ def copy_snapshot(call: Call, ask: Ask) -> Reply:
 def copy(call: Call, source: Snapshot, ask: Ask, description: str, labels: tags.Tags) -> Snapshot:
     """Copy a snapshot; whether the keys can be used shows only at the end."""
     under_way = call.store.row(
-        "SELECT count(*) FROM snapshot WHERE account = ? AND region = ? AND copied = 1"
-        " AND ready > ? AND gone > ?",
-        *(call.account, call.region, call.now, call.now),
+        "SELECT count(*) FROM snapshot WHERE ready > ? AND copied = 1 AND gone > ?"
+        " AND +account = ? AND +region = ?",
+        *(call.now, call.now, call.account, call.region),
     )
     if under_way and under_way[0] >= call.settings.copy_limit:
         raise Refusal(
@@ -147,16 +147,15 @@ def _copy_of(call: Call, source: Snapshot, sealed: Sealing, description: str) ->
 def describe_snapshots(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Snapshot), _FILTERS, "snapshot-id")
     wanted = ask.get("SnapshotIds", ())
-    selection.ids(wanted, SNAPSHOT)
-    selection.filters(ask.get("Filters", ()))
     if list(ask.get("OwnerIds", ())) in (["self"], [call.account]):
         selection.here()
     else:
         sharing.visible(selection)
-        sharing.owners(selection, ask.get("OwnerIds", ()))
+    selection.ids(wanted, SNAPSHOT)
+    selection.filters(ask.get("Filters", ()))
+    sharing.owners(selection, ask.get("OwnerIds", ()))
     sharing.usable_by(selection, ask.get("RestorableByUserIds", ()))
     found, token = selection.page(ask, "SnapshotIds")
-    all_there(found, wanted, SNAPSHOT)
     labels = tags.of(call, (each.id for each in found))
     return {
         "Snapshots": [shown(call, each, labels[each.id]) for each in found],

@@ -24,7 +24,7 @@ _INDEXES = {
     things.Instance: ("reservation", "subnet"),
     things.Volume: ("snapshot",),
     things.Attachment: ("instance",),
-    things.Snapshot: ("volume",),
+    things.Snapshot: ("volume", "ready"),
     things.Image: ("name",),
     things.Vpc: (),
     things.Subnet: ("vpc",),

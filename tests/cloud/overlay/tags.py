@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from cloud.overlay import sharing, things
 from cloud.overlay.context import Action, Ask, Call, Reply
 from cloud.overlay.refusals import KINDS, Kind, Refusal, invalid
-from cloud.overlay.selecting import Selection
+from cloud.overlay.selecting import Selection, fits, new_token, page_limit, read_token
 from cloud.overlay.things import Thing
 
 _MOST = 50
@@ -28,6 +29,14 @@ _TYPES = {
     "vpc": "vpc",
     "subnet": "subnet",
     "sg": "security-group",
+}
+_FILTERS = {
+    "resource-id": "id",
+    "key": "key",
+    "value": "value",
+    "resource-type": "CASE substr(id, 1, instr(id, '-') - 1) "
+    + " ".join(f"WHEN '{prefix}' THEN '{name}'" for prefix, name in _TYPES.items())
+    + " END",
 }
 Tags = dict[str, str]
 
@@ -55,24 +64,29 @@ def delete_tags(call: Call, ask: Ask) -> Reply:
 
 
 def describe_tags(call: Call, ask: Ask) -> Reply:
-    """Tags have no number of their own: the list is short, and a page is a piece of it."""
-    found = [
-        {"ResourceId": one, "ResourceType": _TYPES[one.split("-")[0]], "Key": key, "Value": value}
-        for one, key, value in call.store.rows(
-            "SELECT id, key, value FROM tag WHERE account = ? AND region = ? ORDER BY id, key",
-            (call.account, call.region),
-        )
-    ]
-    names = {"resource-id": "ResourceId", "resource-type": "ResourceType"}
-    names |= {"key": "Key", "value": "Value"}
+    where, values = ["account = ?", "region = ?"], [call.account, call.region]
     for each in ask.get("Filters", ()):
-        if each["Name"] not in names:
+        if each["Name"] not in _FILTERS:
             raise invalid(f"The filter '{each['Name']}' is invalid")
-        name, values = names[each["Name"]], set(each["Values"])
-        found = [tag for tag in found if tag[name] in values]
-    begin = int(ask.get("NextToken") or 0)
-    end = begin + int(ask.get("MaxResults") or 1000)
-    return {"Tags": found[begin:end], "NextToken": str(end) if end < len(found) else None}
+        part, fitting = fits(_FILTERS[each["Name"]], each["Values"])
+        where, values = [*where, part], values + fitting
+    limit, token = page_limit(ask), ask.get("NextToken")
+    if token:
+        where, values = [*where, "(id, key) > (?, ?)"], values + json.loads(read_token(token, ask))
+    parts = " AND ".join(f"({part})" for part in where)
+    rows = call.store.rows(
+        f"SELECT id, key, value FROM tag WHERE {parts} ORDER BY id, key LIMIT ?",
+        (*values, -1 if limit is None else limit + 1),
+    )
+    page = rows[:limit]
+    last = json.dumps(page[-1][:2]) if len(rows) > len(page) else None
+    return {
+        "Tags": [
+            {"ResourceId": one, "ResourceType": _TYPES[one.split("-")[0]], "Key": k, "Value": v}
+            for one, k, v in page
+        ],
+        "NextToken": new_token(last, ask) if last else None,
+    }
 
 
 def of(call: Call, ids: Iterable[str]) -> dict[str, list[Reply]]:
@@ -149,15 +163,12 @@ def _there(call: Call, ids: Sequence[str]) -> list[str]:
 
 
 def _exists(call: Call, kind: Kind, one: str) -> None:
-    kind.check(one)
     selection = Selection(call, call.store.table(_KINDS[kind.prefix]))
-    selection.ids([one], kind)
     if kind.prefix in ("snap-", "ami-"):  # who sees a shared one may tag it, for himself alone
         sharing.visible(selection)
     else:
         selection.here()
-    if not selection.all():
-        raise kind.missing(one)
+    selection.ids([one], kind)
 
 
 ACTIONS: dict[str, Action] = {

@@ -11,7 +11,7 @@ from cloud.overlay.refusals import (
     missing,
     wrong_state,
 )
-from cloud.overlay.selecting import Selection, all_there
+from cloud.overlay.selecting import Selection
 from cloud.overlay.things import Attachment, Snapshot, Volume
 
 _ATTACHED = (
@@ -95,11 +95,10 @@ def make(call: Call, ask: Ask, *, zone: str, source: Snapshot | None, labels: ta
 def describe_volumes(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Volume), _FILTERS, "volume-id")
     wanted = ask.get("VolumeIds", ())
+    selection.here()
     selection.ids(wanted, VOLUME)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
     found, token = selection.page(ask, "VolumeIds")
-    all_there(found, wanted, VOLUME)
     labels = tags.of(call, (each.id for each in found))
     return {
         "Volumes": [shown(call, each, labels[each.id]) for each in found],
@@ -216,9 +215,9 @@ def modify_volume(call: Call, ask: Ask) -> Reply:
 
 def describe_modifications(call: Call, ask: Ask) -> Reply:
     selection = Selection(call, call.store.table(Volume), {"volume-id": "id"}, "volume-id")
+    selection.here()
     selection.ids(ask.get("VolumeIds", ()), VOLUME)
     selection.filters(ask.get("Filters", ()))
-    selection.here()
     selection.where("modified <> 'null'")
     found, token = selection.page(ask)
     return {"VolumesModifications": [each.modified for each in found], "NextToken": token}
