@@ -13,6 +13,7 @@ from datetime import time, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
+from mavis_core.contract import LockMode
 from mavis_core.protection.blackouts import Blackout, Weekly
 from mavis_core.protection.due import CatchUp, Timing
 from mavis_core.protection.durations import written
@@ -25,7 +26,6 @@ __all__ = [
     "Hooks",
     "Json",
     "Lock",
-    "LockMode",
     "OnFailure",
     "PlanDefinition",
     "Rule",
@@ -40,13 +40,6 @@ class OnFailure(StrEnum):
 
     CONTINUE = "continue"
     SKIP = "skip"
-
-
-class LockMode(StrEnum):
-    """Who may end a lock: governance, whoever has the permission; compliance, nobody."""
-
-    GOVERNANCE = "governance"
-    COMPLIANCE = "compliance"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 
+from mavis_core.contract import LockMode
 from mavis_core.errors import InvalidInput
 from mavis_core.projects.model import check_name
 from mavis_core.protection.backup_plans import (
     Copy,
     Hooks,
     Lock,
-    LockMode,
     OnFailure,
     PlanDefinition,
     Rule,

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mavis_core.contract import LockMode
 from mavis_core.errors import InvalidInput
 from mavis_core.protection.backup_plans import (
     Copy,
     Hooks,
     Lock,
-    LockMode,
     OnFailure,
     PlanDefinition,
     Rule,
