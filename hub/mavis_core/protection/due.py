@@ -180,8 +180,9 @@ def decide(
     handled_until
         The watermark; of a new rule the moment at which it was made.
     begun
-        The keys of the slots that this rule has begun, at least those from a day before
-        `handled_until` on.
+        The keys of the slots that this rule has begun, at least those due since two days and the
+        grace before the earlier of `handled_until` and `now`: where the zone was edited, one key
+        is due up to 26 hours apart.
     """
     since = handled_until if handled_until <= now else now - timing.grace
     held_until = covered_until(timing.blackouts, now, ZoneInfo(timing.schedule.zone))
