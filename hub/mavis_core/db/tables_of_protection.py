@@ -154,6 +154,7 @@ restores = sa.Table(
     text("kind"),
     text("state"),
     text("run_id"),
+    text("end_run_id", null=True),
     json("arguments"),
     json("made"),
     json("before", null=True),
@@ -167,3 +168,5 @@ restores = sa.Table(
 sa.Index("ix_restores_project_id", restores.c.project_id, restores.c.id)
 sa.Index("ix_restores_state", restores.c.state)
 sa.Index("ix_restores_point_id", restores.c.point_id)
+sa.Index("ix_restores_run_id", restores.c.run_id)
+sa.Index("ix_restores_end_run_id", restores.c.end_run_id)

@@ -179,6 +179,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("end_run_id", sa.Text(), nullable=True),
         sa.Column("arguments", Json, nullable=False),
         sa.Column("made", Json, nullable=False),
         sa.Column("before", Json, nullable=True),
@@ -197,8 +198,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_restores")),
     )
+    op.create_index("ix_restores_end_run_id", "restores", ["end_run_id"], unique=False)
     op.create_index("ix_restores_point_id", "restores", ["point_id"], unique=False)
     op.create_index("ix_restores_project_id", "restores", ["project_id", "id"], unique=False)
+    op.create_index("ix_restores_run_id", "restores", ["run_id"], unique=False)
     op.create_index("ix_restores_state", "restores", ["state"], unique=False)
     _keep_snapshots()
     op.drop_table("snapshot_members")
