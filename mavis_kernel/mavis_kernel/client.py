@@ -1,9 +1,9 @@
 """The client of one appliance, for notebooks and programs.
 
 >>> from mavis_kernel import Mavis
->>> mavis = Mavis()                                        # doctest: +SKIP
->>> run = mavis.snapshots.create("shop", "web-1")          # doctest: +SKIP
->>> mavis.runs.wait("shop", run.id).state                  # doctest: +SKIP
+>>> mavis = Mavis()                                         # doctest: +SKIP
+>>> run = mavis.recovery_points.create("shop", "web-1")     # doctest: +SKIP
+>>> mavis.runs.wait("shop", run.id).state                   # doctest: +SKIP
 'succeeded'
 """
 
@@ -19,9 +19,9 @@ from mavis_kernel.nouns.members import Members
 from mavis_kernel.nouns.previews import Previews
 from mavis_kernel.nouns.projects import Projects
 from mavis_kernel.nouns.records import Records
+from mavis_kernel.nouns.recovery_points import RecoveryPoints
 from mavis_kernel.nouns.resources import Resources
 from mavis_kernel.nouns.runs import Runs
-from mavis_kernel.nouns.snapshots import Snapshots
 from mavis_kernel.settings import Settings, for_program
 from mavis_kernel.transport import RetryPolicy, Transport
 
@@ -75,7 +75,7 @@ class Mavis:
         self.environments = Environments(transport)
         self.resources = Resources(transport)
         self.previews = Previews(transport)
-        self.snapshots = Snapshots(transport)
+        self.recovery_points = RecoveryPoints(transport)
         self.runs = Runs(transport)
         self.records = Records(transport)
 

@@ -4,7 +4,7 @@
 
     MavisError                    1  the work failed
     ├── BadSettings               2  an address, a file or a variable that cannot be right
-    ├── RunFailed                 1  the Run ended failed or refused
+    ├── RunFailed                 1  the Run ended failed, refused or cancelled
     └── ApiError                  1  the appliance said no
         ├── NotLoggedIn           3  no token, or one that has ended
         ├── Forbidden             4  known, and not allowed to
@@ -51,7 +51,7 @@ __all__ = [
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
-    1: "the work failed: a Run failed, or the cloud or the appliance could not do it",
+    1: "the work failed or was cancelled, or the cloud or the appliance could not do it",
     2: "wrong usage or settings; nothing was sent",
     3: "not logged in",
     4: "not allowed",
@@ -96,7 +96,7 @@ class BadSettings(MavisError):
 
 
 class RunFailed(MavisError):
-    """The Run ended failed or refused.
+    """The Run ended failed, refused or cancelled.
 
     Parameters
     ----------

@@ -30,6 +30,9 @@ def run_json(state: str = "running", **more: Any) -> dict[str, Any]:
         "created_at": NOW,
         "started_at": NOW,
         "finished_at": "2026-07-01T12:00:02.500000Z" if state != "running" else None,
+        "not_before": None,
+        "slot": None,
+        "cancelled_by": None,
         "attempt": 1,
         "steps": [],
         "result": {},
@@ -97,10 +100,16 @@ def resource_json(name: str = "web-1", **more: Any) -> dict[str, Any]:
     }
 
 
-def snapshot_json(**more: Any) -> dict[str, Any]:
+def point_json(**more: Any) -> dict[str, Any]:
+    """Return a recovery point as a list tells it: without its manifest."""
     return {
-        "id": "snp_1",
+        "id": "rp_1",
         "project": "shop",
+        "plan_id": None,
+        "plan": None,
+        "rule": None,
+        "slot": None,
+        "environment_id": "env_1",
         "environment": "prod",
         "region": "eu-west-1",
         "account": "111122223333",
@@ -110,17 +119,44 @@ def snapshot_json(**more: Any) -> dict[str, Any]:
         "description": "before the upgrade",
         "created_at": NOW,
         "created_by": "olga",
+        "taken_at": NOW,
         "completed_at": NOW,
         "run_id": "run_1",
+        "error": None,
+        "hold": None,
+        "lock": None,
+        "proof": None,
+        "copies": [copy_json()],
+        "volumes": 1,
+        "size_gib": 8,
+        **more,
+    }
+
+
+def copy_json(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "cop_1",
+        "role": "primary",
+        "environment_id": "env_1",
+        "environment": "prod",
+        "account": "111122223333",
+        "region": "eu-west-1",
+        "kms_key": None,
+        "state": "complete",
+        "run_id": "run_1",
+        "expire_run_id": None,
+        "created_at": NOW,
+        "completed_at": NOW,
+        "error": None,
         "members": [
             {
                 "volume_id": "vol-1",
+                "device": "/dev/xvda",
                 "cloud_id": "snap-1",
                 "state": "completed",
                 "progress_percent": 100,
                 "size_gib": 8,
             }
         ],
-        "error": None,
         **more,
     }

@@ -14,7 +14,7 @@ import tornado.httpserver
 import tornado.netutil
 from click.testing import CliRunner, Result
 
-from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core
+from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core, wait_until
 from mavis_core.access import Principal, Scope
 from mavis_core.bootstrap import ApiApp
 from mavis_core.config import load
@@ -55,7 +55,7 @@ def url(core: Core, tmp_path: Path) -> Iterator[str]:
         environments=core.environments,
         vault=core.vault,
         resources=core.resources,
-        snapshots=core.snapshots,
+        recovery_points=core.recovery_points,
         runs=core.runs,
         logs=LogClient(tmp_path / "no.sock", "unused"),
     )
@@ -112,7 +112,7 @@ def _done(result: Result) -> Result:
     return result
 
 
-def test_the_way_from_an_empty_appliance_to_a_snapshot(core: Core, cli: Cli) -> None:
+def test_the_way_from_an_empty_appliance_to_a_recovery_point(core: Core, cli: Cli) -> None:
     web = core.cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8, 20))
     _done(cli("ada", "project", "create", "shop", "--title", "Web shop"))
     _done(cli("ada", "project", "grant", "user:olga", "operator"))
@@ -131,16 +131,37 @@ def test_the_way_from_an_empty_appliance_to_a_snapshot(core: Core, cli: Cli) -> 
     assert web.id in _done(cli("olga", "resource", "show", "web-1")).stdout
     assert "ok" in _done(cli("olga", "environment", "list")).stdout
 
-    plan = _done(cli("olga", "snapshot", "create", "web-1", "--dry-run"))
-    assert "snapshot.create" in plan.stdout
+    plan = _done(cli("olga", "recovery-point", "create", "web-1", "--dry-run"))
+    assert "recovery_point.create" in plan.stdout
     assert "(new)" in plan.stdout
-    made = json.loads(_done(cli("olga", "snapshot", "create", "web-1", "-o", "json")).stdout)
+    created = cli("olga", "recovery-point", "create", "web-1", "-o", "json")
+    made = json.loads(_done(created).stdout)
     assert made["state"] == "complete"
-    assert len(made["members"]) == 2
-    assert made["id"] in _done(cli("olga", "snapshot", "list")).stdout
-    assert "completed" in _done(cli("olga", "snapshot", "show", made["id"])).stdout
-    assert "snapshot.create" in _done(cli("olga", "run", "list")).stdout
+    assert (made["volumes"], made["size_gib"]) == (2, 28)
+    assert len(made["copies"][0]["members"]) == 2
+    narrow = ("--instance", "web-1", "--state", "complete", "--region", REGION)
+    assert made["id"] in _done(cli("olga", "recovery-point", "list", *narrow)).stdout
+    assert "completed" in _done(cli("olga", "recovery-point", "show", made["id"])).stdout
+    assert "recovery_point.create" in _done(cli("olga", "run", "list")).stdout
     assert made["run_id"] in _done(cli("olga", "run", "watch", made["run_id"], "-o", "id")).stdout
+
+
+def test_a_run_that_waits_for_the_cloud_is_cancelled(core: Core, cli: Cli) -> None:
+    core.cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8, 20))
+    core.shop()
+    _done(cli("olga", "resource", "discover"))
+    core.cloud.snapshots_complete = False
+    begun = _done(cli("olga", "recovery-point", "create", "web-1", "--no-wait", "-o", "id"))
+    run = begun.stdout.strip()
+    running = ("recovery-point", "list", "--state", "running", "-o", "id")
+    wait_until(lambda: bool(_done(cli("olga", *running)).stdout))
+    assert run in _done(cli("olga", "run", "cancel", run)).stdout
+    core.cloud.complete(next(iter(core.cloud.snapshots)))  # one of two: it goes on waiting
+    watched = cli("olga", "run", "watch", run)
+    assert watched.exit_code == 1
+    assert f"Run {run} cancelled: olga cancelled recovery_point.create" in watched.stderr
+    assert run in _done(cli("olga", "run", "list", "--state", "cancelled")).stdout
+    assert cli("olga", "run", "cancel", run).exit_code == 6, "it has ended"
 
 
 def test_a_stop_is_refused_unconfirmed_and_done_confirmed(core: Core, cli: Cli) -> None:
@@ -167,6 +188,10 @@ def test_a_stop_is_refused_unconfirmed_and_done_confirmed(core: Core, cli: Cli) 
         ("olga", ("resource", "show", "no-such"), 5),
         ("olga", ("resource", "show", "a/../b"), 5),
         ("olga", ("run", "show", "run_0"), 5),
+        ("olga", ("run", "cancel", "run_0"), 5),
+        ("vera", ("run", "cancel", "run_0"), 4),
+        ("olga", ("recovery-point", "show", "rp_0"), 5),
+        ("vera", ("recovery-point", "create", "web-1"), 4),
         ("ada", ("project", "create", "shop"), 6),
         ("ada", ("project", "create", "No Good"), 8),
     ],

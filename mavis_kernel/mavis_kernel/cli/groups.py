@@ -33,6 +33,8 @@ class Place:
 class Group(click.Group):
     """A group that keeps its commands' order and suggests the nearest for an unknown one."""
 
+    synonyms: Mapping[str, str] = {}
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's form
         return list(self.commands)
 
@@ -42,7 +44,8 @@ class Group(click.Group):
         known = self.list_commands(ctx)
         if args[0] in known or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        near = difflib.get_close_matches(args[0], known, n=1)
+        meant = self.synonyms.get(args[0])
+        near = [meant] if meant else difflib.get_close_matches(args[0], known, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
         raise click.UsageError(f"No such command {args[0]!r}. {hint}", ctx)
 
@@ -54,11 +57,16 @@ class LazyGroup(Group):
     ----------
     places
         Where, by the command's name.
+    synonyms
+        Other words that people say, each with the command that they mean.
     """
 
-    def __init__(self, *args: Any, places: Mapping[str, Place], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, places: Mapping[str, Place], synonyms: Mapping[str, str], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.places = places
+        self.synonyms = synonyms
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's form
         return list(self.places)

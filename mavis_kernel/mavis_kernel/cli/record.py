@@ -48,7 +48,7 @@ def record() -> None:
 )
 @click.option("--until", type=moment_option, metavar="WHEN", help="Before; written the same way.")
 @click.option("--person", help="Only by this person.")
-@click.option("--action", help="Only this action, such as snapshot.create.")
+@click.option("--action", help="Only this action, such as recovery_point.create.")
 @click.option("--correlation-id", help="Only what one call or event set off.")
 @click.option("-q", "--query", help="Only with these words.")
 @click.option("--all-projects", is_flag=True, help="Everywhere; for platform administrators.")

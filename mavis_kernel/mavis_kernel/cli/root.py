@@ -31,11 +31,22 @@ PLACES: dict[str, Place] = {
     "environment": Place(f"{_HERE}.environment", "environment", "Cloud accounts of a project."),
     "key": Place(f"{_HERE}.key", "key", "Credentials in the vault."),
     "resource": Place(f"{_HERE}.resource", "resource", "Machines, volumes and networks."),
-    "snapshot": Place(f"{_HERE}.snapshot", "snapshot", "Points in time of machines."),
+    "recovery-point": Place(
+        f"{_HERE}.recovery_point",
+        "recovery_point",
+        "Points in time to which machines can go back.",
+    ),
     "run": Place(f"{_HERE}.run", "run", "Work that goes on at the appliance."),
     "record": Place(f"{_HERE}.record", "record", "Show what was done, by whom and when."),
     "completion": Place(f"{_HERE}.about", "completion", "Print the completion of a shell."),
     "version": Place(f"{_HERE}.about", "version", "Show the client's and the appliance's version."),
+}
+
+_SYNONYMS = {
+    "backup": "recovery-point",
+    "snapshot": "recovery-point",
+    "instance": "resource",
+    "machine": "resource",
 }
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
@@ -101,6 +112,7 @@ def _tell(error: MavisError) -> None:
 @click.group(
     cls=_Root,
     places=PLACES,
+    synonyms=_SYNONYMS,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

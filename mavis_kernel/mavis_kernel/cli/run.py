@@ -7,7 +7,7 @@ import click
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import common, in_project, limit_option
 from mavis_kernel.cli.output import Empty, after, show_list
-from mavis_kernel.cli.runs import follow, show_run
+from mavis_kernel.cli.runs import follow, show_cancelled, show_run
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative, took
@@ -72,5 +72,16 @@ def show(state: State, run_id: str) -> None:
 @common
 @click.pass_obj
 def watch(state: State, run_id: str) -> None:
-    """Follow the Run RUN_ID to its end; the exit code is 1 where it failed."""
+    """Follow the Run RUN_ID to its end; the exit code is 1 unless it succeeded."""
     follow(state, state.project, run_id)
+
+
+@run.command()
+@click.argument("run_id")
+@in_project
+@common
+@click.pass_obj
+def cancel(state: State, run_id: str) -> None:
+    """End the Run RUN_ID before it is done; what it had begun is cleaned up."""
+    project = state.project
+    show_cancelled(state, project, state.client().runs.cancel(project, run_id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mavis_kernel.cli.output import say, show_one
 from mavis_kernel.cli.progress import watch_to_end
 from mavis_kernel.cli.state import State
@@ -9,7 +11,7 @@ from mavis_kernel.cli.times import both, took
 from mavis_kernel.models import Run
 from mavis_kernel.nouns.runs import demand_success
 
-__all__ = ["follow", "show_begun", "show_run"]
+__all__ = ["follow", "show_begun", "show_cancelled", "show_run"]
 
 
 def follow(state: State, project: str, run_id: str) -> None:
@@ -18,7 +20,7 @@ def follow(state: State, project: str, run_id: str) -> None:
     Raises
     ------
     RunFailed
-        It ended failed or refused.
+        It ended otherwise than well.
     """
     ended = watch_to_end(state.client(), project, run_id)
     show_run(state, ended)
@@ -29,6 +31,16 @@ def show_begun(state: State, project: str, run: Run) -> None:
     """Show `run`, which nobody waits for, and how to watch it."""
     show_run(state, run)
     say(f"It goes on at the appliance. Watch it: mavis run watch {run.id} -p {project}")
+
+
+def show_cancelled(state: State, project: str, run: Run) -> None:
+    """Show `run`, which was cancelled, and how to see that it has ended."""
+    show_run(state, run)
+    if not run.is_final:
+        say(
+            "It ends as soon as what it had begun is cleaned up. Watch it:"
+            f" mavis run watch {run.id} -p {project}"
+        )
 
 
 def show_run(state: State, run: Run) -> None:
@@ -43,6 +55,9 @@ def show_run(state: State, run: Run) -> None:
         ("Person", run.person or ""),
         ("Created", both(run.created_at)),
         ("Took", took(run.started_at, run.finished_at)),
+        ("Begins", both(run.not_before) if run.not_before and not run.started_at else ""),
+        ("Slot", run.slot or ""),
+        ("Cancelled by", run.cancelled_by or ""),
         ("Attempt", str(run.attempt) if (run.attempt or 1) > 1 else ""),
         *((f"Step {step.name}", step_text(step.state, step.detail)) for step in run.steps),
         *((name, _result_text(value)) for name, value in (run.result or {}).items()),
@@ -59,4 +74,6 @@ def step_text(state: str, detail: str | None) -> str:
 
 
 def _result_text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{number} {name}" for name, number in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

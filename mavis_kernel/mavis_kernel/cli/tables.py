@@ -20,9 +20,9 @@ _GAP = "  "
 _NARROWEST = 8
 _STYLES = {
     "green": "available complete completed done in-use ok running succeeded",
-    "yellow": "new pending planned queued stopping waiting",
-    "red": "error failed refused",
-    "bright_black": "gone stopped terminated",
+    "yellow": "expiring new partial pending planned queued stopping waiting",
+    "red": "error failed missing refused",
+    "bright_black": "cancelled gone stopped terminated",
 }
 _STYLE_OF = {word: colour for colour, words in _STYLES.items() for word in words.split()}
 

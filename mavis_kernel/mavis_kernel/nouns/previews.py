@@ -30,11 +30,12 @@ class Previews:
         project
             Name or id.
         action
-            ``resource.start``, ``resource.stop``, ``resource.tag`` or ``snapshot.create``.
+            ``resource.start``, ``resource.stop``, ``resource.tag`` or
+            ``recovery_point.create``.
         resource
             Id, cloud id or name.
         arguments
-            For ``resource.tag`` ``{"tags": {...}}``, for ``snapshot.create``
+            For ``resource.tag`` ``{"tags": {...}}``, for ``recovery_point.create``
             ``{"description": ...}``.
         """
         body = {"action": action, "resource": resource, "arguments": dict(arguments or {})}

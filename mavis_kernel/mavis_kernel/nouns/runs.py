@@ -44,6 +44,21 @@ class Runs:
         """Return the Run with the id `run_id`."""
         return Run.from_json(self._transport.get(f"{_path(project)}/{segment(run_id)}"))
 
+    def cancel(self, project: str, run_id: str) -> Run:
+        """End the Run before it is done, and return it; what it had begun is cleaned up.
+
+        Cancelling again changes nothing. Until the clean-up is done the Run goes on, and
+        `watch` follows it.
+
+        Raises
+        ------
+        Conflict
+            It has ended already.
+        """
+        return Run.from_json(
+            self._transport.post(f"{_path(project)}/{segment(run_id)}/cancel", {}).body
+        )
+
     def watch(
         self,
         project: str,

@@ -17,10 +17,9 @@ from appliance_double.objects import (
     preview_json,
     project_json,
     run_json,
-    snapshot_json,
     step_json,
 )
-from appliance_double.server import Appliance, Asked, Reply, pages
+from appliance_double.server import Appliance, Asked, Reply, problem
 from appliance_double.terminal import Terminal
 
 Cli = Callable[..., Result]
@@ -149,40 +148,37 @@ def test_a_discovery_is_followed(stoppable: Appliance, cli: Cli) -> None:
     assert stoppable.to("POST", "/projects/shop/discoveries")[0].body == {"environment": "prod"}
 
 
-def test_a_snapshot_is_made_and_shown(stoppable: Appliance, cli: Cli) -> None:
-    stoppable.on("POST", "/projects/shop/snapshots", Reply(run_json("queued"), 202))
-    ended = run_json("succeeded", result={"snapshot_id": "snp_1"})
-    stoppable.on("GET", "/projects/shop/runs/run_1", Reply(ended))
-    stoppable.on("GET", "/projects/shop/snapshots/snp_1", Reply(snapshot_json()))
-    words = ("snapshot", "create", "web-1", "--description", "why", "-p", "shop")
-    done = cli(*words)
+def test_a_run_is_cancelled_without_a_question(appliance: Appliance, cli: Cli) -> None:
+    cancelled = Reply(run_json(cancelled_by="olga"), 202)
+    appliance.on("POST", "/projects/shop/runs/run_1/cancel", cancelled)
+    done = cli("run", "cancel", "run_1", "-p", "shop")
     assert done.exit_code == 0
-    assert "snap-1: completed, 100 %, 8 GiB" in done.stdout
-    assert cli(*words, "-o", "id").stdout == "snp_1\n"
-    assert stoppable.to("POST", "/projects/shop/snapshots")[0].body["description"] == "why"
+    assert re.search(r"^State +running$", done.stdout, re.MULTILINE)
+    assert re.search(r"^Cancelled by +olga$", done.stdout, re.MULTILINE)
+    assert "mavis run watch run_1 -p shop" in done.stderr
+    assert cli("run", "cancel", "run_1", "-p", "shop", "-o", "id").stdout == "run_1\n"
 
 
-def test_a_snapshot_that_fails_shows_what_there_is_and_ends_with_1(
-    stoppable: Appliance, cli: Cli
-) -> None:
-    stoppable.on("POST", "/projects/shop/snapshots", Reply(run_json("queued"), 202))
-    stoppable.on("GET", "/projects/shop/runs/run_1", Reply(run_json("failed", error=FAILURE)))
-    stoppable.on("GET", "/projects/shop/snapshots", pages([snapshot_json(state="failed")]))
-    done = cli("snapshot", "create", "web-1", "-p", "shop")
-    assert done.exit_code == 1
-    assert re.search(r"^State +failed$", done.stdout, re.MULTILINE)
-    assert "vol-1 is gone." in done.stderr
+def test_cancelling_what_has_ended_does_not_fit(appliance: Appliance, cli: Cli) -> None:
+    ended = problem(409, "conflict", "The Run run_1 has ended: it is succeeded")
+    appliance.on("POST", "/projects/shop/runs/run_1/cancel", ended)
+    done = cli("run", "cancel", "run_1", "-p", "shop")
+    assert (done.exit_code, done.stdout) == (6, "")
+    assert "it is succeeded" in done.stderr
 
 
-def test_a_dry_run_of_a_snapshot_shows_the_plan(appliance: Appliance, cli: Cli) -> None:
-    effect = {"verb": "create", "kind": "volume_snapshot", "cloud_id": "", "name": "web-1"}
-    preview = preview_json(
-        action="snapshot.create", severity="creates", effects=[effect], confirm=None
+def test_a_run_that_somebody_cancels_ends_the_watch_with_1(appliance: Appliance, cli: Cli) -> None:
+    why = {"code": "cancelled", "message": "ada cancelled resource.stop of web-1", "mend": ""}
+    appliance.on(
+        "GET",
+        "/projects/shop/runs/run_1",
+        Reply(run_json(cancelled_by="ada")),
+        Reply(run_json("cancelled", cancelled_by="ada", error=why)),
     )
-    appliance.on("POST", "/projects/shop/snapshots", Reply(preview))
-    done = cli("snapshot", "create", "web-1", "-p", "shop", "--dry-run")
-    assert re.search(r"create +volume_snapshot +web-1 +\(new\)", done.stdout)
-    assert appliance.asked[0].body["dry_run"] is True
+    done = cli("run", "watch", "run_1", "-p", "shop")
+    assert done.exit_code == 1
+    assert re.search(r"^State +cancelled$", done.stdout, re.MULTILINE)
+    assert "Run run_1 cancelled: ada cancelled resource.stop of web-1" in done.stderr
 
 
 REMOVALS: list[tuple[tuple[str, ...], str]] = [

@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 
 from appliance_double.objects import (
     NOW,
+    point_json,
     project_json,
     resource_json,
     run_json,
-    snapshot_json,
     step_json,
 )
 from appliance_double.server import TOKEN, Appliance, Reply, pages, problem
@@ -36,11 +36,11 @@ RECORD = {
     "time": NOW,
     "kind": "audit",
     "phase": "outcome",
-    "action": "snapshot.create",
+    "action": "recovery_point.create",
     "person": "olga",
     "object": "web-1",
     "outcome": "ok",
-    "summary": "A snapshot.",
+    "summary": "A recovery point.",
 }
 
 
@@ -105,6 +105,7 @@ def test_the_help_shows_every_exit_code() -> None:
     ("words", "hint"),
     [
         (["resorce"], "Did you mean 'resource'?"),
+        (["snapshot", "list"], "Did you mean 'recovery-point'?"),
         (["resource", "lst"], "Did you mean 'list'?"),
         (["resource", "xyzzy"], "There are list, show, discover, start, stop, tag."),
     ],
@@ -165,7 +166,11 @@ def test_ids_are_one_a_line(appliance: Appliance, cli: Cli) -> None:
             "/projects/shop/resources",
             "No resource of project shop matches",
         ),
-        (["snapshot", "list"], "/projects/shop/snapshots", "mavis snapshot create INSTANCE"),
+        (
+            ["recovery-point", "list"],
+            "/projects/shop/recovery-points",
+            "mavis recovery-point create INSTANCE",
+        ),
         (["run", "list"], "/projects/shop/runs", "has no Runs yet"),
         (
             ["run", "list", "--state", "failed"],
@@ -222,16 +227,16 @@ def test_one_object_is_shown_with_labels_as_json_and_as_id(appliance: Appliance,
 
 def test_times_are_relative_in_a_table_and_absolute_in_json(appliance: Appliance, cli: Cli) -> None:
     moment = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    appliance.on("GET", "/projects/shop/snapshots", pages([snapshot_json(created_at=moment)]))
-    assert "5 min ago" in cli("snapshot", "list", "-p", "shop").stdout
-    assert moment in cli("snapshot", "list", "-p", "shop", "-o", "json").stdout
+    appliance.on("GET", "/projects/shop/recovery-points", pages([point_json(taken_at=moment)]))
+    assert "5 min ago" in cli("recovery-point", "list", "-p", "shop").stdout
+    assert moment in cli("recovery-point", "list", "-p", "shop", "-o", "json").stdout
 
 
 def test_the_filters_of_records_reach_the_appliance(appliance: Appliance, cli: Cli) -> None:
     appliance.on("GET", "/projects/shop/records", pages([RECORD]))
     words = ["--since", "2h", "--until", "2026-07-01T14:00:00+02:00", "--person", "olga", "-q", "x"]
     done = cli("record", "list", "-p", "shop", *words)
-    assert "A snapshot." in done.stdout
+    assert "A recovery point." in done.stdout
     query = appliance.asked[0].query
     assert (query["person"], query["q"], query["until"]) == (
         "olga",
@@ -325,16 +330,18 @@ def test_without_a_project_the_mend_is_to_choose_one(cli: Cli) -> None:
 def test_a_project_is_kept_and_an_option_goes_before_it(appliance: Appliance, cli: Cli) -> None:
     appliance.on("GET", "/projects/shop", Reply(project_json("shop")))
     for name in ("shop", "other", "third"):
-        appliance.on("GET", f"/projects/{name}/snapshots", pages([]))
+        appliance.on("GET", f"/projects/{name}/recovery-points", pages([]))
     assert cli("project", "use", "shop").exit_code == 0
-    assert "project shop" in cli("snapshot", "list").stderr.lower()
-    assert "Project other" in cli("snapshot", "list", "-p", "other").stderr
+    assert "project shop" in cli("recovery-point", "list").stderr.lower()
+    assert "Project other" in cli("recovery-point", "list", "-p", "other").stderr
     assert (
         "Project third"
-        in CliRunner().invoke(root, ["snapshot", "list"], env={"MAVIS_PROJECT": "third"}).stderr
+        in CliRunner()
+        .invoke(root, ["recovery-point", "list"], env={"MAVIS_PROJECT": "third"})
+        .stderr
     )
     assert cli("project", "use", "nowhere").exit_code == 5
-    assert "Project shop" in cli("snapshot", "list").stderr
+    assert "Project shop" in cli("recovery-point", "list").stderr
 
 
 def test_nobody_answering_ends_with_7(
@@ -479,7 +486,7 @@ def test_a_table_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_step_that_failed_shows_in_the_run(appliance: Appliance, cli: Cli) -> None:
     failure = {"code": "cloud_vanished", "message": "vol-1 is gone.", "mend": "Discover again."}
-    steps = [step_json("find volumes"), step_json("snapshot", "failed", detail="vol-1")]
+    steps = [step_json("find volumes"), step_json("take", "failed", detail="vol-1")]
     appliance.on(
         "GET", "/projects/shop/runs/run_1", Reply(run_json("failed", steps=steps, error=failure))
     )

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from appliance_double.objects import (
     NOW,
+    copy_json,
+    point_json,
     preview_json,
     project_json,
     resource_json,
     run_json,
-    snapshot_json,
     step_json,
 )
 from appliance_double.server import Appliance, Reply, pages, problem
+from mavis_core.access import Role
+from mavis_core.protection.model import PointState
+from mavis_core.scheduling.model import RunState
 from mavis_kernel import errors
 from mavis_kernel.client import Mavis
-from mavis_kernel.models import Failure, Preview, Run
+from mavis_kernel.models import (
+    POINT_STATES,
+    ROLES,
+    RUN_STATES,
+    Failure,
+    Preview,
+    RecoveryPoint,
+    Run,
+)
 
 KEY = {"id": "key_1", "name": "main", "kind": "aws", "fields": ["access_key_id"], "created_at": NOW}
 MEMBER = {"subject": "user:al", "role": "viewer", "added_at": NOW, "added_by": "root"}
@@ -44,13 +57,13 @@ RECORD = {
     "time": NOW,
     "kind": "audit",
     "phase": "outcome",
-    "action": "snapshot.create",
+    "action": "recovery_point.create",
     "project": "prj_shop",
     "person": "olga",
     "object": "web-1",
     "outcome": "ok",
     "error_code": None,
-    "summary": "A snapshot of web-1.",
+    "summary": "A recovery point of web-1.",
     "correlation_id": "cor_1",
     "request_id": "req_1",
     "source": "10.0.0.1",
@@ -62,6 +75,12 @@ ME = {
     "scopes": ["custom:mavis:read"],
     "platform_admin": False,
     "projects": [{"name": "shop", "title": "Shop", "role": "operator"}],
+}
+WHOLE = {
+    "manifest": {"disks": [{"volume_id": "vol-1", "size_gib": 8}], "hash": "abc123"},
+    "hold": {"by": "ada", "at": NOW, "reason": "case 7"},
+    "lock": {"mode": "governance", "until": NOW},
+    "proof": {"ok": True, "at": NOW},
 }
 PREVIEW = Preview.from_json(preview_json())
 RUN_202 = Reply(run_json("queued"), 202)
@@ -174,23 +193,23 @@ CASES: list[tuple[str, str, Reply, Call, Any]] = [
     ),
     (
         "POST",
-        "/projects/shop/snapshots",
+        "/projects/shop/recovery-points",
         RUN_202,
-        lambda m: m.snapshots.create("shop", "web-1", description="why"),
+        lambda m: m.recovery_points.create("shop", "web-1", description="why"),
         {"resource": "web-1", "dry_run": False, "description": "why"},
     ),
     (
         "POST",
-        "/projects/shop/snapshots",
+        "/projects/shop/recovery-points",
         Reply(preview_json(confirm=None)),
-        lambda m: m.snapshots.preview("shop", "web-1"),
+        lambda m: m.recovery_points.preview("shop", "web-1"),
         {"resource": "web-1", "dry_run": True},
     ),
     (
         "GET",
-        "/projects/shop/snapshots/snp_1",
-        Reply(snapshot_json()),
-        lambda m: m.snapshots.get("shop", "snp_1"),
+        "/projects/shop/recovery-points/rp_1",
+        Reply(point_json(**WHOLE)),
+        lambda m: m.recovery_points.get("shop", "rp_1"),
         None,
     ),
     (
@@ -199,6 +218,13 @@ CASES: list[tuple[str, str, Reply, Call, Any]] = [
         Reply(run_json()),
         lambda m: m.runs.get("shop", "run_1"),
         None,
+    ),
+    (
+        "POST",
+        "/projects/shop/runs/run_1/cancel",
+        Reply(run_json(cancelled_by="olga"), 202),
+        lambda m: m.runs.cancel("shop", "run_1"),
+        {},
     ),
 ]
 
@@ -235,7 +261,15 @@ LISTS: list[tuple[str, Any, Call, dict[str, str]]] = [
         ),
         {"environment": "prod", "region": "eu-west-1", "q": "web", "gone": "true"},
     ),
-    ("/projects/shop/snapshots", snapshot_json(), lambda m: m.snapshots.list("shop"), {}),
+    ("/projects/shop/recovery-points", point_json(), lambda m: m.recovery_points.list("shop"), {}),
+    (
+        "/projects/shop/recovery-points",
+        point_json(),
+        lambda m: m.recovery_points.list(
+            "shop", instance="web-1", plan="nightly", state="complete", region="eu-west-1"
+        ),
+        {"instance": "web-1", "plan": "nightly", "state": "complete", "region": "eu-west-1"},
+    ),
     (
         "/projects/shop/runs",
         run_json(),
@@ -249,14 +283,14 @@ LISTS: list[tuple[str, Any, Call, dict[str, str]]] = [
             "shop",
             since=datetime(2026, 7, 1, tzinfo=UTC),
             person="olga",
-            action="snapshot.create",
+            action="recovery_point.create",
             correlation_id="cor_1",
             query="web",
         ),
         {
             "since": "2026-07-01T00:00:00.000000Z",
             "person": "olga",
-            "action": "snapshot.create",
+            "action": "recovery_point.create",
             "correlation_id": "cor_1",
             "q": "web",
         },
@@ -330,6 +364,7 @@ def test_a_failure_is_an_object_or_plain_text() -> None:
         ("succeeded", True),
         ("failed", True),
         ("refused", True),
+        ("cancelled", True),
     ],
 )
 def test_a_run_knows_whether_it_is_over(state: str, final: bool) -> None:
@@ -403,17 +438,38 @@ def test_waiting_returns_what_succeeded_and_raises_what_failed(
     with pytest.raises(errors.RunFailed, match="vol-1 is gone") as caught:
         mavis.runs.wait("shop", "bad")
     assert (caught.value.code, caught.value.mend) == ("cloud_vanished", "Discover again.")
+    appliance.on("GET", "/projects/shop/runs/over", Reply(run_json("cancelled")))
+    with pytest.raises(errors.RunFailed, match="Run run_1 cancelled"):
+        mavis.runs.wait("shop", "over")
 
 
-def test_the_snapshot_of_a_run_is_found_by_its_result_or_by_its_run(
+def test_what_a_run_made_is_found_by_its_result_or_by_its_run(
     appliance: Appliance, mavis: Mavis
 ) -> None:
-    appliance.on("GET", "/projects/shop/snapshots/snp_1", Reply(snapshot_json()))
-    named = Run.from_json(run_json("succeeded", result={"snapshot_id": "snp_1"}))
-    made = mavis.snapshots.made_by("shop", named)
+    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(point_json()))
+    named = Run.from_json(run_json("succeeded", result={"recovery_point": "rp_1"}))
+    made = mavis.recovery_points.made_by("shop", named)
     assert made is not None
-    assert made.id == "snp_1"
-    items = [snapshot_json(id="snp_2", run_id="run_9"), snapshot_json()]
-    appliance.on("GET", "/projects/shop/snapshots", pages(items))
-    assert mavis.snapshots.made_by("shop", Run.from_json(run_json("succeeded"))) == made
-    assert mavis.snapshots.made_by("shop", Run.from_json(run_json(id="run_0"))) is None
+    assert made.id == "rp_1"
+    items = [point_json(id="rp_2", run_id="run_9"), point_json()]
+    appliance.on("GET", "/projects/shop/recovery-points", pages(items))
+    assert mavis.recovery_points.made_by("shop", Run.from_json(run_json("succeeded"))) == made
+    assert mavis.recovery_points.made_by("shop", Run.from_json(run_json(id="run_0"))) is None
+
+
+def test_the_members_of_a_point_are_those_of_its_primary_copy() -> None:
+    elsewhere = copy_json(id="cop_2", role="copy", members=[])
+    point = RecoveryPoint.from_json(point_json(copies=[elsewhere, copy_json()]))
+    assert [member.cloud_id for member in point.members] == ["snap-1"]
+    assert RecoveryPoint.from_json(point_json(copies=[])).members == ()
+
+
+@pytest.mark.parametrize(
+    ("mine", "core"),
+    [(RUN_STATES, RunState), (POINT_STATES, PointState), (ROLES, Role)],
+    ids=["of a Run", "of a recovery point", "roles"],
+)
+def test_the_client_knows_every_word_of_the_appliance(
+    mine: tuple[str, ...], core: type[StrEnum]
+) -> None:
+    assert sorted(mine) == sorted(core)

@@ -96,10 +96,10 @@ def test_a_get_is_tried_again(appliance: Appliance, mavis: Mavis, trouble: Reply
 def test_a_post_is_tried_again_with_the_same_idempotency_key(
     appliance: Appliance, mavis: Mavis, trouble: Reply
 ) -> None:
-    appliance.on("POST", "/projects/shop/snapshots", trouble, Reply(run_json("queued"), 202))
-    mavis.snapshots.create("shop", "web-1")
-    mavis.snapshots.create("shop", "web-1")
-    first, again, other = appliance.to("POST", "/projects/shop/snapshots")
+    appliance.on("POST", "/projects/shop/recovery-points", trouble, Reply(run_json("queued"), 202))
+    mavis.recovery_points.create("shop", "web-1")
+    mavis.recovery_points.create("shop", "web-1")
+    first, again, other = appliance.to("POST", "/projects/shop/recovery-points")
     assert len(first.headers["Idempotency-Key"]) >= 16
     assert first.headers["Idempotency-Key"] == again.headers["Idempotency-Key"]
     assert first.body == again.body

@@ -1,0 +1,130 @@
+"""``mavis recovery-point``."""
+
+from __future__ import annotations
+
+import click
+
+from mavis_kernel.cli.groups import Group
+from mavis_kernel.cli.options import (
+    common,
+    dry_run_option,
+    in_project,
+    limit_option,
+    no_wait_option,
+)
+from mavis_kernel.cli.output import Empty, after, show_list
+from mavis_kernel.cli.plans import show_plan
+from mavis_kernel.cli.points import show_point
+from mavis_kernel.cli.progress import watch_to_end
+from mavis_kernel.cli.runs import show_begun, show_run
+from mavis_kernel.cli.state import State
+from mavis_kernel.cli.tables import Column
+from mavis_kernel.cli.times import relative
+from mavis_kernel.models import POINT_STATES, RecoveryPoint
+from mavis_kernel.nouns.runs import demand_success
+
+__all__ = ["recovery_point"]
+
+_COLUMNS: tuple[Column[RecoveryPoint], ...] = (
+    Column("ID", lambda each: each.id),
+    Column("INSTANCE", lambda each: each.instance_name or each.instance_id, shrinks=True),
+    Column("STATE", lambda each: each.state, is_state=True),
+    Column("VOLUMES", lambda each: str(each.volumes), right=True),
+    Column("GIB", lambda each: str(each.size_gib), right=True),
+    Column("PLAN", lambda each: each.plan or "-", shrinks=True),
+    Column("ENVIRONMENT", lambda each: each.environment),
+    Column("REGION", lambda each: each.region),
+    Column("TAKEN", lambda each: relative(each.taken_at) if each.taken_at else "-"),
+    Column("BY", lambda each: each.created_by or ""),
+)
+
+
+@click.group("recovery-point", cls=Group)
+def recovery_point() -> None:
+    """Points in time to which machines can go back."""
+
+
+@recovery_point.command("list")
+@click.option("--instance", help="Only of this instance: its name or cloud id.")
+@click.option("--plan", help="Only by this backup plan.")
+@click.option("--state", "point_state", type=click.Choice(POINT_STATES), help="Only those.")
+@click.option("--region", help="Only in this region.")
+@limit_option(200)
+@in_project
+@common
+@click.pass_obj
+def list_(
+    state: State,
+    instance: str | None,
+    plan: str | None,
+    point_state: str | None,
+    region: str | None,
+    limit: int,
+) -> None:
+    """List the recovery points of the project, the newest first."""
+    project = state.project
+    found = state.client().recovery_points.list(
+        project,
+        instance=instance,
+        plan=plan,
+        state=point_state,
+        region=region,
+        limit=after(limit),
+    )
+    show_list(
+        state,
+        found,
+        _COLUMNS,
+        id_of=lambda each: each.id,
+        nouns=f"recovery points in project {project}",
+        empty=Empty(
+            f"Project {project} has no recovery points yet. Take one:"
+            f" mavis recovery-point create INSTANCE -p {project}",
+            f"No recovery point of project {project} matches. Leave out a filter.",
+            is_filtered=any((instance, plan, point_state, region)),
+        ),
+        limit=limit,
+    )
+
+
+@recovery_point.command()
+@click.argument("point_id")
+@in_project
+@common
+@click.pass_obj
+def show(state: State, point_id: str) -> None:
+    """Show the recovery point POINT_ID, its copies and their volumes."""
+    show_point(state, state.client().recovery_points.get(state.project, point_id))
+
+
+@recovery_point.command()
+@click.argument("instance")
+@click.option("--description", help="Why; kept with the recovery point and in the cloud.")
+@dry_run_option
+@no_wait_option
+@in_project
+@common
+@click.pass_obj
+def create(
+    state: State, instance: str, description: str | None, dry_run: bool, no_wait: bool
+) -> None:
+    """Take a recovery point of INSTANCE: all its volumes at one point in time.
+
+    INSTANCE is a name, a cloud id or an id. Shows the recovery point when it is complete; with
+    --no-wait the Run that makes it.
+    """
+    project, points = state.project, state.client().recovery_points
+    if dry_run:
+        show_plan(state, points.preview(project, instance, description=description))
+        return
+    begun = points.create(project, instance, description=description)
+    if no_wait:
+        show_begun(state, project, begun)
+        return
+    ended = watch_to_end(state.client(), project, begun.id)
+    made = points.made_by(project, ended)
+    if made is None:
+        show_run(state, ended)
+    else:
+        show_point(state, made)
+    demand_success(ended)
