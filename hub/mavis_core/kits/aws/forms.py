@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -24,7 +25,8 @@ __all__ = [
 
 FILTER_VALUES = 200
 """What EC2 takes in one filter."""
-_TOKEN_LENGTH = 64
+# what a client token and the name of an image both may be
+_TOKEN = re.compile(r"[\w./@-]{3,64}", re.ASCII)
 
 
 class Carries(Protocol):
@@ -79,16 +81,15 @@ def in_order(region: str, word: str, cloud_ids: Sequence[str], found: Mapping[st
 
 
 def check_token(token: str) -> str:
-    """Return `token` where AWS takes it as a client token.
+    """Return `token` where AWS takes it as a client token and as the name of an image.
 
     Raises
     ------
     InvalidInput
-        It is empty, longer than 64 letters or not ASCII.
+        It has other letters than ASCII ones, digits and ``_./@-``, or is not 3 to 64 long.
     """
-    if not token or len(token) > _TOKEN_LENGTH or not token.isascii():
+    if not _TOKEN.fullmatch(token):
         raise InvalidInput(
-            f"A client token has 1 to {_TOKEN_LENGTH} ASCII letters, unlike {token[:80]!r}",
-            field="token",
+            f"A token has 3 to 64 letters, digits or _./@-, unlike {token[:80]!r}", field="token"
         )
     return token

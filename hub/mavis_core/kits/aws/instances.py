@@ -66,8 +66,7 @@ class AwsInstances:
             except ClientError as exc:
                 if code_of(exc) != "IdempotentParameterMismatch":
                     raise
-                # the image of an earlier call with this token was cleaned away: it has succeeded
-                made = _launched(ec2, region, token)
+                made = _launched(ec2, region, launch, image_id, token)
         return _instance(made, region, Health.UNKNOWN)
 
     def _image(
@@ -205,9 +204,20 @@ def _images(ec2: EC2Client, region: str, token: str) -> list[ImageTypeDef]:
     return [image for image in answer["Images"] if image.get("Name") == token]
 
 
-def _launched(ec2: EC2Client, region: str, token: str) -> InstanceTypeDef:
+def _launched(
+    ec2: EC2Client, region: str, launch: Launch, image_id: str, token: str
+) -> InstanceTypeDef:
+    """Return the instance of an earlier call with `token`, whose image was cleaned since.
+
+    EC2 takes the new image for another launch; whoever asks for it knows better.
+    """
     for item in _items(ec2, [{"Name": "client-token", "Values": [token]}]):
-        return item
+        if (
+            item["ImageId"] != image_id
+            and item["InstanceType"] == launch.instance_type
+            and launch.subnet_id in (None, item.get("SubnetId"))
+        ):
+            return item
     raise CloudError(f"The token {token} was used for another launch in {region}")
 
 

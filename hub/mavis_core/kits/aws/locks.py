@@ -41,10 +41,12 @@ class AwsLocks:
 
     def lock(self, region: str, cloud_id: str, lock: SnapshotLock) -> None:
         before = self.locks(region, [cloud_id]).get(cloud_id)
-        wanted = lock if before is None else lock.with_all_of(before)
+        wanted = SnapshotLock(lock.mode, _whole_second(lock.until))
+        if before is not None:
+            wanted = wanted.with_all_of(before)
         if wanted == before:
             return
-        until = max(wanted.until, datetime.now(UTC) + _SHORTEST)
+        until = max(wanted.until, _whole_second(datetime.now(UTC) + _SHORTEST))
         ec2 = self._clients.ec2(region)
         with translated(region, f"snapshot {cloud_id}"):
             ec2.lock_snapshot(SnapshotId=cloud_id, LockMode=wanted.mode.value, ExpirationDate=until)
@@ -88,3 +90,9 @@ class AwsLocks:
                     if not answer.get("NextToken"):
                         break
                     request["NextToken"] = answer["NextToken"]
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """Return the first whole second that is not before `moment`: EC2 keeps no finer ones."""
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import botocore
 from botocore.config import Config
 from botocore.credentials import (
     CredentialProvider,
@@ -25,6 +26,7 @@ from botocore.credentials import (
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 from botocore.loaders import Loader
 from botocore.session import Session
+from botocore.utils import parse_timestamp
 
 from mavis_core.contract import EnvironmentSettings, OnBehalf
 from mavis_core.errors import CloudCredentials
@@ -68,14 +70,19 @@ def session_name(on_behalf: OnBehalf) -> str:
 
 
 def client_config(on_behalf: OnBehalf) -> Config:
-    """Return the settings of every client: bounded waits, no retries of botocore's own."""
+    """Return the settings of every client: bounded waits, no retries of botocore's own.
+
+    The user agent is given whole, because botocore puts its own together anew for each request,
+    which takes a sixth of a call's CPU time.
+    """
     about = _FORBIDDEN.sub("-", on_behalf.correlation_id)
     return Config(
         connect_timeout=5,
         max_pool_connections=_THREADS,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 1},
-        user_agent_extra=f"mavis person/{person_name(on_behalf.person)} about/{about}",
+        user_agent=f"Botocore/{botocore.__version__} mavis"
+        f" person/{person_name(on_behalf.person)} about/{about}",
     )
 
 
@@ -118,7 +125,20 @@ def _open(profile: str | None, loader: Loader) -> Session:
             mend="Use a profile without mfa_serial.",
         )
     session.register_component("data_loader", loader)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
     return session
+
+
+def moment(text: str) -> datetime:
+    """Return the moment of an answer; ISO 8601, as EC2 writes it, without botocore's detours.
+
+    A page of 200 snapshots has 200 of them, and botocore tries three other forms before.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except (TypeError, ValueError):  # other services write numbers
+        return parse_timestamp(text)
+    return read if read.tzinfo is not None else parse_timestamp(text)
 
 
 def _default_session() -> Session:
