@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
@@ -21,7 +21,7 @@ from cloud.faults import Faults, parse
 from cloud.oracle import Oracle
 from cloud.overlay import Overlay, Settings, blocks
 
-_SETTINGS = {each.name: type(each.default) for each in fields(Settings)}
+_SETTINGS = {name: type(value) for name, value in asdict(Settings()).items()}
 
 
 class Control:

@@ -172,24 +172,7 @@ def launch(
 ) -> Machine:
     """Make a running instance with encrypted volumes of `sizes` in GiB, the root volume first."""
     labels = {"app": "shop", "env": "production"} | (tags or {})
-    instance = client.run_instances(
-        ImageId=image,
-        InstanceType="t3.small",
-        MinCount=1,
-        MaxCount=1,
-        BlockDeviceMappings=[
-            {
-                "DeviceName": "/dev/sda1",
-                "Ebs": {"VolumeSize": sizes[0], "VolumeType": "gp3", "Encrypted": True},
-            }
-        ],
-        TagSpecifications=[
-            {"ResourceType": "instance", "Tags": _tags({"Name": name} | labels)},
-            {"ResourceType": "volume", "Tags": _tags({"Name": f"{name}-root"} | labels)},
-        ],
-    )["Instances"][0]
-    instance_id = instance["InstanceId"]
-    zone = instance["Placement"]["AvailabilityZone"]
+    instance_id, zone = _run(client, name, sizes[0], image, labels)
     data = [
         _data_volume(client, zone, size, {"Name": f"{name}-data-{number}"} | labels)
         for number, size in enumerate(sizes[1:], start=1)
@@ -203,6 +186,29 @@ def launch(
     found = described["Instances"][0]["BlockDeviceMappings"]
     volumes = tuple(item["Ebs"]["VolumeId"] for item in found)
     return Machine(account, region, name, instance_id, volumes, "running")
+
+
+def _run(
+    client: EC2Client, name: str, size: int, image: str, labels: dict[str, str]
+) -> tuple[str, str]:
+    """Begin an instance with its root volume; return its id and its zone."""
+    instance = client.run_instances(
+        ImageId=image,
+        InstanceType="t3.small",
+        MinCount=1,
+        MaxCount=1,
+        BlockDeviceMappings=[
+            {
+                "DeviceName": "/dev/sda1",
+                "Ebs": {"VolumeSize": size, "VolumeType": "gp3", "Encrypted": True},
+            }
+        ],
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": _tags({"Name": name} | labels)},
+            {"ResourceType": "volume", "Tags": _tags({"Name": f"{name}-root"} | labels)},
+        ],
+    )["Instances"][0]
+    return instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
 
 
 def _data_volume(client: EC2Client, zone: str, size: int, tags: dict[str, str]) -> str:

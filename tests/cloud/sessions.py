@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from moto.iam.models import iam_backends
-from moto.sts.models import DEFAULT_STS_SESSION_DURATION, sts_backends
+from moto.sts.models import sts_backends
 
 from cloud.accounts import MAIN
 from cloud.oracle import Call
@@ -13,6 +13,7 @@ from cloud.overlay import Overlay
 
 _KEY = re.compile(r"<AccessKeyId>(\w+)</AccessKeyId>")
 _PARTITION = "aws"
+_DURATION_S = 3600  # moto lets no session end
 
 
 def keep(cloud: Overlay, call: Call, body: str) -> None:
@@ -31,7 +32,7 @@ def restore(cloud: Overlay) -> None:
             role_session_name=name,
             role_arn=role_arn,
             policy="",
-            duration=DEFAULT_STS_SESSION_DURATION,
+            duration=_DURATION_S,
             external_id="",
         )
         known = iam_backends[role.account_id][_PARTITION].access_keys

@@ -79,6 +79,11 @@ class Call:
     made: list[str] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What every thing has that this call makes."""
+        return {"account": self.account, "region": self.region, "born": self.now}
+
 
 Action = Callable[[Call, Ask], Reply]
 

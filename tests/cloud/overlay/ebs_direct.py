@@ -197,9 +197,7 @@ def _start(call: Call, ask: Ask) -> Snapshot:
     one = new_id("snap-")
     made = Snapshot(
         id=one,
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         volume=snapshots.COPIED_VOLUME,
         lineage=parent.lineage if parent else one,
         size=ask["VolumeSize"],

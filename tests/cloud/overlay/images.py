@@ -195,9 +195,7 @@ def _new(call: Call, name: str, description: str, mappings: Mappings, root: str)
     _check_name(call, name)
     return Image(
         id=new_id("ami-"),
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         name=name,
         description=description,
         architecture="x86_64",

@@ -199,9 +199,7 @@ def get_policy(call: Call, ask: Ask) -> Reply:
 def _insert(call: Call, one: str, description: str, manager: str, policy: str) -> Key:
     key = Key(
         id=one,
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         description=description,
         manager=manager,
         policy=policy or _own_policy(call.account),
@@ -211,8 +209,7 @@ def _insert(call: Call, one: str, description: str, manager: str, policy: str) -
 
 def _alias(call: Call, name: str, key: Key) -> None:
     one = _alias_id(call.account, call.region, name)
-    place = {"account": call.account, "region": call.region, "born": call.now}
-    call.store.table(Alias).insert(call, Alias(id=one, name=name, key=key.id, **place))
+    call.store.table(Alias).insert(call, Alias(id=one, name=name, key=key.id, **call.origin))
 
 
 def _alias_id(account: str, region: str, name: str) -> str:

@@ -64,9 +64,7 @@ def _instance(
 ) -> Instance:
     return Instance(
         id=new_id("i-"),
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         reservation=reservation,
         number=number,
         image=image.id,
@@ -100,7 +98,7 @@ def _fail(call: Call, instance: Instance) -> None:
 
 def _place(call: Call, ask: Ask) -> _Place:
     """Return where an instance goes: by its subnet, by its zone, or where the account begins."""
-    interface = next(iter(ask.get("NetworkInterfaces", ())), {})
+    interface: Ask = next(iter(ask.get("NetworkInterfaces", ())), {})
     wanted = ask.get("SubnetId") or interface.get("SubnetId")
     zone = (ask.get("Placement") or {}).get("AvailabilityZone")
     subnet = lookup.subnet(call, wanted) if wanted else networks.default_subnet(call, zone)

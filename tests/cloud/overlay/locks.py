@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/ebs/latest/userguide/ebs-snapshot-lock.html
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cloud.overlay import lookup
 from cloud.overlay.context import Action, Ask, Call, Reply
@@ -39,7 +40,7 @@ def lock_snapshot(call: Call, ask: Ask) -> Reply:
     if _state(call, snapshot) == "compliance":
         if wanted.mode != "compliance" or wanted.ends < snapshot.lock_ends or wanted.cool_off_hours:
             raise _locked(snapshot, "its lock can only be extended")
-        changes = {"lock_ends": wanted.ends}
+        changes: dict[str, Any] = {"lock_ends": wanted.ends}
     else:
         changes = {
             "lock_mode": wanted.mode,
@@ -99,7 +100,8 @@ def _wanted(call: Call, snapshot: Snapshot, ask: Ask) -> _Wanted:
     if not 0 <= hours <= _MOST_HOURS:
         raise invalid(f"CoolOffPeriod must be between 1 and {_MOST_HOURS} hours")
     starts = max(call.now, snapshot.ready)
-    days, date = ask.get("LockDuration"), ask.get("ExpirationDate")
+    days: int | None = ask.get("LockDuration")
+    date: float | None = ask.get("ExpirationDate")
     if (days is None) == (date is None):
         if days is None:
             raise missing("LockDuration or ExpirationDate")
@@ -108,7 +110,8 @@ def _wanted(call: Call, snapshot: Snapshot, ask: Ask) -> _Wanted:
         raise invalid(f"LockDuration must be between 1 and {_MOST_DAYS} days")
     if date is not None and date <= call.now:
         raise invalid("ExpirationDate must be in the future")
-    return _Wanted(mode, starts, date if days is None else starts + days * _DAY_S, hours)
+    ends = date if date is not None else starts + (days or 0) * _DAY_S
+    return _Wanted(mode, starts, ends, hours)
 
 
 def _locked(snapshot: Snapshot, why: str) -> Refusal:

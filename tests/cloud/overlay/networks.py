@@ -39,9 +39,8 @@ def ensure_default(call: Call) -> None:
     if call.store.row("SELECT 1 FROM vpc WHERE id = ?", one):
         return
     call = replace(call, fate=Fate(), made=[])  # it was there all the time
-    place = {"account": call.account, "region": call.region, "born": call.now}
     vpcs = call.store.table(Vpc)
-    vpcs.insert(call, Vpc(id=one, cidr="172.31.0.0/16", default=True, **place))
+    vpcs.insert(call, Vpc(id=one, cidr="172.31.0.0/16", default=True, **call.origin))
     rules.make(call, _stable("sg-", call), one, "default", "default VPC security group")
     for index, zone in enumerate(zones(call)):
         call.store.table(Subnet).insert(
@@ -53,7 +52,7 @@ def ensure_default(call: Call) -> None:
                 cidr=f"172.31.{16 * index}.0/20",
                 default=True,
                 public_ip=True,
-                **place,
+                **call.origin,
             ),
         )
 
@@ -81,7 +80,7 @@ def zones(call: Call) -> list[str]:
 def next_address(call: Call, where: Subnet) -> str:
     """Return an address of the subnet that no instance had before."""
     row = call.store.row("SELECT count(*) FROM instance WHERE subnet = ?", where.id)
-    network = ipaddress.ip_network(where.cidr)
+    network = ipaddress.IPv4Network(where.cidr)
     return str(network[4 + (row[0] if row else 0) % (network.num_addresses - 5)])
 
 
@@ -138,9 +137,7 @@ def create_vpc(call: Call, ask: Ask) -> Reply:
         call,
         Vpc(
             id=new_id("vpc-"),
-            account=call.account,
-            region=call.region,
-            born=call.now,
+            **call.origin,
             cidr=_network(ask.get("CidrBlock", "")),
             default=False,
         ),
@@ -153,11 +150,11 @@ def create_vpc(call: Call, ask: Ask) -> Reply:
 def create_subnet(call: Call, ask: Ask) -> Reply:
     (labels,) = tags.wanted(ask, "subnet")
     around = lookup.vpc(call, ask["VpcId"])
-    cidr = ipaddress.ip_network(_network(ask.get("CidrBlock", "")))
-    if not cidr.subnet_of(ipaddress.ip_network(around.cidr)):
+    cidr = ipaddress.IPv4Network(_network(ask.get("CidrBlock", "")))
+    if not cidr.subnet_of(ipaddress.IPv4Network(around.cidr)):
         raise Refusal("InvalidSubnet.Range", f"The CIDR '{cidr}' is invalid.")
     for other in call.store.table(Subnet).find(call.now, "vpc = ?", around.id):
-        if cidr.overlaps(ipaddress.ip_network(other.cidr)):
+        if cidr.overlaps(ipaddress.IPv4Network(other.cidr)):
             raise Refusal(
                 "InvalidSubnet.Conflict", f"The CIDR '{cidr}' conflicts with another subnet"
             )
@@ -168,9 +165,7 @@ def create_subnet(call: Call, ask: Ask) -> Reply:
         call,
         Subnet(
             id=new_id("subnet-"),
-            account=call.account,
-            region=call.region,
-            born=call.now,
+            **call.origin,
             vpc=around.id,
             zone=zone,
             cidr=str(cidr),
@@ -211,7 +206,7 @@ def _unused(call: Call, column: str, one: str) -> None:
 
 def _network(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text))
+        return str(ipaddress.IPv4Network(text))
     except ValueError as exc:
         raise invalid(f"Value ({text}) for parameter cidrBlock is invalid.") from exc
 
@@ -251,7 +246,7 @@ def _subnet(found: Subnet, labels: list[Reply]) -> Reply:
         "State": "available",
         "AvailabilityZone": found.zone,
         "AvailabilityZoneId": f"{found.region}-az{_ZONES.index(found.zone[-1]) + 1}",
-        "AvailableIpAddressCount": ipaddress.ip_network(found.cidr).num_addresses - 5,
+        "AvailableIpAddressCount": ipaddress.IPv4Network(found.cidr).num_addresses - 5,
         "DefaultForAz": found.default,
         "MapPublicIpOnLaunch": found.public_ip,
         "SubnetArn": f"arn:aws:ec2:{found.region}:{found.account}:subnet/{found.id}",

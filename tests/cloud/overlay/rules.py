@@ -21,8 +21,7 @@ _SOURCES = {
 
 def make(call: Call, one: str, vpc: str, name: str, description: str) -> Group:
     """Make a group, which lets everything out."""
-    place = {"account": call.account, "region": call.region, "born": call.now}
-    made = Group(id=one, vpc=vpc, name=name, description=description, **place)
+    made = Group(id=one, vpc=vpc, name=name, description=description, **call.origin)
     call.store.table(Group).insert(call, made)
     everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     for rule in from_permissions(call, made, [everything], egress=True):
@@ -48,7 +47,6 @@ def by_names(call: Call, names: Sequence[str], vpc: str) -> list[Group]:
 def from_permissions(
     call: Call, found: Group, permissions: Sequence[Ask], *, egress: bool
 ) -> list[Rule]:
-    place = {"account": call.account, "region": call.region, "born": call.now}
     made = []
     for each in permissions:
         for kind, (many, member) in _SOURCES.items():
@@ -63,7 +61,7 @@ def from_permissions(
                     kind=kind,
                     source=source.get(member, ""),
                     description=source.get("Description", ""),
-                    **place,
+                    **call.origin,
                 )
                 for source in each.get(many, ())
             ]

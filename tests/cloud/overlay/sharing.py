@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 
 from cloud.overlay.context import Ask, Call
 from cloud.overlay.refusals import combination, invalid
-from cloud.overlay.selecting import Selection
+from cloud.overlay.selecting import Selection, T
 
 _SHARED = "id IN (SELECT id FROM permission WHERE grantee IN (?, 'all'))"
 
 
-def visible(selection: Selection) -> None:
+def visible(selection: Selection[T]) -> None:
     """Keep what the caller owns or was given, in the region of the call."""
     me, region = selection.call.account, selection.call.region
     selection.where(f"@region = ? AND (@account = ? OR {_SHARED})", region, me, me)
 
 
-def owners(selection: Selection, asked: Sequence[str]) -> None:
+def owners(selection: Selection[T], asked: Sequence[str]) -> None:
     """Keep what belongs to one of `asked`; ``self`` is the caller."""
     if not asked:
         return
@@ -26,7 +26,7 @@ def owners(selection: Selection, asked: Sequence[str]) -> None:
     selection.where(f"account IN ({', '.join('?' * len(accounts))})", *accounts)
 
 
-def usable_by(selection: Selection, asked: Sequence[str]) -> None:
+def usable_by(selection: Selection[T], asked: Sequence[str]) -> None:
     """Keep what one of `asked` owns or was given by name; ``all`` means what everybody may use."""
     if not asked:
         return

@@ -67,9 +67,7 @@ def take(call: Call, volume: Volume, description: str, labels: tags.Tags) -> Sna
         call,
         Snapshot(
             id=new_id("snap-"),
-            account=call.account,
-            region=call.region,
-            born=call.now,
+            **call.origin,
             volume=volume.id,
             lineage=volume.id,
             size=volume.size,
@@ -128,9 +126,7 @@ def copy(call: Call, source: Snapshot, ask: Ask, description: str, labels: tags.
 def _copy_of(call: Call, source: Snapshot, sealed: Sealing, description: str) -> Snapshot:
     return Snapshot(
         id=new_id("snap-"),
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         volume=COPIED_VOLUME,
         lineage=source.lineage,
         size=source.size,

@@ -58,9 +58,7 @@ def send_command(call: Call, ask: Ask) -> Reply:
         raise Refusal("InvalidParameters", "The parameter commands is missing")
     command = Command(
         id=str(uuid.uuid4()),
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         document=_DOCUMENT,
         comment=ask.get("Comment", ""),
         parameters=parameters,
@@ -147,9 +145,7 @@ def end_interrupted(store: Store) -> None:
 def _invoke(call: Call, command: Command, one: str) -> None:
     made = Invocation(
         id=f"{command.id}:{one}",
-        account=call.account,
-        region=call.region,
-        born=call.now,
+        **call.origin,
         command=command.id,
         instance=one,
         status="Failed" if call.fate.broken else "InProgress",

@@ -70,9 +70,7 @@ def make(call: Call, ask: Ask, *, zone: str, source: Snapshot | None, labels: ta
         call,
         Volume(
             id=new_id("vol-"),
-            account=call.account,
-            region=call.region,
-            born=call.now,
+            **call.origin,
             gone=FOREVER if sealed.accessible else ready,
             zone=zone,
             size=size,
@@ -160,9 +158,7 @@ def attach(
         call,
         Attachment(
             id=volume.id,
-            account=call.account,
-            region=call.region,
-            born=call.now,
+            **call.origin,
             gone=volume.gone,
             instance=instance,
             device=device,

@@ -16,8 +16,6 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 import botocore.session
-from botocore.model import OperationModel, Shape
-from dateutil.parser import isoparse
 
 from cloud.overlay.context import Ask, Reply
 from cloud.overlay.refusals import Refusal, invalid
@@ -25,10 +23,11 @@ from cloud.overlay.refusals import Refusal, invalid
 REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 Tree = dict[str, Any]
+Shape = Any  # botocore's classes of shapes have their members without types
 
 
 @cache
-def operation(service: str, action: str) -> OperationModel:
+def operation(service: str, action: str) -> Any:
     """Return botocore's description of an operation."""
     return _model(service).operation_model(action)
 
@@ -115,7 +114,7 @@ def _scalar(kind: str, text: str) -> Any:
         if kind in ("float", "double"):
             return float(text)
         if kind == "timestamp":
-            return isoparse(text).timestamp()
+            return datetime.fromisoformat(text).timestamp()
     except ValueError as exc:
         raise invalid(f"Invalid value '{text}': a {kind} is expected") from exc
     if kind == "boolean":
