@@ -327,7 +327,7 @@ def _choose(
             before = key
             text = f"{why}: the last one of {period.text(moment)} ({used} of {number})"
             found.append(Reason(why, text))
-    if used < number and not any(reason.why is why for reason in reasons[-1]):
+    if all(reason.why is not why for reason in reasons[-1]):
         text = f"{why}: the oldest of all, as only {used} of {number} are there"
         reasons[-1].append(Reason(why, text))
 

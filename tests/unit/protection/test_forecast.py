@@ -203,6 +203,12 @@ def test_of_some_points_no_end_is_seen(asked: Point, keep: Keep, sentence: str) 
     assert (found.goes_at, found.sentence) == (None, sentence)
 
 
+def test_a_point_to_come_may_lie_before_one_of_a_wrong_clock() -> None:
+    asked, other = point(START + 40 * DAY + HOUR), point(START + 50 * DAY)
+    found = look(asked, other, keep=Keep(last=1), schedule=every(DAY))
+    assert found.goes_at == START + 41 * DAY
+
+
 def test_without_points_to_come_the_last_good_one_stays() -> None:
     found = look(point(START - 900 * DAY), keep=Keep(daily=1))
     assert found.goes_at is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -130,6 +131,12 @@ def sentences(verdict: Verdict) -> list[str]:
             ["2026-11-23T08:00"],
             id="the oldest of all goes when the number is used up",
         ),
+        pytest.param(
+            Keep(hourly=2, daily=2, monthly=2),
+            ["2026-11-24T10:00", "2025-11-24T10:30"],
+            ["2025-11-24T10:00", "2024-11-24T10:00"],
+            id="periods of two years are two",
+        ),
         pytest.param(Keep(), ["2026-11-24T10:00", "2016-11-24T10:00"], [], id="no rule: all stay"),
         pytest.param(Keep(daily=1), [], [], id="no points"),
     ],
@@ -184,6 +191,16 @@ def test_nights_on_which_the_clocks_change_have_hours_of_their_own(
     assert "older" not in stays
     more = kept(*points, older, oldest, keep=Keep(hourly=hours + 1), zone=ZoneInfo(zone))
     assert "older" in more
+
+
+def test_where_two_hours_come_twice_a_point_that_breaks_may_cost_another_its_place() -> None:
+    """The one exception in the module's docstring; the points are at 01, 02, 01 and 02."""
+    first, troll = datetime(2026, 10, 24, 23, 30, tzinfo=UTC), ZoneInfo("Antarctica/Troll")
+    points = [Point(str(n), "web-1", first + n * HOUR) for n in range(4)]
+    assert kept(*points, keep=Keep(hourly=3), zone=troll) == ["3", "2", "1"]
+    points[2] = replace(points[2], usable=False)
+    points.append(Point("older", "web-1", first - 2 * HOUR))
+    assert kept(*points, keep=Keep(hourly=3), zone=troll) == ["3", "0", "older"]
 
 
 def test_of_points_of_one_moment_the_greater_id_is_the_newer() -> None:
