@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
-__all__ = ["PERIODS", "Period", "day_text", "moment_text", "span_text"]
+__all__ = ["PERIODS", "Period", "day_text", "moment_text"]
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -44,15 +44,6 @@ def moment_text(moment: datetime, zone: ZoneInfo) -> str:
     """Return the moment in `zone` as people read it: ``Tue 24 Nov 2026, 10:30 CET``."""
     local = moment.astimezone(zone)
     return f"{day_text(local)}, {local.hour:02}:{local.minute:02} {local.tzname()}"
-
-
-def span_text(span: timedelta) -> str:
-    """Return `span` in its greatest whole unit of which there are two: ``36h``, ``7d``."""
-    seconds = int(span.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def _hour_text(local: datetime) -> str:

@@ -41,7 +41,8 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.periods import PERIODS, Period, moment_text, span_text
+from mavis_core.protection.durations import written
+from mavis_core.protection.periods import PERIODS, Period, moment_text
 
 __all__ = [
     "GRACE",
@@ -336,7 +337,7 @@ def _choose_within(
     within: timedelta, counting: Sequence[Point], reasons: Sequence[list[Reason]]
 ) -> None:
     since = counting[0].taken_at - within
-    reason = Reason(Why.WITHIN, f"within {span_text(within)} of the newest one")
+    reason = Reason(Why.WITHIN, f"within {written(within)} of the newest one")
     for point, found in zip(counting, reasons, strict=True):
         if point.taken_at <= since:
             return
@@ -348,7 +349,7 @@ def _choose_within(
 
 def _recent(point: Point, now: datetime, grace: timedelta) -> list[Reason]:
     if now - grace < point.taken_at <= now:
-        return [Reason(Why.RECENT, f"incomplete, and begun less than {span_text(grace)} ago")]
+        return [Reason(Why.RECENT, f"incomplete, and begun less than {written(grace)} ago")]
     return []
 
 
@@ -376,7 +377,7 @@ def _verdict(
         return Verdict(point, Fate.KEEP, tuple(reasons), ends)
     if point.usable:
         return Verdict(point, Fate.EXPIRE, (_UNWANTED,), now)
-    reason = Reason(Why.UNUSABLE, f"incomplete, and older than {span_text(grace)}")
+    reason = Reason(Why.UNUSABLE, f"incomplete, and older than {written(grace)}")
     return Verdict(point, Fate.EXPIRE, (reason,), now)
 
 
