@@ -31,7 +31,7 @@ from mavis_core.errors import (
 from mavis_core.kits.aws.forms import check_token
 from mavis_core.kits.aws.operations import OPERATIONS
 from mavis_core.kits.aws.sessions import moment
-from mavis_core.testing.cloud_bench import ALICE, Launched
+from mavis_core.testing.cloud_bench import ALICE, Launched, Waits
 from mavis_core.testing.cloud_conformance.promises import completed, discovered, eventually, marked
 
 REGION = "eu-central-1"
@@ -181,6 +181,30 @@ def test_a_group_that_was_made_unheard_is_closed_by_the_next_call(
     simulator.fault("CreateSecurityGroup", "lost_reply")
     with pytest.raises(CloudUnreachable):
         connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
+    place = connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
+    assert bench.ways(REGION, place.security_group) == 0
+
+
+# what is not shown at once
+
+
+def test_an_image_that_is_not_shown_yet_is_waited_for(
+    simulator: Simulator, bench: AwsBench, source: str
+) -> None:
+    waits = Waits()
+    simulator.fault("RegisterImage", "invisible", seconds=0.2)
+    connection = bench.kit.connect(bench.here, bench.key, ALICE, on_wait=waits)
+    made = connection.instances.launch(REGION, _launch(source), tags=marked(), token="token-1")
+    connection.close()
+    assert made.cloud_id
+    assert waits.told
+    assert all("token-1" in reason for _, reason in waits.told)
+
+
+def test_a_group_that_is_not_shown_yet_is_closed_all_the_same(
+    simulator: Simulator, connection: Connection, bench: AwsBench
+) -> None:
+    simulator.fault("CreateSecurityGroup", "invisible", seconds=0.2)
     place = connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
     assert bench.ways(REGION, place.security_group) == 0
 

@@ -294,7 +294,8 @@ class Instances(Protocol):
         Raises
         ------
         CloudVanished
-            One of the snapshots, or what the launch names besides, is gone.
+            One of the snapshots, or what the launch names besides, is gone; or the instance
+            that was launched with this token.
         CloudInUse
             One of the snapshots is not complete yet.
         CloudQuota

@@ -69,6 +69,7 @@ _IN_USE = frozenset(
 _VANISHED = frozenset(
     {
         *("ResourceNotFoundException", "InvalidAMIID.Unavailable"),
+        "IdempotentInstanceTerminated",  # what the token launched is gone
         *("InvalidInstanceId", "InvocationDoesNotExist", "InvalidCommandId"),
     }
 )

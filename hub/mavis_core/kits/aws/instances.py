@@ -67,7 +67,13 @@ class AwsInstances:
                 if code_of(exc) != "IdempotentParameterMismatch":
                     raise
                 made = _launched(ec2, region, launch, image_id, token)
-        return _instance(made, region, Health.UNKNOWN)
+        instance = _instance(made, region, Health.UNKNOWN)
+        if instance.state is InstanceState.GONE:
+            raise CloudVanished(
+                f"The instance {instance.cloud_id} in {region}, which was launched as {token}, is"
+                " gone"
+            )
+        return instance
 
     def _image(
         self,

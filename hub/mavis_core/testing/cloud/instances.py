@@ -37,11 +37,7 @@ class FakeInstances:
         def effect() -> Instance:
             known = door.known(region, token, launch)
             if known is not None:
-                return (
-                    _gone(known, region)
-                    if known not in cloud.instances
-                    else _seen(cloud.instances[known])
-                )
+                return _seen(door.one(region, cloud.instances, known, "instance"))
             made = self._make(region, launch, tags, token)
             door.keep(region, token, made.id, launch)
             return _seen(made)

@@ -144,6 +144,22 @@ class InstancePromises(Promises):
         assert not connection.instances.find(region, tag=TAG, values=["one"])
         connection.instances.terminate(region, _GONE)
 
+    def test_a_token_does_not_bring_back_what_is_gone(
+        self, connection: Connection, bench: Bench, region: str
+    ) -> None:
+        sources = completed(connection, region, bench.launch(region, "db-1", (8,), {}))
+        made = _running(connection, region, _launched(connection, bench, region, sources))
+        connection.instances.terminate(region, made.cloud_id)
+
+        def look() -> bool:
+            (found,) = connection.instances.describe(region, [made.cloud_id])
+            return found.state is InstanceState.GONE
+
+        eventually(look)
+        with pytest.raises(CloudVanished):
+            _launched(connection, bench, region, sources)
+        assert not connection.instances.find(region, tag=TAG, values=["one"])
+
     def test_the_cloud_s_checks_say_that_an_instance_is_well(
         self, connection: Connection, bench: Bench, region: str
     ) -> None:
