@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from cloud import accounts, making
-from cloud.client import running
+from cloud.client import SERVER, attached, running
 from cloud.seed import REGIONS, register_image, seed
 
 REGION = REGIONS[0]
@@ -55,6 +57,31 @@ def test_the_cloud_survives_a_restart(tmp_path: Path) -> None:
             assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
         with accounts.session("sts", simulator.url, REGION, key_of_partner) as sts:
             assert sts.get_caller_identity()["Account"] == accounts.PARTNER
+
+
+def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+    state = ["--state", str(tmp_path / "cloud.sqlite")]
+    killed = subprocess.Popen(
+        [sys.executable, str(SERVER), *state], stdout=subprocess.PIPE, text=True
+    )
+    assert killed.stdout is not None
+    with killed.stdout:
+        url = f"http://127.0.0.1:{killed.stdout.readline().strip()}"
+    try:
+        with attached(url) as simulator, accounts.ec2(url, accounts.MAIN, REGION) as ec2:
+            volume = making.volume(ec2)
+            simulator.write(volume, {0: b"x"})
+            snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+            digest = simulator.digest(snapshot)
+    finally:
+        killed.kill()
+        killed.wait(timeout=10)
+    with (
+        running(state) as simulator,
+        accounts.ec2(simulator.url, accounts.MAIN, REGION) as ec2,
+    ):
+        making.ended(ec2, snapshot)
+        assert simulator.digest(making.volume(ec2, SnapshotId=snapshot)) == digest
 
 
 def test_without_a_file_a_simulator_begins_empty() -> None:
