@@ -12,25 +12,23 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from mavis_core.access import CallContext, Principal, Role, Scope
+from mavis_core.bootstrap import Parts, make_work
 from mavis_core.changes.budget import Budget
-from mavis_core.changes.ledger import Ledger
 from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable
-from mavis_core.inventory.actions import TagJob, power_jobs
-from mavis_core.inventory.connections import Clouds
-from mavis_core.inventory.discovery import Discover
 from mavis_core.inventory.service import Resources
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
 from mavis_core.protection.model import RecoveryPoint
-from mavis_core.protection.on_demand import RecoveryPointJob
+from mavis_core.protection.outlook import Outlooks
+from mavis_core.protection.plans import BackupPlans
+from mavis_core.protection.reports import Reports
 from mavis_core.protection.service import RecoveryPoints
-from mavis_core.protection.taking import Taking
+from mavis_core.protection.timetable import Timetable
 from mavis_core.records import Outbox, Record
 from mavis_core.scheduling.execution import Attempt, Execution
 from mavis_core.scheduling.model import Run
-from mavis_core.scheduling.service import Runs
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import Opener, Sealer, generate
 from mavis_core.vault.service import Vault
@@ -63,19 +61,24 @@ class Core:
         self.environments = Environments(self.database, self.projects, kits)
         self.resources = Resources(self.database, self.projects)
         self.recovery_points = RecoveryPoints(self.database, self.projects)
-        clouds = Clouds(
-            self.database, self.vault, kits, isolated=True, budget=Budget(stop=self.stop)
+        self.backup_plans = BackupPlans(self.database, self.projects)
+        self.outlooks = Outlooks(self.database, self.projects)
+        self.reports = Reports(self.database, self.projects)
+        work = make_work(
+            Parts(
+                self.database,
+                self.vault,
+                kits,
+                isolated=True,
+                settle_s=settle_s,
+                snapshot_timeout_s=60,
+                calls=4,
+                budget=Budget(stop=self.stop),
+                stop=self.stop,
+            )
         )
-        ledger = Ledger(self.database, settle_s=settle_s, stop=self.stop)
-        taking = Taking(self.database, clouds, ledger, timeout_s=60, threads=4, stop=self.stop)
-        jobs: tuple[Any, ...] = (
-            Discover(self.database, clouds),
-            *power_jobs(self.database, clouds, ledger),
-            TagJob(self.database, clouds, ledger),
-            RecoveryPointJob(self.database, taking),
-        )
-        self.jobs = {job.action: job for job in jobs}
-        self.runs = Runs(self.database, self.projects, self.jobs)
+        self.jobs, self.runs = work.jobs, work.runs
+        self.timetable = Timetable(self.database, self.runs, source="test")
         self.outbox = Outbox(self.database)
         self._workers = 0
 

@@ -19,6 +19,8 @@ from prefect.states import Cancelled as PrefectCancelled
 
 from mavis_core.errors import Cancelled, Internal, Interrupted, MavisError, Unavailable
 from mavis_core.scheduling.execution import Attempt, Execution
+from mavis_core.scheduling.jobs import Load
+from mavis_flows.places import Places
 
 __all__ = ["ActiveRuns", "make_flow"]
 
@@ -50,7 +52,7 @@ class ActiveRuns:
 
 
 def make_flow(
-    action: str, execution: Execution, active: ActiveRuns
+    action: str, execution: Execution, active: ActiveRuns, places: Places
 ) -> Flow[[str], State[None] | None]:
     """Return the flow that carries out Runs of the job `action`."""
 
@@ -58,7 +60,7 @@ def make_flow(
         attempt = execution.claim(run_id, str(flow_run.get_id()))
         active.add(run_id)
         try:
-            return _attempt(attempt)
+            return _attempt(attempt, places)
         finally:
             active.remove(run_id)
 
@@ -66,11 +68,11 @@ def make_flow(
     return Flow(carry_out, name=action, log_prints=False)
 
 
-def _attempt(attempt: Attempt) -> State[None] | None:
+def _attempt(attempt: Attempt, places: Places) -> State[None] | None:
     try:
         for position in attempt.pending():
             task = Task(
-                _step(attempt, position),
+                _step(attempt, position, places),
                 name=attempt.steps[position].name,
                 persist_result=False,
                 cache_policy=NO_CACHE,
@@ -97,8 +99,12 @@ def _attempt(attempt: Attempt) -> State[None] | None:
     return None
 
 
-def _step(attempt: Attempt, position: int) -> Callable[[], None]:
+def _step(attempt: Attempt, position: int, places: Places) -> Callable[[], None]:
     def step() -> None:
-        attempt.perform(position)
+        if attempt.steps[position].load is Load.CALLS:
+            with places.turn(attempt.run):
+                attempt.perform(position)
+        else:
+            attempt.perform(position)
 
     return step

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -15,12 +16,16 @@ from mavis_core.bootstrap import WorkerApp
 from mavis_core.errors import MavisError
 from mavis_core.scheduling.execution import Due
 from mavis_flows.flows import ActiveRuns, make_flow
+from mavis_flows.places import Places
 from mavis_flows.resident import ResidentWorker
 
 __all__ = ["Platform"]
 
 _log = logging.getLogger("mavis.worker")
 _RENEW_EVERY_S = 4.0
+_TICK_EVERY_S = 1.0
+_PREFECT_FIRST = timedelta(seconds=20)  # so long a slot is left to Prefect's own schedule
+_RESERVED = timedelta(seconds=20)
 _FOLLOW_PREFECT_EVERY_S = 10.0
 _RETRY_PREFECT_S = 1.0
 _STOP_WITHIN_S = 5.0
@@ -40,9 +45,15 @@ class Platform:
         self._active = ActiveRuns()
         self._heartbeat = app.config.run / "worker" / "heartbeat"
         self._stopping = asyncio.Event()
-        flows = {action: make_flow(action, app.execution, self._active) for action in app.jobs}
+        places = Places()
+        flows = {
+            action: make_flow(action, app.execution, self._active, places) for action in app.jobs
+        }
         self._worker = ResidentWorker(
-            flows, name=app.execution.worker, limit=app.config.worker.concurrency
+            flows,
+            name=app.execution.worker,
+            limit=app.config.worker.concurrency,
+            slots=self._take_slot,
         )
 
     def stop(self) -> None:
@@ -64,6 +75,7 @@ class Platform:
                     tasks.create_task(
                         self._every(self._app.config.worker.poll_s, self._take_up), name="take up"
                     ),
+                    tasks.create_task(self._every(_TICK_EVERY_S, self._tick), name="timetable"),
                     tasks.create_task(
                         self._every(_FOLLOW_PREFECT_EVERY_S, self._follow), name="follow"
                     ),
@@ -128,9 +140,24 @@ class Platform:
                     await self._worker.bury(due.stale_flow_run)
 
     async def _follow(self) -> None:
-        """Tell Prefect that this worker lives, and look for flow runs that others made."""
+        """Tell Prefect that this worker lives, and look for flow runs that it or others made."""
         await self._worker.sync_with_backend()
+        if self._worker.plans is not None:
+            await self._worker.plans.sync(await asyncio.to_thread(self._app.timetable.plans))
         await self._worker.get_and_submit_flow_runs()
+
+    async def _tick(self) -> None:
+        """Begin what is due and Prefect has not begun."""
+        begun = await asyncio.to_thread(self._app.timetable.tick, patience=_PREFECT_FIRST)
+        for run_id in begun:
+            _log.info("the timetable began Run %s", run_id)
+
+    def _take_slot(self, plan_id: str, rule: str, flow_run: str) -> str | None:
+        """Return the Run that a flow run of a plan's schedule carries out, or None."""
+        run_id = self._app.timetable.take_slot(plan_id, rule, reserved=_RESERVED)
+        if run_id is None or not self._app.execution.adopt(run_id, flow_run):
+            return None
+        return run_id
 
     async def _let_steps_end(self) -> None:
         with contextlib.suppress(TimeoutError):

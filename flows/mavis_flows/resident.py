@@ -9,7 +9,7 @@ refused.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +18,12 @@ import anyio.abc
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_engine import run_flow_sync
-from prefect.states import Crashed, Scheduled
+from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from mavis_core.protection.plans import BACKUP
 from mavis_core.scheduling.execution import Due
+from mavis_flows.plan_deployments import PlanDeployments, names_of
 
 __all__ = ["POOL", "ResidentWorker"]
 
@@ -39,6 +41,9 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         The worker's name in Prefect.
     limit
         Flow runs at a time.
+    slots
+        Turns a plan's slot into the Run that this flow run carries out, or None: called with
+        plan, rule and the flow run's id, in a thread.
     """
 
     type = "mavis-resident"
@@ -46,9 +51,18 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
     _description = "Runs Mavis's own flows in a resident process."
 
     def __init__(
-        self, flows: Mapping[str, Flow[[str], State[None] | None]], *, name: str, limit: int
+        self,
+        flows: Mapping[str, Flow[[str], State[None] | None]],
+        *,
+        name: str,
+        limit: int,
+        slots: Callable[[str, str, str], str | None],
     ) -> None:
-        super().__init__(POOL, name=name, limit=limit, heartbeat_interval_seconds=10)
+        super().__init__(
+            POOL, name=name, limit=limit, heartbeat_interval_seconds=10, prefetch_seconds=0
+        )
+        self._slots = slots
+        self.plans: PlanDeployments | None = None
         self._flows = dict(flows)
         self._by_deployment: dict[UUID, Flow[[str], State[None] | None]] = {}
         self._deployments: dict[str, UUID] = {}
@@ -70,6 +84,7 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
             )
             self._deployments[action] = deployment
             self._by_deployment[deployment] = flow
+        self.plans = PlanDeployments(self.client, self._flows[BACKUP], pool=POOL)
 
     async def schedule(self, due: Due) -> str:
         """Make the Prefect flow run of an attempt and return its id; the same one if repeated."""
@@ -95,17 +110,34 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> BaseWorkerResult:
         """Carry out one flow run in a thread and wait for its end."""
-        flow = self._by_deployment.get(flow_run.deployment_id) if flow_run.deployment_id else None
+        flow = self._flow_of(flow_run)
         if flow is None:
             raise PermissionError("this worker runs the platform's own deployments only")
         if task_status is not None:
             task_status.started(1)
+        parameters = dict(flow_run.parameters)
+        if slot := names_of(parameters):
+            run_id = await anyio.to_thread.run_sync(self._slots, *slot, str(flow_run.id))
+            if run_id is None:
+                await self._has_begun(flow_run)
+                return BaseWorkerResult(identifier=str(flow_run.id), status_code=0)
+            parameters = {"run_id": run_id}
         call = functools.partial(
-            run_flow_sync,
-            flow,
-            flow_run=flow_run,
-            parameters=dict(flow_run.parameters),
-            return_type="state",
+            run_flow_sync, flow, flow_run=flow_run, parameters=parameters, return_type="state"
         )
         await anyio.to_thread.run_sync(call, limiter=self._threads)
         return BaseWorkerResult(identifier=str(flow_run.id), status_code=0)
+
+    def _flow_of(self, flow_run: FlowRun) -> Flow[[str], State[None] | None] | None:
+        deployment = flow_run.deployment_id
+        if deployment is None:
+            return None
+        if self.plans is not None and deployment in self.plans.ids:
+            return self._flows[BACKUP]
+        return self._by_deployment.get(deployment)
+
+    async def _has_begun(self, flow_run: FlowRun) -> None:
+        """Tell Prefect that there is nothing to do for this flow run."""
+        words = "Nothing to do: the slot has begun already, or begins later by its jitter."
+        state: Any = Cancelled(message=words)
+        await self.client.set_flow_run_state(flow_run.id, state, force=True)

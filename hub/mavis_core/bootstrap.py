@@ -25,16 +25,32 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
+from mavis_core.protection.deleting import DeleteJob, RetentionJob
+from mavis_core.protection.expiry import Expiry
 from mavis_core.protection.on_demand import RecoveryPointJob
+from mavis_core.protection.outlook import Outlooks
+from mavis_core.protection.plans import BackupPlans
+from mavis_core.protection.reconciliation import ReconcileJob
+from mavis_core.protection.reports import Reports
 from mavis_core.protection.service import RecoveryPoints
 from mavis_core.protection.taking import Taking
+from mavis_core.protection.timetable import Timetable
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.jobs import Job
 from mavis_core.scheduling.service import Runs
 from mavis_core.vault.sealing import Opener, Sealer
 from mavis_core.vault.service import Vault
 
-__all__ = ["ApiApp", "WorkerApp", "api_app", "find_kits", "worker_app"]
+__all__ = [
+    "ApiApp",
+    "Parts",
+    "Work",
+    "WorkerApp",
+    "api_app",
+    "find_kits",
+    "make_work",
+    "worker_app",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +67,9 @@ class ApiApp:
     vault: Vault
     resources: Resources
     recovery_points: RecoveryPoints
+    backup_plans: BackupPlans
+    outlooks: Outlooks
+    reports: Reports
     runs: Runs
     logs: LogClient
 
@@ -74,11 +93,14 @@ class WorkerApp:
     database: Database
     jobs: Mapping[str, Job]
     execution: Execution
+    timetable: Timetable
+    clouds: Clouds
     stop: threading.Event
 
     def close(self) -> None:
         """Let steps end, and close what was opened."""
         self.stop.set()
+        self.clouds.close()
         self.database.close()
 
 
@@ -94,8 +116,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
     database = open_database(config.database_url, pool_size=config.database.pool_size)
     projects = Projects(database)
     vault = Vault(database, Sealer(config.read_secret("api", "vault-public-key")))
-    stop = threading.Event()
-    jobs = _jobs(config, database, vault, kits, stop)
+    work = make_work(_parts(config, database, vault, kits, threading.Event()))
     return ApiApp(
         config=config,
         database=database,
@@ -105,7 +126,10 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         vault=vault,
         resources=Resources(database, projects),
         recovery_points=RecoveryPoints(database, projects),
-        runs=Runs(database, projects, jobs),
+        backup_plans=BackupPlans(database, projects),
+        outlooks=Outlooks(database, projects),
+        reports=Reports(database, projects),
+        runs=work.runs,
         logs=LogClient.of(config),
     )
 
@@ -126,13 +150,15 @@ def worker_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> Work
         Opener(config.read_secret("worker", "vault-private-key")),
     )
     stop = threading.Event()
-    jobs = _jobs(config, database, vault, kits, stop)
+    work = make_work(_parts(config, database, vault, kits, stop))
     name = f"worker-{new_id('wrk')}"
     return WorkerApp(
         config=config,
         database=database,
-        jobs=jobs,
-        execution=Execution(database, Projects(database), jobs, worker=name),
+        jobs=work.jobs,
+        execution=Execution(database, Projects(database), work.jobs, worker=name),
+        timetable=Timetable(database, work.runs, source=name),
+        clouds=work.clouds,
         stop=stop,
     )
 
@@ -155,27 +181,90 @@ def _load(entry: EntryPoint) -> Kit | None:
     return kit
 
 
-def _jobs(
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What jobs are made of.
+
+    Parameters
+    ----------
+    isolated
+        Whether people and services have Unix users of their own.
+    settle_s
+        Seconds after which an effect that a cloud does not show was not made.
+    snapshot_timeout_s
+        Seconds after which a recovery point that is not complete is told as partial.
+    calls
+        Calls to one environment at a time, of one Run.
+    budget
+        Lets calls begin.
+    stop
+        Set when the process ends.
+    """
+
+    database: Database
+    vault: Vault
+    kits: Mapping[str, Kit]
+    isolated: bool
+    settle_s: float
+    snapshot_timeout_s: float
+    calls: int
+    budget: Budget
+    stop: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What Mavis can do, by action, where it is asked for, and the connections that it uses."""
+
+    jobs: Mapping[str, Job]
+    runs: Runs
+    clouds: Clouds
+
+
+def _parts(
     config: Config,
     database: Database,
     vault: Vault,
     kits: Mapping[str, Kit],
     stop: threading.Event,
-) -> dict[str, Job]:
-    ledger = Ledger(database, settle_s=config.worker.settle_s, stop=stop)
-    clouds = Clouds(database, vault, kits, isolated=config.isolated, budget=Budget(stop=stop))
+) -> Parts:
+    return Parts(
+        database,
+        vault,
+        kits,
+        isolated=config.isolated,
+        settle_s=config.worker.settle_s,
+        snapshot_timeout_s=config.worker.snapshot_timeout_s,
+        calls=config.worker.calls,
+        budget=Budget(stop=stop),
+        stop=stop,
+    )
+
+
+def make_work(parts: Parts) -> Work:
+    """Return every job, over the same parts."""
+    database, stop = parts.database, parts.stop
+    jobs: dict[str, Job] = {}
+    runs = Runs(database, Projects(database), jobs)
+    ledger = Ledger(database, settle_s=parts.settle_s, stop=stop)
+    clouds = Clouds(database, parts.vault, parts.kits, isolated=parts.isolated, budget=parts.budget)
     taking = Taking(
         database,
         clouds,
         ledger,
-        timeout_s=config.worker.snapshot_timeout_s,
-        threads=config.worker.calls,
+        timeout_s=parts.snapshot_timeout_s,
+        threads=parts.calls,
         stop=stop,
     )
-    jobs: tuple[Job, ...] = (
+    expiry = Expiry(database, clouds, ledger, threads=parts.calls, stop=stop)
+    all_jobs: tuple[Job, ...] = (
         Discover(database, clouds),
         *power_jobs(database, clouds, ledger),
         TagJob(database, clouds, ledger),
         RecoveryPointJob(database, taking),
+        RetentionJob(database, expiry),
+        DeleteJob(database, expiry),
+        ReconcileJob(database, clouds, ledger, taking),
     )
-    return {job.action: job for job in jobs}
+    jobs.update({job.action: job for job in all_jobs})
+    return Work(jobs, runs, clouds)

@@ -15,7 +15,7 @@ from mavis_core.db import tables
 from mavis_core.errors import Cancelled, Interrupted, told
 from mavis_core.ids import new_id
 
-__all__ = ["again", "begin", "end", "intent_of", "keep_hold", "known"]
+__all__ = ["again", "begin", "end", "intent_of", "keep_hold", "known", "open_of"]
 
 
 def keep_hold(tx: sa.Connection, work: Work, *, beginning: bool) -> None:
@@ -57,6 +57,17 @@ def known(tx: sa.Connection, work: Work, calls: Sequence[Call]) -> dict[tuple[st
         for row in tx.execute(query)
         if (row.action, row.target) in wanted
     }
+
+
+def open_of(tx: sa.Connection, run_id: str) -> list[Intent]:
+    """Return the intents of a Run of which nobody knows what became, oldest first."""
+    table = tables.intents
+    query = (
+        sa.select(table)
+        .where(table.c.run_id == run_id, table.c.state == IntentState.OPEN)
+        .order_by(table.c.id)
+    )
+    return [intent_of(row) for row in tx.execute(query)]
 
 
 def begin(tx: sa.Connection, ctx: CallContext, work: Work, calls: Sequence[Call]) -> list[Intent]:

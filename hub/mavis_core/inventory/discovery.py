@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mavis_core import clock
-from mavis_core.access import Permission
+from mavis_core.access import CallContext, Permission
 from mavis_core.changes.model import Plan, Severity
 from mavis_core.contract import Connection, ResourceKind
 from mavis_core.db import Database
@@ -37,7 +37,7 @@ from mavis_core.scheduling import store as store_of_runs
 from mavis_core.scheduling.jobs import BaseJob, JobStep, PlanRequest, Progress
 from mavis_core.scheduling.model import Run
 
-__all__ = ["Discover"]
+__all__ = ["Discover", "look_at"]
 
 _PARALLEL_REGIONS = 8
 
@@ -128,51 +128,98 @@ class _Look:
     def __call__(self, progress: Progress) -> Mapping[str, Any]:
         ctx = self._run.context("worker")
         try:
-            with self._clouds.connect(ctx, self._environment_id, progress) as (where, connection):
-                counts = self._regions(where, connection, progress)
+            counts = look_at(self._database, self._clouds, ctx, self._environment_id, progress)
         except Unavailable:
             raise  # a part of the appliance is down, which says nothing about the environment
         except MavisError as exc:
-            with self._database.write() as tx:
-                mark_environment(tx, self._environment_id, exc)
             progress.say(exc.message)
             return {self._name: {"error": told(exc)}}
-        with self._database.write() as tx:
-            mark_environment(tx, self._environment_id, None)
-        seen = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
-        progress.say(seen or "nothing there", percent=100)
         return {self._name: dict(counts)}
 
-    def _regions(
-        self, where: Environment, connection: Connection, progress: Progress
-    ) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        done = 0
-        lock = threading.Lock()
 
-        def look(region: str) -> None:
-            nonlocal done
-            seen = self._region(where, connection, region)
-            with lock:
-                done += 1
-                counts.update(seen)
-                share = 100 * done // len(where.regions)
-                progress.say(f"{done} of {len(where.regions)} regions", percent=share)
+def look_at(
+    database: Database,
+    clouds: Clouds,
+    ctx: CallContext,
+    environment_id: str,
+    progress: Progress,
+    *,
+    kinds: Sequence[ResourceKind] = tuple(ResourceKind),
+) -> Counter[str]:
+    """Look at every region of an environment, and write down what is there.
 
-        with ThreadPoolExecutor(_PARALLEL_REGIONS, thread_name_prefix="discover") as pool:
-            for result in [pool.submit(look, region) for region in where.regions]:
-                result.result()
-        return counts
+    Parameters
+    ----------
+    kinds
+        What to look for; other kinds stay as they were last seen.
 
-    def _region(self, where: Environment, connection: Connection, region: str) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for kind in ResourceKind:
-            begun = clock.now()
-            for page in connection.inventory.discover(region, kind):
-                seen_at = max(begun, clock.now())  # a clock may be set back
-                with self._database.write() as tx:
-                    store.put(tx, where.project_id, where.id, page, seen_at)
-                counts[kind.value] += len(page)
-            with self._database.write() as tx:
-                store.mark_gone(tx, where.id, region, kind, begun)
-        return counts
+    Returns
+    -------
+    Counter
+        How many of each kind were seen.
+
+    Raises
+    ------
+    MavisError
+        It cannot be seen; the environment says so, too.
+    """
+    try:
+        with clouds.connect(ctx, environment_id, progress) as (where, connection):
+            counts = _regions(database, where, connection, kinds, progress)
+    except Unavailable:
+        raise
+    except MavisError as exc:
+        with database.write() as tx:
+            mark_environment(tx, environment_id, exc)
+        raise
+    with database.write() as tx:
+        mark_environment(tx, environment_id, None)
+    seen = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+    progress.say(seen or "nothing there", percent=100)
+    return counts
+
+
+def _regions(
+    database: Database,
+    where: Environment,
+    connection: Connection,
+    kinds: Sequence[ResourceKind],
+    progress: Progress,
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    done = 0
+    lock = threading.Lock()
+
+    def look(region: str) -> None:
+        nonlocal done
+        seen = _region(database, where, connection, region, kinds)
+        with lock:
+            done += 1
+            counts.update(seen)
+            share = 100 * done // len(where.regions)
+            progress.say(f"{done} of {len(where.regions)} regions", percent=share)
+
+    with ThreadPoolExecutor(_PARALLEL_REGIONS, thread_name_prefix="discover") as pool:
+        for result in [pool.submit(look, region) for region in where.regions]:
+            result.result()
+    return counts
+
+
+def _region(
+    database: Database,
+    where: Environment,
+    connection: Connection,
+    region: str,
+    kinds: Sequence[ResourceKind],
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for kind in kinds:
+        begun = clock.now()
+        for page in connection.inventory.discover(region, kind):
+            seen_at = max(begun, clock.now())  # a clock may be set back
+            with database.write() as tx:
+                store.put(tx, where.project_id, where.id, page, seen_at)
+            counts[kind.value] += len(page)
+        with database.write() as tx:
+            store.mark_gone(tx, where.id, region, kind, begun)
+    return counts

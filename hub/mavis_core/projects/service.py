@@ -22,7 +22,7 @@ from mavis_core.projects.model import (
     subjects_of,
 )
 
-__all__ = ["Projects", "audit", "hold"]
+__all__ = ["Projects", "audit", "hold", "project_of"]
 
 
 def audit(
@@ -202,6 +202,12 @@ class Projects:
             return
         with self._database.read() as tx:
             ctx.require(permission, roles_in(tx, ctx.principal, project_id))
+
+
+def project_of(tx: sa.Connection, project_id: str) -> Project:
+    """Return a project by its id."""
+    table = tables.projects
+    return Project(**tx.execute(sa.select(table).where(table.c.id == project_id)).mappings().one())
 
 
 def roles_in(tx: sa.Connection, principal: Principal, project_id: str) -> frozenset[Role]:

@@ -193,12 +193,15 @@ class _Parser:
             self._fail(f"one of {', '.join(known)}{hint}")
         return Attribute(name=self._take().text)
 
+    def _peek(self) -> _Token:
+        return self._next
+
     def _tag(self) -> str:
         if self._next.kind is not _Kind.WORD or not self._next.text.startswith("tag:"):
             self._fail("tag:NAME")
-        word = self._take()
+        word, following = self._take(), self._peek()
         name = word.text.removeprefix("tag:")
-        if not name and self._next.kind is _Kind.QUOTED and self._next.start == word.end:
+        if not name and following.kind is _Kind.QUOTED and following.start == word.end:
             name = _unquoted(self._take().text)
         if not name:
             self._fail("a tag's name right after `tag:`")

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from mavis_core import clock
+from mavis_core.changes import intents
 from mavis_core.changes.ledger import TAG, Effects, Ledger
 from mavis_core.changes.model import Call, Intent, Outcome
 from mavis_core.contract import Connection, Snapshots, VolumeSnapshot
@@ -25,6 +26,7 @@ from mavis_core.errors import (
     CloudError,
     CloudThrottled,
     CloudUnreachable,
+    Internal,
     Interrupted,
     MavisError,
     from_told,
@@ -135,8 +137,8 @@ class Taking:
         with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
             cloud = connection.snapshots
 
-            def find(intents: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
-                made = by_intent(cloud, intents)
+            def find(open_: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+                made = by_intent(cloud, open_)
                 seen.update(made)
                 return {intent: [each.cloud_id for each in all_] for intent, all_ in made.items()}
 
@@ -170,6 +172,53 @@ class Taking:
             progress.say(f"{len(calls)} machines in {planned[0].environment}")
             how = Effects(find, make, note, threads=self._threads)
             self._ledger.effects(ctx, run.work, calls, how, progress.say)
+
+    def find_out(self, run: Run, progress: Progress) -> None:
+        """Find out which calls of `run` that have no outcome had their effect; make none.
+
+        Raises
+        ------
+        CloudError
+            The cloud lets nobody look.
+        """
+        ctx = run.context("worker")
+        by_instance = {point.instance_id: point for point in self._points(run)}
+        with self._database.read() as tx:
+            open_ = [
+                intent for intent in intents.open_of(tx, run.id) if intent.call.action == ACTION
+            ]
+        by_environment: dict[str, list[Intent]] = defaultdict(list)
+        for intent in open_:
+            by_environment[intent.call.environment_id].append(intent)
+        for environment_id, of_it in by_environment.items():
+            with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
+                mine = {intent.id: by_instance[intent.call.target] for intent in of_it}
+                how = self.looking(connection.snapshots, mine)
+                self._ledger.resolve(ctx, run.work, of_it, how, progress.say)
+
+    @staticmethod
+    def looking(cloud: Snapshots, points_: Mapping[str, RecoveryPoint]) -> Effects:
+        """Return how to find what calls of `ACTION` made, and to write it down.
+
+        Parameters
+        ----------
+        points_
+            What each call was for, by its intent's id.
+        """
+        seen: dict[str, list[VolumeSnapshot]] = {}
+
+        def find(intents_: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+            seen.update(by_intent(cloud, intents_))
+            return {key: [each.cloud_id for each in all_] for key, all_ in seen.items()}
+
+        def make(call: Call, _intent: str) -> Sequence[str]:
+            raise Internal(f"{call.action} of {call.target} is only looked for")
+
+        def note(tx: sa.Connection, outcomes: Sequence[Outcome]) -> None:
+            found = [each for each in outcomes if each.error is None]
+            taken.begin(tx, [(points_[o.intent_id], seen.get(o.intent_id, ())) for o in found])
+
+        return Effects(find, make, note)
 
     def wait(self, run: Run, progress: Progress) -> Mapping[str, object]:
         """Wait until every point of `run` has ended, and return how many ended how."""
@@ -288,10 +337,10 @@ class Taking:
         return {"Name": name, **pack(head, point.manifest)}
 
 
-def by_intent(cloud: Snapshots, intents: Iterable[Intent]) -> dict[str, list[VolumeSnapshot]]:
-    """Return what carries each of `intents`, by the intent's id; one look for each region."""
+def by_intent(cloud: Snapshots, open_: Iterable[Intent]) -> dict[str, list[VolumeSnapshot]]:
+    """Return what carries each of some intents, by its id; one look for each region."""
     regions: dict[str, list[str]] = defaultdict(list)
-    for intent in intents:
+    for intent in open_:
         regions[intent.call.region].append(intent.id)
     made: dict[str, list[VolumeSnapshot]] = defaultdict(list)
     for region, ids in regions.items():

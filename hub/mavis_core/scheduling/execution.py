@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from mavis_core import clock, records
 from mavis_core.db import Database, tables
 from mavis_core.errors import Forbidden, Internal, MavisError, PlanChanged, Unavailable
-from mavis_core.projects.model import Project
-from mavis_core.projects.service import Projects
+from mavis_core.projects.service import Projects, project_of
 from mavis_core.scheduling import store
 from mavis_core.scheduling.attempts import CLEAN_UP, Attempt, end, record_of
 from mavis_core.scheduling.jobs import Binding, Job, JobStep, PlanRequest, Progress, bind
@@ -118,6 +117,25 @@ class Execution:
                 records.write(tx, record_of(run, records.Phase.EVENT, summary, source=self.worker))
             return bound
 
+    def adopt(self, run_id: str, flow_run: str) -> bool:
+        """Bind the first attempt at a Run that nobody has taken up to `flow_run`, early or not.
+
+        For a Run that was written for this very flow run, and kept back from others so long.
+        """
+        table = tables.runs
+        with self._database.write() as tx:
+            return store.update(
+                tx,
+                run_id,
+                table.c.state == RunState.QUEUED,
+                table.c.attempt == 0,
+                attempt=1,
+                flow_run=flow_run,
+                worker=self.worker,
+                not_before=None,
+                lease_until=clock.now() + 2 * LEASE,
+            )
+
     def give_up(self, due: Due) -> bool:
         """End a Run that has had all its attempts; return whether it had."""
         if due.attempt <= _MAX_ATTEMPTS:
@@ -210,13 +228,9 @@ class Execution:
         if run.steps or job.binding is Binding.REQUEST:
             return
         with self._database.read() as tx:
-            row = (
-                tx.execute(sa.select(tables.projects).where(tables.projects.c.id == run.project_id))
-                .mappings()
-                .one()
-            )
             asked = run.plan.arguments["request"]
-            request = PlanRequest(Project(**row), asked["resource"], asked["arguments"])
+            project = project_of(tx, run.project_id)
+            request = PlanRequest(project, asked["resource"], asked["arguments"])
             plan = bind(job.plan(tx, request), request)
         if plan.hash != run.plan_hash:
             raise PlanChanged(f"{run.subject} has changed since {run.kind} was asked for")

@@ -19,7 +19,7 @@ from mavis_core.errors import MavisError
 from mavis_core.projects.model import Project
 from mavis_core.scheduling.model import Run
 
-__all__ = ["BaseJob", "Binding", "Job", "JobStep", "PlanRequest", "Progress", "bind"]
+__all__ = ["BaseJob", "Binding", "Job", "JobStep", "Load", "PlanRequest", "Progress", "bind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,27 @@ class Progress(Protocol):
         """Tell the person that the cloud is waited for."""
 
 
+class Load(Enum):
+    """What a step is for the cloud."""
+
+    CALLS = "calls"
+    WAITS = "waits"
+
+
 @dataclass(frozen=True, slots=True)
 class JobStep:
-    """A named part of a job. What it returns is merged into the Run's result."""
+    """A named part of a job. What it returns is merged into the Run's result.
+
+    Parameters
+    ----------
+    load
+        What it is for the cloud: of steps that `CALLS` a limited number runs at a time in each
+        account and region; those that only `WAITS` are not limited.
+    """
 
     name: str
     call: Callable[[Progress], Mapping[str, Any] | None]
+    load: Load = Load.WAITS
 
 
 class Binding(Enum):

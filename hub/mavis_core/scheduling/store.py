@@ -13,7 +13,7 @@ from mavis_core.db import tables
 from mavis_core.errors import NotFound
 from mavis_core.scheduling.model import Run, RunState, Step, StepState
 
-__all__ = ["insert", "load", "put_steps", "run_of", "steps_of", "update", "update_step"]
+__all__ = ["active", "insert", "load", "put_steps", "run_of", "steps_of", "update", "update_step"]
 
 
 def insert(tx: sa.Connection, run: Run, *, idempotency_key: str | None, request_hash: str) -> None:
@@ -55,6 +55,19 @@ def load(tx: sa.Connection, run_id: str) -> Run:
     if row is None:
         raise NotFound(f"No Run {run_id[:60]!r}")
     return run_of(row, steps_of(tx, run_id))
+
+
+def active(tx: sa.Connection, project_id: str, action: str, subject: str | None = None) -> bool:
+    """Whether a Run of that action is queued or at work in a project."""
+    table = tables.runs
+    query = sa.select(table.c.id).where(
+        table.c.project_id == project_id,
+        table.c.kind == action,
+        table.c.state.in_((RunState.QUEUED, RunState.RUNNING)),
+    )
+    if subject is not None:
+        query = query.where(table.c.subject == subject)
+    return tx.scalar(query.limit(1)) is not None
 
 
 def update(tx: sa.Connection, run_id: str, *where: sa.ColumnElement[bool], **values: Any) -> bool:

@@ -1,0 +1,171 @@
+"""Reconciliation: what became of calls to a cloud that no Run will ask about any more.
+
+A Run may end while the cloud lets nobody look; then an intent stays open. The job
+``ledger.reconcile`` looks for what such calls made. What it finds comes into the catalogue, as
+what it is: a set that is whole becomes a recovery point after all, one that is not becomes
+partial and goes with retention. What shows nothing after its time to settle was not made.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from mavis_core.access import Permission
+from mavis_core.changes import intents
+from mavis_core.changes.ledger import Effects, Ledger
+from mavis_core.changes.model import Call, Intent, IntentState, Plan, Severity
+from mavis_core.contract import Connection
+from mavis_core.db import Database, tables
+from mavis_core.errors import CloudError, InvalidInput, NotFound
+from mavis_core.inventory.connections import Clouds
+from mavis_core.protection import points, taking
+from mavis_core.protection.model import PointState, RecoveryPoint
+from mavis_core.protection.taking import Taking
+from mavis_core.scheduling.jobs import BaseJob, Binding, JobStep, PlanRequest, Progress
+from mavis_core.scheduling.model import Run, RunState
+
+__all__ = ["ACTION", "ReconcileJob", "due"]
+
+ACTION = "ledger.reconcile"
+_OVER = tuple(state for state in RunState if state.final)
+
+
+def due(tx: sa.Connection) -> list[str]:
+    """Return the projects that have open intents of Runs that are over, or points of such Runs."""
+    return sorted({*tx.scalars(_open().with_only_columns(tables.intents.c.project_id)), *_left(tx)})
+
+
+def _open() -> sa.Select[Any]:
+    table, runs = tables.intents, tables.runs
+    return (
+        sa.select(table)
+        .join(runs, table.c.run_id == runs.c.id)
+        .where(table.c.state == IntentState.OPEN, runs.c.state.in_(_OVER))
+    )
+
+
+def _left_points() -> sa.Select[Any]:
+    table, runs = tables.recovery_points, tables.runs
+    return (
+        sa.select(table)
+        .join(runs, table.c.run_id == runs.c.id)
+        .where(table.c.state == PointState.RUNNING, runs.c.state.in_(_OVER))
+    )
+
+
+def _left(tx: sa.Connection) -> Sequence[str]:
+    return tx.scalars(_left_points().with_only_columns(tables.recovery_points.c.project_id)).all()
+
+
+class ReconcileJob(BaseJob):
+    """Find out what became of calls that nobody asks about any more.
+
+    Parameters
+    ----------
+    database, clouds, ledger
+        Rows, connections, and what stands open.
+    taking
+        Follows points that turned out to be there.
+    """
+
+    action = ACTION
+    permission = Permission.POINT_CREATE
+    binding = Binding.REQUEST
+
+    def __init__(self, database: Database, clouds: Clouds, ledger: Ledger, taking_: Taking) -> None:
+        self._database = database
+        self._clouds = clouds
+        self._ledger = ledger
+        self._taking = taking_
+
+    def plan(self, tx: sa.Connection, request: PlanRequest) -> Plan:  # noqa: ARG002  # Job's form
+        if request.arguments or request.resource:
+            raise InvalidInput(f"{ACTION} takes no arguments", field="arguments")
+        return Plan(
+            ACTION,
+            request.project.id,
+            request.project.name,
+            "the ledger",
+            Severity.CHANGES,
+            (),
+        )
+
+    def steps(self, run: Run) -> Sequence[JobStep]:
+        return [
+            JobStep("Look for what was made", lambda progress: self._look(run, progress)),
+            JobStep("Follow what was found", lambda progress: self._follow(run, progress)),
+        ]
+
+    def _look(self, run: Run, progress: Progress) -> Mapping[str, Any]:
+        table = tables.intents
+        query = _open().where(table.c.project_id == run.project_id).order_by(table.c.id)
+        with self._database.read() as tx:
+            open_ = [intents.intent_of(row) for row in tx.execute(query)]
+        by_place: dict[tuple[str, str], list[Intent]] = defaultdict(list)
+        for intent in open_:
+            by_place[intent.call.environment_id, intent.call.action].append(intent)
+        found, unseen = 0, []
+        for (environment_id, action), of_it in by_place.items():
+            try:
+                found += self._in(run, environment_id, action, of_it, progress)
+            except (CloudError, NotFound) as exc:
+                unseen.append(f"{len(of_it)} of {action}: {exc.message}")
+        progress.say(f"{found} of {len(open_)} had happened", percent=100)
+        return {"open": len(open_), "found": found, "unseen": unseen}
+
+    def _in(
+        self,
+        run: Run,
+        environment_id: str,
+        action: str,
+        of_it: Sequence[Intent],
+        progress: Progress,
+    ) -> int:
+        ctx = run.context("worker")
+        if not environment_id:  # repeating such a call is harmless; nothing is there to find
+            outcomes = self._ledger.resolve(ctx, run.work, of_it, _NOTHING, progress.say)
+            return sum(outcome.error is None for outcome in outcomes)
+        with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
+            how = self._how(connection, action, of_it)
+            outcomes = self._ledger.resolve(ctx, run.work, of_it, how, progress.say)
+        return sum(outcome.error is None for outcome in outcomes)
+
+    def _how(self, connection: Connection, action: str, of_it: Sequence[Intent]) -> Effects:
+        """Return how to find what calls of `action` made."""
+        if action == taking.ACTION:
+            return self._taking.looking(connection.snapshots, self._points_of(of_it))
+        return _NOTHING
+
+    def _points_of(self, of_it: Sequence[Intent]) -> dict[str, RecoveryPoint]:
+        """Return the point that each intent was for, by the intent's id."""
+        table, intent_table = tables.recovery_points, tables.intents
+        mine = intent_table.c.id.in_([intent.id for intent in of_it])
+        with self._database.read() as tx:
+            runs = {
+                row.id: row.run_id
+                for row in tx.execute(
+                    sa.select(intent_table.c.id, intent_table.c.run_id).where(mine)
+                )
+            }
+            query = sa.select(table).where(table.c.run_id.in_(set(runs.values())))
+            found = points.points_of(tx, tx.execute(query).mappings().all())
+        by_run = {(point.run_id, point.instance_id): point for point in found}
+        return {intent.id: by_run[runs[intent.id], intent.call.target] for intent in of_it}
+
+    def _follow(self, run: Run, progress: Progress) -> None:
+        def which(tx: sa.Connection) -> list[RecoveryPoint]:
+            query = _left_points().where(tables.recovery_points.c.project_id == run.project_id)
+            return points.points_of(tx, tx.execute(query).mappings().all())
+
+        self._taking.wait_for(run, progress, which)
+
+
+def _never(call: Call, _intent: str) -> Sequence[str]:
+    raise InvalidInput(f"{call.action} of {call.target} is only looked for")
+
+
+_NOTHING = Effects(find=lambda _open: {}, make=_never, settle=False)
