@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from mavis_core.changes.budget import Budget
+from mavis_core.changes.budget import Budget, granted
 from mavis_core.changes.ledger import Ledger
 from mavis_core.config import Config
 from mavis_core.contract import Kit
@@ -236,7 +236,7 @@ def _parts(
         settle_s=config.worker.settle_s,
         snapshot_timeout_s=config.worker.snapshot_timeout_s,
         calls=config.worker.calls,
-        budget=Budget(stop=stop),
+        budget=Budget(granted(config.worker.api_rate), stop=stop),
         stop=stop,
     )
 

@@ -157,6 +157,12 @@ class WorkerConfig:
 
     concurrency: int = _setting(8, "Runs that are executed at a time.", _between(1, 64))
     calls: int = _setting(16, "Calls to one environment at a time, of one Run.", _between(1, 64))
+    api_rate: float = _setting(
+        1.0,
+        "Calls that the API budget lets begin, as a multiple of what a cloud grants an account"
+        " that asked for no more.",
+        _between(0.01, 1000),
+    )
     poll_s: float = _setting(0.5, "Seconds between looks for queued Runs.", _between(0.05, 60))
     settle_s: float = _setting(
         30.0,

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from mavis_core.changes.bucket import Bucket, Limit, Ticket
 from mavis_core.errors import Interrupted
 
-__all__ = ["LIMITS", "Budget", "Limit"]
+__all__ = ["LIMITS", "Budget", "Limit", "granted"]
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
@@ -41,6 +41,14 @@ itself; a group shares one bucket here, which leaves room for others who use the
 
 _PATIENCE_S = 1.0  # nobody wants to read of a shorter wait
 _LONGEST_SLEEP_S = 60.0
+
+
+def granted(times: float) -> Mapping[str, Limit]:
+    """Return `LIMITS` for accounts that were granted so many times more, rate and burst alike."""
+    return {
+        group: Limit(limit.rate_per_s * times, max(1, round(limit.burst * times)))
+        for group, limit in LIMITS.items()
+    }
 
 
 class Budget:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mavis_core.changes.bucket import Bucket, Ticket
-from mavis_core.changes.budget import LIMITS, Budget, Limit
+from mavis_core.changes.budget import LIMITS, Budget, Limit, granted
 from mavis_core.errors import Interrupted, InvalidInput
 
 SLACK = 1e-5  # of a token; floating point
@@ -388,3 +388,19 @@ def test_whoever_waits_is_let_go_when_the_process_ends() -> None:
             assert told.acquire(timeout=30)
         stop.set()
         assert all(isinstance(end, Interrupted) for end in ends)
+
+
+# What an account was granted
+
+
+@pytest.mark.parametrize(
+    ("times", "rate_per_s", "burst"),
+    [(1.0, 5, 100), (4.0, 20, 400), (0.5, 2.5, 50), (0.001, 0.005, 1)],
+    ids=["as AWS grants to all", "four times", "half", "never less than one call"],
+)
+def test_an_account_that_was_granted_more_has_more_of_everything(
+    times: float, rate_per_s: float, burst: int
+) -> None:
+    limits = granted(times)
+    assert set(limits) == set(LIMITS)
+    assert limits["snapshot"] == Limit(rate_per_s, burst)
