@@ -1,9 +1,9 @@
 """`make demo`: bring up the appliance, do the main job as a person would, stay up.
 
 The job goes through the public REST API with tokens of the demo's people: an administrator
-connects two accounts, an operator discovers what is there and takes snapshots, the records tell
-the story, and a client that is none of ours counts what was really made. The cloud is a simulator
-that speaks AWS's protocol on loopback; with ``--cloud aws`` it is an account of yours.
+connects two accounts, an operator discovers what is there and takes recovery points, the records
+tell the story, and a client that is none of ours counts what was really made. The cloud is a
+simulator that speaks AWS's protocol on loopback; with ``--cloud aws`` it is an account of yours.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from mavis_kernel.cli.progress import watch_to_end
 from mavis_kernel.errors import Conflict
 from mavis_kernel.hub import log_in
 from mavis_kernel.masking import Secret
-from mavis_kernel.models import Record, Run
+from mavis_kernel.models import Record, RecoveryPoint, Run
 from mavis_kernel.nouns.runs import demand_success
 from mavis_kernel.settings import Trust
 
@@ -37,6 +37,15 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A Run, the recovery point that it made, and the seconds from asking to the end."""
+
+    run: Run
+    point: RecoveryPoint
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Job:
     """What the demo does.
 
@@ -47,7 +56,7 @@ class Job:
     accounts
         To connect.
     machines
-        To take snapshots of, by name or id.
+        To take recovery points of, by name or id.
     witness
         Counts what was made with a client that is none of ours; None: not asked.
     """
@@ -68,10 +77,10 @@ class Job:
                 watch_to_end(operator, PROJECT, operator.environments.discover(PROJECT).id)
             )
             _show_instances(operator, say)
-            say("\n3. ... sees what a snapshot would do, and takes it")
-            made = [self._snapshot(operator, name, say) for name in self.machines]
+            say("\n3. ... sees what a recovery point would do, and takes it")
+            made = [self._take(operator, name, say) for name in self.machines]
             say("\n4. The records tell the story")
-            told = [_story(operator, run) for run, _ in [(found, None), *made]]
+            told = [_story(operator, run) for run in (found, *(each.run for each in made))]
             return self._result(made, told, say)
 
     def _connect(self, admin: Mavis) -> None:
@@ -91,48 +100,40 @@ class Job:
         admin.members.grant(PROJECT, "user:demo-operator", "operator")
         admin.members.grant(PROJECT, "user:demo-enduser", "enduser")
 
-    def _snapshot(self, operator: Mavis, name: str, say: Say) -> tuple[Run, float]:
-        shown = operator.snapshots.preview(PROJECT, name)
+    def _take(self, operator: Mavis, name: str, say: Say) -> Taken:
+        shown = operator.recovery_points.preview(PROJECT, name)
         for effect in shown.effects:
             say(f"   {name}: {effect.verb} {effect.kind} {effect.detail or ''}")
         begin = time.monotonic()
         run = operator.previews.apply(PROJECT, shown)
-        return demand_success(watch_to_end(operator, PROJECT, run.id)), time.monotonic() - begin
+        run = demand_success(watch_to_end(operator, PROJECT, run.id))
+        seconds = time.monotonic() - begin
+        made = (run.result or {})["recovery_point"]
+        return Taken(run, operator.recovery_points.get(PROJECT, str(made)), seconds)
 
-    def _result(
-        self, made: Sequence[tuple[Run, float]], told: Sequence[list[Record]], say: Say
-    ) -> bool:
+    def _result(self, made: Sequence[Taken], told: Sequence[list[Record]], say: Say) -> bool:
         good = all(_complete(story) for story in told)
-        rows = [("MACHINE", "SNAPSHOT", "VOLUMES", "SECONDS", "RECORDS", "SEEN BY BOTO3")]
-        for (run, seconds), story in zip(made, told[1:], strict=True):
-            result = run.result or {}
-            snapshot, volumes = str(result["snapshot"]), list(result["volume_snapshots"])  # type: ignore[call-overload]
-            seen = self._seen(snapshot)
-            good = good and seen in (None, len(volumes))
-            witness = "not asked" if seen is None else f"{seen} of {len(volumes)}"
-            rows.append(
-                (
-                    run.subject or "",
-                    snapshot,
-                    str(len(volumes)),
-                    f"{seconds:.1f}",
-                    str(len(story)),
-                    witness,
-                )
-            )
+        rows = [("MACHINE", "RECOVERY POINT", "VOLUMES", "SECONDS", "RECORDS", "SEEN BY BOTO3")]
+        for each, story in zip(made, told[1:], strict=True):
+            point_id, volumes = each.point.id, each.point.volumes
+            seen = self._seen(point_id)
+            good = good and seen in (None, volumes)
+            witness = "not asked" if seen is None else f"{seen} of {volumes}"
+            machine, seconds = each.run.subject or "", f"{each.seconds:.1f}"
+            rows.append((machine, point_id, str(volumes), seconds, str(len(story)), witness))
         say("")
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
             say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
         return good
 
-    def _seen(self, snapshot: str) -> int | None:
-        """Return how many volume snapshots of `snapshot` a plain boto3 client sees."""
+    def _seen(self, point_id: str) -> int | None:
+        """Return how many volume snapshots of a recovery point a plain boto3 client sees."""
         if self.witness is None:
             return None
         places = [(each.number, region) for each in self.accounts for region in each.regions]
         return sum(
-            len(self.witness.tagged(account, region, "mavis:snapshot", snapshot))
+            len(self.witness.tagged(account, region, "mavis:recovery-point", point_id))
             for account, region in places
         )
 
@@ -156,7 +157,7 @@ def real_account() -> Job:
     """Ask for an account of the reader's own, its number typed twice, and return the job."""
     if not sys.stdin.isatty():
         raise SystemExit("CLOUD=aws asks questions: run it in a terminal.")
-    print("This takes one real snapshot in an AWS account of yours; AWS charges for its storage.")
+    print("This takes one real recovery point in an AWS account of yours; AWS charges for it.")
     number = input("Account number (12 digits): ").strip()
     if len(number) != 12 or not number.isdecimal():
         raise SystemExit("An account number has 12 digits.")

@@ -150,7 +150,7 @@ def test_the_hub_s_configuration_and_the_notebooks_are_in_it(wheel: Path) -> Non
 def test_the_commands_run(elsewhere: Elsewhere) -> None:
     help_ = elsewhere.run("mavis", "--help")
     assert help_.returncode == 0, help_.stderr
-    assert "snapshot" in help_.stdout
+    assert "recovery-point" in help_.stdout
     shown = elsewhere.run("mavisctl", "version")
     assert (shown.returncode, shown.stdout.strip()) == (0, version("mavis-ops"))
     checked = elsewhere.run("mavisctl", "config", "check")

@@ -26,7 +26,7 @@ def other(admin: Mavis, shop: str) -> str:
 
 def refusals() -> Iterator[Any]:
     """Yield who, method, path, request, status, code and the field at fault."""
-    discover, snapshots = "/projects/shop/discoveries", "/projects/shop/snapshots"
+    discover, points = "/projects/shop/discoveries", "/projects/shop/recovery-points"
 
     def case(what: str, *values: Any) -> Any:
         return pytest.param(*values, id=what)
@@ -37,24 +37,22 @@ def refusals() -> Iterator[Any]:
     yield case("another project", operator, "POST", "/projects/other/discoveries", {}, 404, None)
     yield case("no such address", operator, "POST", "/shops", {}, 404, None)
     yield case("no such method", operator, "DELETE", "/projects", {}, 405, None)
-    yield case(
-        "an end user", enduser, "POST", snapshots, {"json": {"resource": "web-1"}}, 403, None
-    )
+    yield case("an end user", enduser, "POST", points, {"json": {"resource": "web-1"}}, 403, None)
     yield case("an end user's look", enduser, "POST", discover, {}, 403, None)
     yield case("no admin", operator, "POST", "/projects", {"json": {"name": "mine"}}, 403, None)
-    yield case("no JSON", operator, "POST", snapshots, no_json, 400, None)
-    yield case("no object", operator, "POST", snapshots, {"json": ["web-1"]}, 400, None)
-    yield case("NaN", operator, "POST", snapshots, {"content": b'{"resource": NaN}'}, 400, None)
+    yield case("no JSON", operator, "POST", points, no_json, 400, None)
+    yield case("no object", operator, "POST", points, {"json": ["web-1"]}, 400, None)
+    yield case("NaN", operator, "POST", points, {"content": b'{"resource": NaN}'}, 400, None)
     big = {"content": b'{"resource": "' + b"x" * 10_000_000 + b'"}'}
-    yield case("10 MB", operator, "POST", snapshots, big, 413, None)
+    yield case("10 MB", operator, "POST", points, big, 413, None)
     chunked = {"content": (b"x" * 65536 for _ in range(160))}
-    yield case("10 MB in chunks", operator, "POST", snapshots, chunked, 413, None)
+    yield case("10 MB in chunks", operator, "POST", points, chunked, 413, None)
     extra = {"json": {"resource": "web-1", "colour": "red"}}
-    yield case("an unknown field", operator, "POST", snapshots, extra, 400, "colour")
+    yield case("an unknown field", operator, "POST", points, extra, 400, "colour")
     number = {"json": {"resource": 7}}
-    yield case("a number for a name", operator, "POST", snapshots, number, 400, "resource")
+    yield case("a number for a name", operator, "POST", points, number, 400, "resource")
     described = {"json": {"resource": "web-1", "description": "red\x1b[31m"}}
-    yield case("an escape", operator, "POST", snapshots, described, 400, "arguments.description")
+    yield case("an escape", operator, "POST", points, described, 400, "arguments.description")
     somewhere = {"name": "x1", "kit": "aws", "account": "123456789012", "regions": ["mars-1"]}
     yield case(
         "a region",
@@ -62,7 +60,7 @@ def refusals() -> Iterator[Any]:
     )  # fmt: skip
     for name in ("../../etc/passwd", "web-1\x00", "web-1\n"):
         wanted = {"json": {"resource": name}}
-        yield case(f"resource {name!r}", operator, "POST", snapshots, wanted, 404, None)
+        yield case(f"resource {name!r}", operator, "POST", points, wanted, 404, None)
     for name in ("../other", "shop\x00", "shop\n", "Shop", "x" * 41, ""):
         wanted = {"json": {"name": name}}
         yield case(f"project {name!r}", admin, "POST", "/projects", wanted, 400, "name")
@@ -234,7 +232,7 @@ def test_a_key_of_another_account(admin: Mavis, other: str, environment: Any) ->
     assert "999999999999" in run.error.message
 
 
-def test_a_volume_that_vanished_between_discovery_and_snapshot(
+def test_a_volume_that_vanished_since_the_discovery(
     appliance: Appliance, admin: Mavis, other: str, environment: Any
 ) -> None:
     name = environment("us-east-1")
@@ -244,7 +242,7 @@ def test_a_volume_that_vanished_between_discovery_and_snapshot(
     _remove_volume(appliance, machine, machine.volume_ids[1])
     seen = appliance.simulator.calls()[-1]["seq"]
 
-    run = admin.snapshots.create(other, "short-lived")
+    run = admin.recovery_points.create(other, "short-lived")
     with pytest.raises(RunFailed) as caught:
         admin.runs.wait(other, run.id)
 
@@ -253,11 +251,11 @@ def test_a_volume_that_vanished_between_discovery_and_snapshot(
     assert caught.value.mend
     assert appliance.simulator.calls("CreateSnapshots", since=seen) == []
     assert appliance.witness.tagged(*place, "mavis:run", run.id) == []
-    (snapshot,) = admin.snapshots.list(other, limit=1)
-    assert (snapshot.run_id, snapshot.state) == (run.id, "failed")
+    (point,) = admin.recovery_points.list(other, limit=1)
+    assert (point.run_id, point.state) == (run.id, "failed")
     told = [(r.action, r.phase, r.outcome, r.error_code) for r in story(admin, run)]
-    assert told[0] == ("snapshot.create", "intent", None, None)
-    assert told[-1] == ("snapshot.create", "outcome", "failed", "cloud_vanished")
+    assert told[0] == ("recovery_point.create", "intent", None, None)
+    assert told[-1] == ("recovery_point.create", "outcome", "failed", "cloud_vanished")
 
 
 def _launch(appliance: Appliance, account: str, region: str, name: str) -> Machine:

@@ -36,8 +36,9 @@ mavis = Mavis()
 for each in mavis.resources.list("shop", kind="instance"):
     print(f"{each.name:12}{each.state:10}{each.environment:10}{each.region}")
 
-run = mavis.runs.wait("shop", mavis.snapshots.create("shop", "db-1").id)
-print("\\n", run.state, run.result["snapshot"], *run.result["volume_snapshots"], sep="\\n")
+run = mavis.runs.wait("shop", mavis.recovery_points.create("shop", "db-1").id)
+point = mavis.recovery_points.made_by("shop", run)
+print("\\n", run.state, point.id, *(each.cloud_id for each in point.members), sep="\\n")
 """
 
 
@@ -111,7 +112,7 @@ def test_the_login_page_says_no_in_words(appliance: Appliance, visit: Callable[.
         expect(page.get_by_text("Invalid username or password")).to_be_visible()
 
 
-def test_lab_opens_and_a_cell_takes_a_snapshot(
+def test_lab_opens_and_a_cell_takes_a_recovery_point(
     appliance: Appliance, operator: Mavis, shop: str, visit: Callable[..., Any]
 ) -> None:
     with visit("demo-operator", "/hub/login") as page:

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a snapshot: it ends complete, with no orphan, no double, no gap.
+"""kill -9 while a recovery point is taken: it ends complete, with no orphan, no double, no gap.
 
 A claim on a Run lasts 15 seconds; so long the next attempt waits after a worker's death.
 """
@@ -28,12 +28,12 @@ def _no_faults(appliance: Appliance) -> Iterator[None]:
 
 
 def begin(appliance: Appliance, operator: Mavis, machine: str, effect: str, **fault: Any) -> Run:
-    """Begin a snapshot; return as soon as CreateSnapshots has come to the cloud."""
+    """Begin a recovery point; return as soon as CreateSnapshots has come to the cloud."""
     region = appliance.world.machine(machine).region
     instance = appliance.world.machine(machine).instance_id
     before = appliance.simulator.calls()[-1]["seq"]
     appliance.simulator.fault("CreateSnapshots", effect, region=region, **fault)
-    run = operator.snapshots.create("shop", machine)
+    run = operator.recovery_points.create("shop", machine)
 
     def called() -> bool:
         calls = appliance.simulator.calls("CreateSnapshots", since=before)
@@ -52,18 +52,18 @@ def check(appliance: Appliance, operator: Mavis, run: Run, machine: str, *, atte
     seen = appliance.witness.tagged(it.account, it.region, "mavis:run", run.id)
     assert sorted(each.volume_id for each in seen) == sorted(it.volume_ids)
     assert run.result is not None
-    snapshot = operator.snapshots.get("shop", str(run.result["snapshot"]))
-    assert snapshot.state == "complete"
-    assert {m.cloud_id for m in snapshot.members} == {each.snapshot_id for each in seen}
+    point = operator.recovery_points.get("shop", str(run.result["recovery_point"]))
+    assert point.state == "complete"
+    assert {m.cloud_id for m in point.members} == {each.snapshot_id for each in seen}
     told = Counter((r.kind, r.action, r.phase, r.outcome) for r in story(operator, run))
     told.pop(("audit", "key.open", "event", "ok"))
-    again = told.pop(("audit", "snapshot.create", "event", None), 0)
+    again = told.pop(("audit", "recovery_point.create", "event", None), 0)
     assert again == attempt - 1
     assert told == {
-        ("audit", "snapshot.create", "intent", None): 1,
+        ("audit", "recovery_point.create", "intent", None): 1,
         ("operation", "cloud.CreateSnapshots", "intent", None): 1,
         ("operation", "cloud.CreateSnapshots", "outcome", "ok"): 1,
-        ("audit", "snapshot.create", "outcome", "ok"): 1,
+        ("audit", "recovery_point.create", "outcome", "ok"): 1,
     }
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from cloud.accounts import ec2
 from cloud.seed import Machine
-from e2e.appliance import Appliance
+from e2e.appliance import Appliance, until
 from e2e.stories import story
 from mavis_kernel import Mavis
 from mavis_kernel.errors import Conflict
-from mavis_kernel.models import Record, Run, Snapshot
+from mavis_kernel.models import Record, RecoveryPoint, Run
 
 # One in each pair of account and region; the last one is stopped.
 MACHINES = ("web-1", "web-2", "payments-1", "archive-1")
@@ -23,18 +23,18 @@ MACHINES = ("web-1", "web-2", "payments-1", "archive-1")
 
 @dataclass(frozen=True)
 class Taken:
-    """A snapshot that was asked for by name, with its Run at the end and its records."""
+    """A recovery point that was asked for by name, with its Run at the end and its records."""
 
     machine: Machine
     run: Run
-    snapshot: Snapshot
+    point: RecoveryPoint
     records: list[Record]
 
 
 @pytest.fixture(scope="module")
 def taken(appliance: Appliance, operator: Mavis, shop: str) -> dict[str, Taken]:
-    """Snapshots of all `MACHINES`, taken at the same time."""
-    begun = [operator.snapshots.create(shop, name, description="e2e") for name in MACHINES]
+    """Recovery points of all `MACHINES`, taken at the same time."""
+    begun = [operator.recovery_points.create(shop, name, description="e2e") for name in MACHINES]
     return {
         name: _taken(appliance.world.machine(name), operator.runs.wait(shop, run.id), operator)
         for name, run in zip(MACHINES, begun, strict=True)
@@ -43,8 +43,8 @@ def taken(appliance: Appliance, operator: Mavis, shop: str) -> dict[str, Taken]:
 
 def _taken(machine: Machine, run: Run, operator: Mavis) -> Taken:
     assert run.result is not None
-    snapshot = operator.snapshots.get("shop", str(run.result["snapshot"]))
-    return Taken(machine, run, snapshot, story(operator, run))
+    point = operator.recovery_points.get("shop", str(run.result["recovery_point"]))
+    return Taken(machine, run, point, story(operator, run))
 
 
 def test_discovery_finds_what_is_there(appliance: Appliance, operator: Mavis, shop: str) -> None:
@@ -63,7 +63,7 @@ def test_discovery_finds_what_is_there(appliance: Appliance, operator: Mavis, sh
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_a_snapshot_has_every_volume_in_the_cloud_too(
+def test_a_recovery_point_has_every_volume_in_the_cloud_too(
     appliance: Appliance, taken: dict[str, Taken], name: str
 ) -> None:
     it = taken[name]
@@ -73,21 +73,21 @@ def test_a_snapshot_has_every_volume_in_the_cloud_too(
     for each in seen:
         assert each.tags["mavis:project"] == "shop"
         assert each.tags["mavis:person"] == "demo-operator"
-        assert each.tags["mavis:snapshot"] == it.snapshot.id
+        assert each.tags["mavis:recovery-point"] == it.point.id
         assert each.tags["mavis:intent"].startswith("int_")
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_a_snapshot_s_page_tells_the_same_as_the_cloud(
+def test_a_recovery_point_s_page_tells_the_same_as_the_cloud(
     appliance: Appliance, taken: dict[str, Taken], name: str
 ) -> None:
     it = taken[name]
     seen = appliance.witness.snapshots(it.machine.account, it.machine.region)
     volumes = {each.snapshot_id: each.volume_id for each in seen}
-    assert (it.snapshot.state, it.run.state, it.run.attempt) == ("complete", "succeeded", 1)
-    assert {m.volume_id for m in it.snapshot.members} == set(it.machine.volume_ids)
-    assert all(volumes[m.cloud_id] == m.volume_id for m in it.snapshot.members if m.cloud_id)
-    assert [step.state for step in it.run.steps] == ["done", "done"]
+    assert (it.point.state, it.run.state, it.run.attempt) == ("complete", "succeeded", 1)
+    assert {m.volume_id for m in it.point.members} == set(it.machine.volume_ids)
+    assert all(volumes[m.cloud_id] == m.volume_id for m in it.point.members if m.cloud_id)
+    assert {step.state for step in it.run.steps} == {"done"}
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -95,12 +95,11 @@ def test_one_correlation_id_tells_the_whole_story(taken: dict[str, Taken], name:
     records = taken[name].records
     told = [(r.kind, r.action, r.phase, r.outcome) for r in records]
     assert told == [
-        ("audit", "snapshot.create", "intent", None),
+        ("audit", "recovery_point.create", "intent", None),
         ("audit", "key.open", "event", "ok"),
         ("operation", "cloud.CreateSnapshots", "intent", None),
         ("operation", "cloud.CreateSnapshots", "outcome", "ok"),
-        ("audit", "key.open", "event", "ok"),
-        ("audit", "snapshot.create", "outcome", "ok"),
+        ("audit", "recovery_point.create", "outcome", "ok"),
     ]
     assert {record.person for record in records} == {"demo-operator"}
     assert {record.project for record in records} == {"shop"}
@@ -121,10 +120,10 @@ def test_the_partner_s_account_is_reached_by_a_role_in_the_person_s_name(
 
 
 def test_a_preview_says_what_happens_and_is_applied_once(operator: Mavis, shop: str) -> None:
-    shown = operator.snapshots.preview(shop, "db-2")
-    assert [(e.verb, e.kind, e.environment, e.region) for e in shown.effects] == [
-        ("create", "volume_snapshot", "main", "us-east-1")
-    ] * 2
+    shown = operator.recovery_points.preview(shop, "db-2")
+    assert [(e.verb, e.kind, e.name, e.environment, e.region) for e in shown.effects] == [
+        ("create", "recovery_point", "db-2", "main", "us-east-1")
+    ]
     first, again = (operator.previews.apply(shop, shown) for _ in range(2))
     assert first.id == again.id
     operator.runs.wait(shop, first.id)
@@ -140,10 +139,10 @@ def test_stopping_asks_for_the_project_s_name_and_happens(
         operator.previews.apply(shop, shown)
     assert _state(appliance, machine) == "running"
     operator.runs.wait(shop, operator.previews.apply(shop, shown, confirm="shop").id)
-    assert _state(appliance, machine) == "stopped"
+    until(lambda: _state(appliance, machine) == "stopped", "worker-1 stopped")
     started = operator.previews.create(shop, "resource.start", "worker-1")
     operator.runs.wait(shop, operator.previews.apply(shop, started).id)
-    assert _state(appliance, machine) == "running"
+    until(lambda: _state(appliance, machine) == "running", "worker-1 running")
 
 
 def _state(appliance: Appliance, machine: Machine) -> str:

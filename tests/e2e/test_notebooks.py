@@ -12,7 +12,7 @@ from e2e.kernels import kernel, start_server
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
 EXPECTED = {
-    "first_snapshot": [
+    "first_recovery_point": [
         "shop",
         "web-1",
         "crash-consistent",
