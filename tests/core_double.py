@@ -22,8 +22,9 @@ from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
 from mavis_core.protection.model import RecoveryPoint
 from mavis_core.protection.outlook import Outlooks
-from mavis_core.protection.plans import BackupPlans
+from mavis_core.protection.plans import BackupPlan, BackupPlans
 from mavis_core.protection.reports import Reports
+from mavis_core.protection.restore_service import Restores
 from mavis_core.protection.service import RecoveryPoints
 from mavis_core.protection.timetable import Timetable
 from mavis_core.records import Outbox, Record
@@ -64,6 +65,7 @@ class Core:
         self.backup_plans = BackupPlans(self.database, self.projects)
         self.outlooks = Outlooks(self.database, self.projects)
         self.reports = Reports(self.database, self.projects)
+        self.restores = Restores(self.database, self.projects)
         work = make_work(
             Parts(
                 self.database,
@@ -81,6 +83,10 @@ class Core:
         self.timetable = Timetable(self.database, self.runs, source="test")
         self.outbox = Outbox(self.database)
         self._workers = 0
+
+    def new_timetable(self) -> Timetable:
+        """Return the timetable of another process."""
+        return Timetable(self.database, self.runs, source="another")
 
     def worker(self) -> Execution:
         """Return a new worker."""
@@ -107,6 +113,17 @@ class Core:
                 continue
             last = finish(attempt) or last
         return last
+
+    def carry_out_only(self, kind: str) -> None:
+        """Do the due Runs of one kind to their end; others stay where they are."""
+        jobs = {action: job for action, job in self.jobs.items() if action == kind}
+        self.carry_out(Execution(self.database, self.projects, jobs, worker=f"only {kind}"))
+
+    def drop_queued(self) -> None:
+        """Forget Runs that nobody has taken up."""
+        runs = tables.runs
+        with self.database.write() as tx:
+            tx.execute(sa.update(runs).where(runs.c.state == "queued").values(state="cancelled"))
 
     def shop(self) -> Project:
         """Return a project ``shop`` with one environment, an operator and a viewer."""
@@ -171,13 +188,43 @@ class Project:
         error = self.core.carry_out()
         assert error is None, error
 
+    @property
+    def ada(self) -> CallContext:
+        """A new call by the administrator."""
+        return call("ada", PLATFORM)
+
+    def plan(self, name: str = "nightly", **document: Any) -> BackupPlan:
+        """Make a backup plan as the administrator: the whole project, daily, where not said."""
+        return self.core.backup_plans.create(self.ada, "shop", name, plan_document(**document))
+
+    def back_up(self, name: str = "nightly", **arguments: Any) -> Run:
+        """Run a plan now, to its end."""
+        run = self.start("backup.run", name, **arguments)
+        self.core.carry_out()
+        return self.run(run)
+
     def run(self, run: Run) -> Run:
         """Return the Run as it is now."""
         return self.core.runs.get(self.olga, "shop", run.id)
 
+    def run_of(self, run_id: str) -> Run:
+        """Return a Run by its id."""
+        return self.core.runs.get(self.olga, "shop", run_id)
+
+    @staticmethod
+    def page() -> PageRequest:
+        """Ask for a large page."""
+        return PageRequest(200)
+
     def points(self) -> list[RecoveryPoint]:
         """Return the recovery points, newest first."""
         return list(self.core.recovery_points.list(self.olga, "shop", PageRequest()).items)
+
+
+def plan_document(**given: Any) -> dict[str, Any]:
+    """Return a plan's document; what is not given takes the whole project once a day."""
+    rules = [{"name": "daily", "cron": "30 2 * * *"}]
+    return {"selection": {}, "rules": rules, "zone": "Europe/Berlin", **given}
 
 
 def finish(attempt: Attempt) -> MavisError | None:

@@ -25,13 +25,19 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
+from mavis_core.protection.after_backup import AfterBackup
+from mavis_core.protection.backup import BackupJob
 from mavis_core.protection.deleting import DeleteJob, RetentionJob
 from mavis_core.protection.expiry import Expiry
 from mavis_core.protection.on_demand import RecoveryPointJob
 from mavis_core.protection.outlook import Outlooks
 from mavis_core.protection.plans import BackupPlans
+from mavis_core.protection.prices import load_prices
 from mavis_core.protection.reconciliation import ReconcileJob
 from mavis_core.protection.reports import Reports
+from mavis_core.protection.restore_jobs import restore_jobs
+from mavis_core.protection.restore_service import Restores
+from mavis_core.protection.restore_site import Means
 from mavis_core.protection.service import RecoveryPoints
 from mavis_core.protection.taking import Taking
 from mavis_core.protection.timetable import Timetable
@@ -70,6 +76,7 @@ class ApiApp:
     backup_plans: BackupPlans
     outlooks: Outlooks
     reports: Reports
+    restores: Restores
     runs: Runs
     logs: LogClient
 
@@ -129,6 +136,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         backup_plans=BackupPlans(database, projects),
         outlooks=Outlooks(database, projects),
         reports=Reports(database, projects),
+        restores=Restores(database, projects),
         runs=work.runs,
         logs=LogClient.of(config),
     )
@@ -257,14 +265,38 @@ def make_work(parts: Parts) -> Work:
         stop=stop,
     )
     expiry = Expiry(database, clouds, ledger, threads=parts.calls, stop=stop)
+    means = Means(database, clouds, ledger, load_prices(), stop, threads=parts.calls)
     all_jobs: tuple[Job, ...] = (
         Discover(database, clouds),
         *power_jobs(database, clouds, ledger),
         TagJob(database, clouds, ledger),
         RecoveryPointJob(database, taking),
+        BackupJob(
+            database,
+            clouds,
+            taking=taking,
+            hooks=_Nothing(),
+            expiry=expiry,
+            after=AfterBackup(database, runs, queue=_Nothing().queue, locks=_Nothing()),
+        ),
         RetentionJob(database, expiry),
         DeleteJob(database, expiry),
         ReconcileJob(database, clouds, ledger, taking),
+        *restore_jobs(means),
     )
     jobs.update({job.action: job for job in all_jobs})
     return Work(jobs, runs, clouds)
+
+
+class _Nothing:
+    def around(self, run, hooks):
+        return lambda p, c, g: __import__("contextlib").nullcontext()
+
+    def thaw_all(self, run, of_run, progress):
+        pass
+
+    def queue(self, tx, points, targets):
+        pass
+
+    def lock_points(self, run, points, lock, progress):
+        pass

@@ -66,7 +66,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Copies that are decided together, and by what."""
+    """Copies that are decided together, by what, and the rules that make more of them."""
 
     key: str
     keep: Keep
@@ -106,19 +106,18 @@ def groups_of(
     rows = tx.execute(_query(plan_id, instance)).all()
     busy = _busy(tx, rows)
     points: dict[str, list[Point]] = {}
-    keeps: dict[str, tuple[Keep, set[str]]] = {}
+    keeps: dict[str, tuple[Keep, frozenset[str]]] = {}
     kept: dict[str, Kept] = {}
     for row in rows:
         primary = row.role == CopyRole.PRIMARY
         place = None if primary else Place(row.environment, row.region, row.home)
         keep, apart = _own(definition, row.rule, place)
         key = f"{row.account}/{row.instance_id} {row.environment_id}/{row.region} {apart}"
-        keeps.setdefault(key, (keep, set()))[1].add(row.rule or "")
+        keeps.setdefault(key, (keep, _rules(definition, apart)))
         points.setdefault(key, []).append(_point(row, key, busy))
         kept[row.id] = _kept(row)
     groups = [
-        Group(key, keeps[key][0], tuple(found), frozenset(keeps[key][1]))
-        for key, found in points.items()
+        Group(key, keeps[key][0], tuple(found), keeps[key][1]) for key, found in points.items()
     ]
     return groups, kept
 
@@ -156,6 +155,13 @@ def _own(definition: PlanDefinition, rule: str | None, place: Place | None) -> t
     keep = keep_of(definition, rule, place)
     own = any(each.name == rule and each.keep is keep for each in definition.rules)
     return keep, (rule or "") if own else ""
+
+
+def _rules(definition: PlanDefinition, apart: str) -> frozenset[str]:
+    """Return the rules whose points come into a group: one by itself, or all that share."""
+    if apart:
+        return frozenset({apart})
+    return frozenset(rule.name for rule in definition.rules if rule.keep is None)
 
 
 @dataclass(frozen=True, slots=True)

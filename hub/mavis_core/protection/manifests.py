@@ -13,11 +13,21 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from mavis_core.errors import InvalidInput
 
-__all__ = ["MAX_TAGS", "PREFIX", "Disk", "Manifest", "pack", "unpack"]
+__all__ = [
+    "MAX_TAGS",
+    "PREFIX",
+    "Disk",
+    "Manifest",
+    "OwnTags",
+    "configuration_of",
+    "pack",
+    "unpack",
+]
 
 PREFIX = "mavis:"
 MAX_TAGS = 50  # of one resource, in AWS
@@ -28,6 +38,13 @@ _KEPT = (  # of an instance's details: what its like is launched with
     *("instance_type", "image_id", "zone", "subnet_id", "vpc_id", "security_groups", "key_name"),
     *("profile", "architecture", "boot_mode", "platform", "root_device", "private_ip"),
 )
+
+
+class OwnTags(Enum):
+    """Whether snapshots carry the tags of their instance; the manifest has them in any case."""
+
+    COPIED = "copied"
+    LEFT_AWAY = "left away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +126,9 @@ def configuration_of(details: Mapping[str, Any]) -> dict[str, Any]:
     return {name: details[name] for name in _KEPT if details.get(name) not in (None, "", [])}
 
 
-def pack(head: Mapping[str, str], manifest: Manifest) -> dict[str, str]:
+def pack(
+    head: Mapping[str, str], manifest: Manifest, own: OwnTags = OwnTags.COPIED
+) -> dict[str, str]:
     """Return the tags that every member carries: `head`, the manifest, and the instance's own.
 
     Parameters
@@ -132,6 +151,8 @@ def pack(head: Mapping[str, str], manifest: Manifest) -> dict[str, str]:
         )
     tags[f"{PREFIX}manifest"] = f"{len(pieces)} {digest}"
     tags |= {f"{PREFIX}manifest.{number}": piece for number, piece in enumerate(pieces)}
+    if own is OwnTags.LEFT_AWAY:
+        return tags
     for name, text in sorted(manifest.tags.items()):
         reserved = name.lower().startswith((PREFIX, "aws:")) or name == "Name"
         if not reserved and len(tags) < MAX_TAGS - 3:  # room for Name, the intent and a later one

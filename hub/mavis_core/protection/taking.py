@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -34,7 +35,7 @@ from mavis_core.errors import (
 )
 from mavis_core.inventory.connections import Clouds
 from mavis_core.protection import points, taken
-from mavis_core.protection.manifests import pack
+from mavis_core.protection.manifests import OwnTags, pack
 from mavis_core.protection.model import PointState, RecoveryPoint
 from mavis_core.scheduling.jobs import Progress
 from mavis_core.scheduling.model import Run
@@ -50,6 +51,15 @@ _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 15.0
 _SHOWS_WITHIN = timedelta(minutes=2)
 _ENVIRONMENTS_AT_ONCE = 4
 _NAMED = 5  # so many failures stand in a Run's error by name
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How points are taken; see `Taking.take`."""
+
+    around: Around
+    attached: Attached
+    own: OwnTags
 
 
 class Taking:
@@ -91,6 +101,7 @@ class Taking:
         around: Around = lambda _point, _connection, _progress: nullcontext(),
         *,
         attached: Attached = lambda _point: None,
+        own: OwnTags = OwnTags.COPIED,
     ) -> None:
         """Have the snapshots of every planned point of `run` made.
 
@@ -103,6 +114,8 @@ class Taking:
         attached
             What hangs at a point's instance, where that was seen just now; see
             `mavis_core.contract.Snapshots.create`.
+        own
+            Whether snapshots carry the tags of their instance.
         """
         planned = [point for point in self._points(run) if point.state is PointState.PLANNED]
         by_environment: dict[str, list[RecoveryPoint]] = defaultdict(list)
@@ -112,7 +125,7 @@ class Taking:
         def one(environment_id: str) -> None:
             of_it = by_environment[environment_id]
             try:
-                self._take_in(run, environment_id, of_it, progress, around, attached)
+                self._take_in(run, of_it, progress, _Manner(around, attached, own))
             except CloudError as exc:  # it cannot be opened, or lets nobody look what happened
                 still = {point.id for point in of_it}
                 with self._database.write() as tx:
@@ -124,13 +137,11 @@ class Taking:
     def _take_in(
         self,
         run: Run,
-        environment_id: str,
         planned: Sequence[RecoveryPoint],
         progress: Progress,
-        around: Around,
-        attached: Attached,
+        manner: _Manner,
     ) -> None:
-        ctx = run.context("worker")
+        ctx, environment_id = run.context("worker"), planned[0].environment_id
         by_instance = {point.instance_id: point for point in planned}
         seen: dict[str, Sequence[VolumeSnapshot]] = {}  # by intent
         done = 0
@@ -144,14 +155,14 @@ class Taking:
 
             def make(call: Call, intent: str) -> Sequence[str]:
                 point = by_instance[call.target]
-                with around(point, connection, progress):
+                with manner.around(point, connection, progress):
                     seen[intent] = cloud.create(
                         point.region,
                         point.instance_id,
                         volume_ids=[disk.volume_id for disk in point.manifest.disks],
                         description=point.description,
-                        tags=self._tags(run, point, intent),
-                        attached=attached(point),
+                        tags=_tags(run, point, intent, manner.own),
+                        attached=manner.attached(point),
                     )
                 return [snapshot.cloud_id for snapshot in seen[intent]]
 
@@ -320,21 +331,22 @@ class Taking:
         with self._database.read() as tx:
             return which(tx)
 
-    def _tags(self, run: Run, point: RecoveryPoint, intent: str) -> Mapping[str, str]:
-        head = {
-            "project": point.project,
-            "recovery-point": point.id,
-            "plan": point.plan or "",
-            "plan-id": point.plan_id or "",
-            "rule": point.rule or "",
-            "slot": point.slot or "",
-            "run": run.id,
-            "person": run.person,
-            "instance": point.instance_id,
-            "intent": intent,
-        }
-        name = f"{point.instance_name or point.instance_id} {point.id}"
-        return {"Name": name, **pack(head, point.manifest)}
+
+def _tags(run: Run, point: RecoveryPoint, intent: str, own: OwnTags) -> Mapping[str, str]:
+    head = {
+        "project": point.project,
+        "recovery-point": point.id,
+        "plan": point.plan or "",
+        "plan-id": point.plan_id or "",
+        "rule": point.rule or "",
+        "slot": point.slot or "",
+        "run": run.id,
+        "person": run.person,
+        "instance": point.instance_id,
+        "intent": intent,
+    }
+    name = f"{point.instance_name or point.instance_id} {point.id}"
+    return {"Name": name, **pack(head, point.manifest, own)}
 
 
 def by_intent(cloud: Snapshots, open_: Iterable[Intent]) -> dict[str, list[VolumeSnapshot]]:

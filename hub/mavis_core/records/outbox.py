@@ -23,7 +23,9 @@ _KEEP = timedelta(days=1)
 
 
 def write(tx: sa.Connection, *records: Record) -> None:
-    """Add `records` to the transaction `tx`."""
+    """Add `records` to the transaction `tx`; there may be none."""
+    if not records:
+        return
     tx.execute(
         sa.insert(tables.records),
         [
