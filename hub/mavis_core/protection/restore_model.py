@@ -114,7 +114,7 @@ class Before:
     Parameters
     ----------
     devices
-        By device name the volume that hung there; empty where none did.
+        By device name the volume that hung there, root first; empty where none did.
     ran
         Whether it ran, so that it is started again.
     seen_by
@@ -131,7 +131,7 @@ class Before:
         """Return it as JSON values."""
         return {
             "instance_id": self.instance_id,
-            "devices": dict(self.devices),
+            "devices": [list(each) for each in self.devices.items()],  # objects lose their order
             "ran": self.ran,
             "seen_by": self.seen_by,
             "disks": self.disks,
@@ -140,7 +140,7 @@ class Before:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Before:
         """Return what `to_json` wrote."""
-        return cls(**{**value, "disks": Disks(value["disks"])})
+        return cls(**{**value, "devices": dict(value["devices"]), "disks": Disks(value["disks"])})
 
 
 @dataclass(frozen=True, slots=True)
