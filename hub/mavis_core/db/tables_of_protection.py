@@ -127,7 +127,16 @@ copies = sa.Table(
     moment("created_at"),
     moment("completed_at", null=True),
     json("error", null=True),
-    sa.UniqueConstraint("point_id", "environment_id", "region"),
+)
+_THERE = copies.c.state.not_in(("expiring", "gone"))
+sa.Index(
+    "uq_copies_point_id_place",
+    copies.c.point_id,
+    copies.c.environment_id,
+    copies.c.region,
+    unique=True,
+    sqlite_where=_THERE,
+    postgresql_where=_THERE,
 )
 sa.Index("ix_copies_state", copies.c.state, copies.c.id)
 

@@ -109,12 +109,14 @@ def upgrade() -> None:
             ["point_id"], ["recovery_points.id"], name=op.f("fk_copies_point_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_copies")),
-        sa.UniqueConstraint(
-            "point_id",
-            "environment_id",
-            "region",
-            name=op.f("uq_copies_point_id_environment_id_region"),
-        ),
+    )
+    op.create_index(
+        "uq_copies_point_id_place",
+        "copies",
+        ["point_id", "environment_id", "region"],
+        unique=True,
+        sqlite_where=sa.text("state NOT IN ('expiring', 'gone')"),
+        postgresql_where=sa.text("state NOT IN ('expiring', 'gone')"),
     )
     op.create_index("ix_copies_state", "copies", ["state", "id"], unique=False)
     op.create_table(
