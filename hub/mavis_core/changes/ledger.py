@@ -263,6 +263,7 @@ class _Round:
     tries: int = _MAX_TRIES
     _ours: set[str] = field(default_factory=set)
     _errors: dict[str, MavisError] = field(default_factory=dict)
+    _unanswered: dict[str, datetime] = field(default_factory=dict)
 
     def sort(self, call: Call, intent: Intent | None) -> None:
         """Put a call where it belongs by what the ledger knows of it."""
@@ -276,9 +277,14 @@ class _Round:
             self.unclear.append(intent)
 
     def since(self, intent: Intent) -> datetime:
-        """Return when the call of an intent may last have been made."""
+        """Return when the call of an intent may last have been made.
+
+        A call may begin long after its intent: what is done around it takes its time.
+        """
         alive = self.work.last_alive
-        if intent.id in self._ours or alive is None:
+        if intent.id in self._ours:
+            return max(intent.called_at, self._unanswered.get(intent.id, intent.called_at))
+        if alive is None:
             return intent.called_at
         return max(intent.called_at, alive)
 
@@ -350,6 +356,7 @@ class _Round:
         elif isinstance(problem, CloudUnreachable):  # the one error after which nobody knows
             self.unclear.append(intent)
             self._errors[intent.id] = problem
+            self._unanswered[intent.id] = clock.now()
         elif isinstance(problem, Unavailable) or not isinstance(problem, MavisError):
             return problem  # a part of the appliance, or a bug: the next attempt looks
         else:

@@ -273,6 +273,19 @@ def test_a_repeatable_call_does_not_wait_for_the_cloud_to_settle(bench: Bench) -
     assert cloud.calls == 3
 
 
+def test_a_call_that_begins_long_after_its_intent_has_its_whole_time_to_settle(
+    bench: Bench,
+) -> None:
+    class Slow(Scripted):
+        def make(self, intent: str) -> Sequence[str]:
+            bench.time.now += timedelta(seconds=2 * SETTLE_S)  # what is done before it
+            return super().make(intent)
+
+    cloud = Slow(bench.time, [Turn.LOST_AFTER], shows_after_s=SETTLE_S / 2)
+    assert list(bench.attempt(cloud)) == list(cloud.made)
+    assert cloud.calls == 1
+
+
 def test_no_call_is_made_where_the_intent_cannot_be_written(bench: Bench) -> None:
     cloud = Scripted(bench.time, [])
     with bench.core.database.write() as tx:

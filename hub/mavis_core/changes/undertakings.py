@@ -1,0 +1,100 @@
+"""Undertakings: calls that must be undone again, whatever happens in between.
+
+A snapshot that is shared is to be unshared, a machine that is frozen is to be thawed. The intent
+of such a call is open from before the call until it is undone, so an open one says that something
+is owed: the next attempt, the clean-up of a cancelled Run or reconciliation pays it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from mavis_core.access import CallContext
+from mavis_core.changes import intents
+from mavis_core.changes.ledger import Note
+from mavis_core.changes.model import Call, Intent, IntentState, Outcome, Work
+from mavis_core.db import Database, tables
+
+__all__ = ["Undertakings"]
+
+
+class Undertakings:
+    """The lines of the ledger that are open because something is owed.
+
+    Parameters
+    ----------
+    database
+        The main database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, ctx: CallContext, work: Work, call: Call) -> Intent:
+        """Write down that `call` is about to be made; one that is owed already stays as it is.
+
+        Raises
+        ------
+        Cancelled
+            A person has ended the Run.
+        Interrupted
+            Another attempt has taken over.
+        """
+        with self._database.write() as tx:
+            intents.keep_hold(tx, work, beginning=True)
+            there = intents.known(tx, work, [call]).get((call.action, call.target))
+            if there is None:
+                (begun,) = intents.begin(tx, ctx, work, [call])
+            elif there.state is IntentState.OPEN:
+                begun = there
+            else:
+                (begun,) = intents.again(tx, ctx, work, [there])
+        return begun
+
+    def owed(self, run_id: str, action: str) -> list[Intent]:
+        """Return what a Run still owes of one action, oldest first."""
+        with self._database.read() as tx:
+            return [each for each in intents.open_of(tx, run_id) if each.call.action == action]
+
+    def owed_by_others(self, intent: Intent) -> bool:
+        """Whether another Run owes the same of the same thing."""
+        table, call = tables.intents, intent.call
+        query = sa.select(table.c.id).where(
+            table.c.action == call.action,
+            table.c.target == call.target,
+            table.c.state == IntentState.OPEN,
+            table.c.id != intent.id,
+        )
+        with self._database.read() as tx:
+            return tx.scalar(query.limit(1)) is not None
+
+    def end(
+        self,
+        ctx: CallContext,
+        work: Work,
+        intent: Intent,
+        made: Sequence[str],
+        *,
+        how: str = "undone",
+        note: Note = lambda _tx, _outcomes: None,
+    ) -> None:
+        """Write down that nothing is owed any more.
+
+        Parameters
+        ----------
+        work
+            The attempt that has undone it, which need not be at the Run that began it.
+        made
+            Ids of what the call was about.
+        how
+            ``undone`` by this attempt; other words tell of another way.
+        note
+            Changes the domain in the same transaction.
+        """
+        outcome = Outcome(intent.call, intent.id, tuple(made), how)
+        with self._database.write() as tx:
+            intents.keep_hold(tx, work, beginning=False)
+            intents.end(tx, ctx, work, [(intent, outcome)])
+            note(tx, [outcome])
