@@ -56,7 +56,7 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         *,
         name: str,
         limit: int,
-        slots: Callable[[str, str, str], str | None],
+        slots: Callable[[str, str, str], str | None] = lambda _plan, _rule, _flow_run: None,
     ) -> None:
         super().__init__(
             POOL, name=name, limit=limit, heartbeat_interval_seconds=10, prefetch_seconds=0
@@ -84,7 +84,8 @@ class ResidentWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
             )
             self._deployments[action] = deployment
             self._by_deployment[deployment] = flow
-        self.plans = PlanDeployments(self.client, self._flows[BACKUP], pool=POOL)
+        if BACKUP in self._flows:
+            self.plans = PlanDeployments(self.client, self._flows[BACKUP], pool=POOL)
 
     async def schedule(self, due: Due) -> str:
         """Make the Prefect flow run of an attempt and return its id; the same one if repeated."""

@@ -40,7 +40,7 @@ from mavis_core.protection.model import PointState, RecoveryPoint
 from mavis_core.scheduling.jobs import Progress
 from mavis_core.scheduling.model import Run
 
-__all__ = ["ACTION", "RUN_TAG", "Around", "Taking", "attached_as_planned", "by_intent"]
+__all__ = ["ACTION", "RUN_TAG", "Around", "Taking", "attached_as_planned", "by_intent", "pause"]
 
 ACTION = "cloud.CreateSnapshots"
 RUN_TAG = "mavis:run"
@@ -48,6 +48,8 @@ Around = Callable[[RecoveryPoint, Connection, Progress], AbstractContextManager[
 Which = Callable[[sa.Connection], list[RecoveryPoint]]
 Attached = Callable[[RecoveryPoint], Sequence[str] | None]
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 15.0
+_LOOK_COSTS_S = 0.005  # for each point: so long the first look at many waits, since it is dear
+_ASK_EVERY_S = 2.0
 _SHOWS_WITHIN = timedelta(minutes=2)
 _ENVIRONMENTS_AT_ONCE = 4
 _NAMED = 5  # so many failures stand in a Run's error by name
@@ -233,23 +235,25 @@ class Taking:
 
     def wait(self, run: Run, progress: Progress) -> Mapping[str, object]:
         """Wait until every point of `run` has ended, and return how many ended how."""
-        self.wait_for(run, progress, lambda tx: points.of_run(tx, run.id))
-        all_ = self._points(run)
+        all_ = self.wait_for(run, progress, lambda tx: points.of_run(tx, run.id))
         complete = sum(point.state is PointState.COMPLETE for point in all_)
         progress.say(f"{complete} of {len(all_)} complete", percent=100)
         single = {"recovery_point": all_[0].id} if len(all_) == 1 else {}
         return {"recovery_points": {"complete": complete, "failed": len(all_) - complete}, **single}
 
-    def wait_for(self, run: Run, progress: Progress, which: Which) -> None:
-        """Wait until every one of some points has ended; each is found by the Run that made it."""
-        pause_s = _FIRST_LOOK_S
-        while open_ := [p for p in self._read(which) if p.state is PointState.RUNNING]:
-            self._look(run, open_, which, progress)
-            if all(point.state.ended for point in self._read(which)):
-                return
+    def wait_for(self, run: Run, progress: Progress, which: Which) -> list[RecoveryPoint]:
+        """Wait until every one of some points has ended, and return them all.
+
+        Each is found in the cloud by the Run that made it.
+        """
+        all_ = self._read(which)
+        pause_s = min(_LOOK_COSTS_S * len(all_), _FIRST_LOOK_S * 2)
+        while open_ := [point for point in all_ if point.state is PointState.RUNNING]:
             if self._stop.wait(pause_s):
                 raise Interrupted(f"Stopped while waiting for {run.subject}")
-            pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
+            all_ = self._look(run, open_, which, progress)
+            pause_s = min(max(pause_s * 1.5, _FIRST_LOOK_S), _LAST_LOOK_S)
+        return all_
 
     def check(self, run: Run, progress: Progress) -> None:
         """Fail where not every point of `run` is complete; the message names them.
@@ -267,8 +271,14 @@ class Taking:
 
     def _look(
         self, run: Run, open_: Sequence[RecoveryPoint], which: Which, progress: Progress
-    ) -> None:
-        """Look once at all members that are not complete, and write down what changed."""
+    ) -> list[RecoveryPoint]:
+        """Look once at all members that are not complete, and write down what changed.
+
+        Returns
+        -------
+        list of RecoveryPoint
+            All points as they are then.
+        """
         ctx = run.context("worker")
         by_place: dict[str, dict[str, list[RecoveryPoint]]] = defaultdict(lambda: defaultdict(list))
         for point in open_:
@@ -285,8 +295,10 @@ class Taking:
                 blind = True
                 progress.waiting(exc.message)
                 self._give_up_late(run, [p for each in regions.values() for p in each])
+        all_ = self._read(which)
         if not blind:
-            self._tell(self._read(which), progress)
+            self._tell(all_, progress)
+        return all_
 
     def _tell(self, all_: Sequence[RecoveryPoint], progress: Progress) -> None:
         ended = sum(point.state.ended for point in all_)
@@ -347,6 +359,21 @@ def _tags(run: Run, point: RecoveryPoint, intent: str, own: OwnTags) -> Mapping[
     }
     name = f"{point.instance_name or point.instance_id} {point.id}"
     return {"Name": name, **pack(head, point.manifest, own)}
+
+
+def pause(stop: threading.Event, progress: Progress, seconds: float, subject: str) -> None:
+    """Wait, and ask every few seconds whether the Run may go on.
+
+    Raises
+    ------
+    Interrupted
+        The process ends.
+    """
+    while seconds > 0:
+        if stop.wait(min(seconds, _ASK_EVERY_S)):
+            raise Interrupted(f"Stopped while waiting for {subject}")
+        progress.check()
+        seconds -= _ASK_EVERY_S
 
 
 def by_intent(cloud: Snapshots, open_: Iterable[Intent]) -> dict[str, list[VolumeSnapshot]]:

@@ -74,7 +74,9 @@ class Attempt:
         step = self.steps[position]
         self._write(position, state=StepState.RUNNING, started_at=clock.now(), finished_at=None)
         try:
-            made = step.call(_StepProgress(lambda **values: self._write(position, **values)))
+            made = step.call(
+                _StepProgress(lambda **values: self._write(position, **values), self._check)
+            )
         except Unavailable as exc:
             self._write(position, state=StepState.WAITING, detail=exc.message[:500])
             raise
@@ -161,9 +163,18 @@ class Attempt:
 
     def _keep_hold(self, tx: sa.Connection) -> None:
         """Let nobody take over until `tx` ends, and end where a person wants that."""
-        table, run = tables.runs, self.run
-        mine = sa.select(table.c.cancel).where(table.c.id == run.id, *self._mine())
-        found = tx.execute(mine.with_for_update(key_share=True)).one_or_none()
+        self._judge(tx.execute(self._row().with_for_update(key_share=True)).one_or_none())
+
+    def _check(self) -> None:
+        with self._database.read() as tx:
+            self._judge(tx.execute(self._row()).one_or_none())
+
+    def _row(self) -> sa.Select[Any]:
+        table = tables.runs
+        return sa.select(table.c.cancel).where(table.c.id == self.run.id, *self._mine())
+
+    def _judge(self, found: sa.Row[Any] | None) -> None:
+        run = self.run
         if found is None:
             raise Interrupted(
                 f"Attempt {run.attempt} at {run.kind} of {run.subject} has lost its claim: it did"
@@ -181,8 +192,9 @@ class Attempt:
 class _StepProgress:
     """Writes what a step says into its row; the same words twice are written once."""
 
-    def __init__(self, write: Callable[..., None]) -> None:
+    def __init__(self, write: Callable[..., None], check: Callable[[], None]) -> None:
         self._write = write
+        self.check = check
         self._last: tuple[object, ...] = ()
 
     def say(self, detail: str, *, percent: int | None = None) -> None:

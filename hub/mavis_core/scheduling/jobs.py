@@ -48,6 +48,17 @@ class Progress(Protocol):
     def waiting(self, reason: str) -> None:
         """Tell the person that the cloud is waited for."""
 
+    def check(self) -> None:
+        """Return where the step may go on; a step that waits asks every few seconds.
+
+        Raises
+        ------
+        Cancelled
+            A person has ended the Run.
+        Interrupted
+            Another attempt has taken over.
+        """
+
 
 class Load(Enum):
     """What a step is for the cloud."""
