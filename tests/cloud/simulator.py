@@ -25,7 +25,9 @@ from cloud.overlay import Overlay
 
 
 class _QuietHandler(MotoRequestHandler):
-    """The middleware has a better log."""
+    """The middleware has a better log; a connection serves many calls, as in AWS."""
+
+    protocol_version = "HTTP/1.1"
 
     def log(self, type: str, message: str, *args: object) -> None:
         if type == "error":
