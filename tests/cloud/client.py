@@ -41,6 +41,7 @@ class Simulator:
         skip: int = 0,
         times: int = 1,
         seconds: float = 30.0,
+        hidden_s: float = 0.0,
     ) -> None:
         """Let `effect` happen to `times` calls of `action`, after `skip` that go well.
 
@@ -49,7 +50,15 @@ class Simulator:
         place = {"region": region, "account": account, "service": service}
         match = {"action": action} | {name: value for name, value in place.items() if value}
         rule = {"match": match, "effect": effect, "skip": skip, "times": times, "seconds": seconds}
-        self._ask("POST", "faults", json=[rule])
+        self._ask("POST", "faults", json=[rule | {"hidden_s": hidden_s}])
+
+    def faults_left(self) -> int:
+        """Return how many faults have not happened as often as they should."""
+        return len(self._ask("GET", "faults"))
+
+    def wait_for_held(self, timeout_s: float = 30.0) -> int:
+        """Return how many calls are held, as soon as there is one; 0 after the timeout."""
+        return int(self._ask("GET", "held", params={"timeout": timeout_s})["held"])
 
     def clear_faults(self) -> None:
         self._ask("DELETE", "faults")
@@ -61,6 +70,14 @@ class Simulator:
     def reset(self) -> None:
         """Forget faults, log, settings and everything in the cloud."""
         self._ask("POST", "reset")
+
+    def save(self, path: Path) -> None:
+        """Write the whole cloud as it is now into a file."""
+        self._ask("POST", "save", json={"file": str(path)})
+
+    def load(self, path: Path) -> None:
+        """Let the cloud be the one of a file that `save` wrote, with no faults and no log."""
+        self._ask("POST", "load", json={"file": str(path)})
 
     def settings(self, **changes: float | bool) -> dict[str, Any]:
         """Change some of `overlay.Settings`; return all of them."""

@@ -5,7 +5,9 @@ there) and ``DELETE log``; ``POST faults`` (a list, added to those that are ther
 ``DELETE`` of the same; ``POST release`` (what is held goes); ``POST reset`` (no faults, no log, an
 empty cloud, default settings); ``GET`` and ``POST settings``; ``GET blocks?id=`` (a list of number
 and SHA-256), ``POST blocks`` (``{id, blocks: {number: text, or "hex:…"}}``); ``GET digest?id=``;
-``GET folder?id=`` (where the scripts of an instance run).
+``GET folder?id=`` (where the scripts of an instance run); ``GET held?timeout=`` (how many calls
+are held, as soon as there is one); ``POST save`` and ``POST load`` (``{file}``: the whole cloud as
+it is now goes into a file, or comes from one; faults and log are empty after ``load``).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
@@ -25,15 +28,21 @@ _SETTINGS = {name: type(value) for name, value in asdict(Settings()).items()}
 
 
 class Control:
-    """Answers ``/_control``; `forget` empties what is behind the overlay."""
+    """Answers ``/_control``; `forget` empties what is behind the overlay, `load` fills all."""
 
     def __init__(
-        self, faults: Faults, oracle: Oracle, overlay: Overlay, forget: Callable[[], None]
+        self,
+        faults: Faults,
+        oracle: Oracle,
+        overlay: Overlay,
+        forget: Callable[[], None],
+        load: Callable[[Path], None],
     ) -> None:
         self._faults = faults
         self._oracle = oracle
         self._overlay = overlay
         self._forget = forget
+        self._load_cloud = load
         self._answers: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "health"): self._health,
             ("GET", "log"): self._log,
@@ -49,6 +58,9 @@ class Control:
             ("POST", "blocks"): self._write,
             ("GET", "digest"): self._digest,
             ("GET", "folder"): self._folder,
+            ("GET", "held"): self._held,
+            ("POST", "save"): self._save,
+            ("POST", "load"): self._load,
         }
 
     def answer(self, request: Request) -> Response:
@@ -128,6 +140,19 @@ class Control:
 
     def _folder(self, request: Request) -> Any:
         return {"folder": str(self._overlay.shells.folder(self._known(request.args["id"])))}
+
+    def _held(self, request: Request) -> Any:
+        return {"held": self._faults.held(float(request.args.get("timeout", 0)))}
+
+    def _save(self, request: Request) -> Any:
+        self._overlay.store.save(Path(json.loads(request.get_data())["file"]))
+        return {}
+
+    def _load(self, request: Request) -> Any:
+        self._faults.clear()
+        self._load_cloud(Path(json.loads(request.get_data())["file"]))
+        self._oracle.clear()
+        return {}
 
     def _known(self, one: str) -> str:
         """Return an id; refuse where there is no such thing, seen or not."""

@@ -13,7 +13,7 @@ from cloud.overlay import Fate
 class Effect(StrEnum):
     """What goes wrong.
 
-    The first four come instead of the call's effect, the next two before it, the three after those
+    The first six come instead of the call's effect, the next two before it, the three after those
     after it. The last three let the call succeed and change what becomes of the things it makes.
     """
 
@@ -21,6 +21,8 @@ class Effect(StrEnum):
     ERROR500 = "error500"
     EXPIRED_CREDENTIALS = "expired_credentials"
     DENY = "deny"
+    LOST_REQUEST = "lost_request"  # the connection breaks, and nothing has happened
+    HOLD_INSTEAD = "hold_instead"  # waits for release, or for `seconds`; then as LOST_REQUEST
     DELAY = "delay"  # only late: waits, then takes its course
     HOLD_BEFORE = "hold_before"  # the call waits for release, or for `seconds`
     LOST_REPLY = "lost_reply"  # the connection breaks without an answer
@@ -31,7 +33,8 @@ class Effect(StrEnum):
     BROKEN = "broken"  # ends in `error`; an instance is terminated
 
 
-INSTEAD = {Effect.THROTTLE, Effect.ERROR500, Effect.EXPIRED_CREDENTIALS, Effect.DENY}
+REFUSED = {Effect.THROTTLE, Effect.ERROR500, Effect.EXPIRED_CREDENTIALS, Effect.DENY}
+NEVER = {Effect.LOST_REQUEST, Effect.HOLD_INSTEAD}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Fault:
         So many calls go wrong then.
     seconds
         Of a delay or of what is invisible: how long. Of what is held: how long at most.
+    hidden_s
+        What the call makes is invisible for so long, too, whatever the effect is.
     """
 
     action: str
@@ -59,6 +64,7 @@ class Fault:
     skip: int = 0
     times: int = 1
     seconds: float = 30.0
+    hidden_s: float = 0.0
 
     def fits(self, action: str, region: str, account: str, service: str) -> bool:
         return (
@@ -71,16 +77,16 @@ class Fault:
     @property
     def fate(self) -> Fate:
         """What becomes of the things that the call makes."""
-        hidden_s = self.seconds if self.effect is Effect.INVISIBLE else 0.0
+        hidden_s = self.seconds if self.effect is Effect.INVISIBLE else self.hidden_s
         return Fate(hidden_s=hidden_s, broken=self.effect is Effect.BROKEN)
 
 
 _MATCH = {"action", "region", "account", "service"}
-_WORDS = {"match", "effect", "skip", "times", "seconds"}
+_WORDS = {"match", "effect", "skip", "times", "seconds", "hidden_s"}
 
 
 def parse(document: dict[str, Any]) -> Fault:
-    """Return the fault of ``{match: {action, ...}, effect, skip?, times?, seconds?}``."""
+    """Return the fault of ``{match: {action, ...}, effect, ...}``; the rest as in `Fault`."""
     match = document["match"]
     if set(document) - _WORDS or set(match) - _MATCH:
         raise ValueError(f"unknown words in the fault {document}")
@@ -93,6 +99,7 @@ def parse(document: dict[str, Any]) -> Fault:
         skip=int(document.get("skip", 0)),
         times=int(document.get("times", 1)),
         seconds=float(document.get("seconds", 30.0)),
+        hidden_s=float(document.get("hidden_s", 0.0)),
     )
 
 
@@ -110,6 +117,8 @@ class Faults:
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
         self._release = threading.Event()
+        self._held = 0
+        self._changed = threading.Condition(self._lock)
 
     def add(self, faults: list[Fault]) -> None:
         with self._lock:
@@ -144,10 +153,21 @@ class Faults:
                 return pending.fault
         return None
 
-    def gate(self) -> threading.Event:
-        """Return what the next `release` sets."""
-        with self._lock:
-            return self._release
+    def hold(self, seconds: float) -> None:
+        """Wait for the next `release`, for `seconds` at most."""
+        with self._changed:
+            gate = self._release
+            self._held += 1
+            self._changed.notify_all()
+        gate.wait(seconds)
+        with self._changed:
+            self._held -= 1
+
+    def held(self, timeout_s: float) -> int:
+        """Return how many calls and replies are held, as soon as there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._held, timeout_s)
+            return self._held
 
     def listing(self) -> list[dict[str, Any]]:
         with self._lock:

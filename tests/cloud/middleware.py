@@ -8,7 +8,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from moto.iam.models import get_account_id_from
@@ -18,7 +20,7 @@ from werkzeug.wrappers import Request, Response
 
 from cloud import answers, overlay, sessions
 from cloud.control import Control
-from cloud.faults import INSTEAD, Effect, Fault, Faults
+from cloud.faults import NEVER, REFUSED, Effect, Fault, Faults
 from cloud.oracle import Call, Oracle, error_code, made_by, scope
 from cloud.overlay import Fate, Overlay, ebs_direct
 
@@ -41,7 +43,7 @@ class Middleware:
         self.faults = Faults()
         self.oracle = Oracle()
         sessions.restore(cloud)
-        self._control = Control(self.faults, self.oracle, cloud, self._forget)
+        self._control = Control(self.faults, self.oracle, cloud, self._forget, self._load)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -74,25 +76,33 @@ class Middleware:
         if fault is None:
             return self._effect(call, environ, body, Fate())
         self.oracle.note(call, fault=fault.effect.value)
-        if fault.effect in INSTEAD:
+        if fault.effect in REFUSED:
             return answers.refusal(fault.effect, call)
-        gate = self.faults.gate()
-        if fault.effect is Effect.DELAY:
-            time.sleep(fault.seconds)
-        elif fault.effect is Effect.HOLD_BEFORE:
-            gate.wait(fault.seconds)
+        self._before(call, fault, environ)
         response = self._effect(call, environ, body, fault.fate)
         if fault.effect is Effect.VANISHED:
             self._cloud.vanish(call.made)
         elif fault.effect is Effect.HOLD_REPLY:
-            gate.wait(fault.seconds)
+            self.faults.hold(fault.seconds)
         elif fault.effect is Effect.ERROR500_AFTER:
             return answers.refusal(Effect.ERROR500, call)
         elif fault.effect is Effect.LOST_REPLY:
-            self.oracle.note(call, status=0)
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionAbortedError("a fault: the reply is lost")
+            self._hang_up(call, environ)
         return response
+
+    def _before(self, call: Call, fault: Fault, environ: Environ) -> None:
+        if fault.effect is Effect.DELAY:
+            time.sleep(fault.seconds)
+        elif fault.effect in (Effect.HOLD_BEFORE, Effect.HOLD_INSTEAD):
+            self.faults.hold(fault.seconds)
+        if fault.effect in NEVER:
+            self._hang_up(call, environ)
+
+    def _hang_up(self, call: Call, environ: Environ) -> NoReturn:
+        self.oracle.note(call, status=0)
+        with suppress(OSError):  # who called may be gone
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionAbortedError("a fault: there is no answer")
 
     def _effect(self, call: Call, environ: Environ, body: bytes, fate: Fate) -> Response:
         """Let it be done, by us or by moto, and note what was made."""
@@ -132,6 +142,11 @@ class Middleware:
     def _forget(self) -> None:
         with self._moto:
             moto_api_backend.reset()
+
+    def _load(self, path: Path) -> None:
+        self._cloud.load(path)
+        with self._moto:
+            sessions.restore(self._cloud)
 
 
 def _asked(service: str, environ: Environ, body: bytes) -> tuple[str, dict[str, str]]:

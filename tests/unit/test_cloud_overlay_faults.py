@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from cloud import accounts, making
 from cloud.client import Simulator
@@ -88,6 +89,56 @@ def test_a_held_call_waits_before_or_after_its_effect(
     simulator.release()
     thread.join(30)
     assert len(_volumes(ec2)) == 1
+
+
+@pytest.mark.parametrize("effect", ["lost_request", "hold_instead"])
+def test_a_call_that_is_lost_on_its_way_has_no_effect_and_no_answer(
+    simulator: Simulator, ec2: EC2Client, effect: str
+) -> None:
+    simulator.fault("CreateVolume", effect, seconds=0.1)
+    with pytest.raises(HTTPClientError):
+        ec2.create_volume(**NEW)
+    (call,) = simulator.calls("CreateVolume")
+    assert (call["happened"], call["status"], call["made"]) == (False, 0, [])
+    assert _volumes(ec2) == []
+
+
+def test_somebody_can_wait_until_a_call_is_held(simulator: Simulator, ec2: EC2Client) -> None:
+    assert simulator.wait_for_held(timeout_s=0) == 0
+    simulator.fault("CreateVolume", "hold_reply", seconds=60)
+    thread = threading.Thread(target=ec2.create_volume, kwargs=NEW)
+    thread.start()
+    assert simulator.wait_for_held() == 1
+    assert simulator.calls("CreateVolume")[0]["happened"] is True
+    simulator.release()
+    thread.join(30)
+    assert simulator.wait_for_held(timeout_s=0) == 0
+
+
+def test_a_lost_answer_may_be_of_something_that_is_invisible(
+    simulator: Simulator, ec2: EC2Client
+) -> None:
+    simulator.fault("CreateVolume", "lost_reply", hidden_s=0.5)
+    with pytest.raises(HTTPClientError):
+        ec2.create_volume(**NEW)
+    assert _volumes(ec2) == []
+    making.wait_for(lambda: len(_volumes(ec2)) == 1)
+
+
+def test_a_cloud_can_be_put_back_to_what_it_was(
+    simulator: Simulator, ec2: EC2Client, tmp_path: Path
+) -> None:
+    kept = making.volume(ec2)
+    simulator.write(kept, {3: b"before"})
+    digest = simulator.digest(kept)
+    simulator.save(tmp_path / "cloud")
+    simulator.write(kept, {3: b"after"})
+    making.volume(ec2)
+    simulator.fault("CreateVolume", "deny")
+    simulator.load(tmp_path / "cloud")
+    assert (_volumes(ec2), simulator.digest(kept)) == ([kept], digest)
+    assert [call["action"] for call in simulator.calls()] == ["DescribeVolumes"]
+    making.volume(ec2)
 
 
 def test_what_is_invisible_is_neither_shown_nor_usable_for_a_while(

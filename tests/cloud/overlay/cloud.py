@@ -119,6 +119,12 @@ class Overlay:
         self.shells.clear()
         self.store.clear()
 
+    def load(self, path: Path) -> None:
+        """Be the cloud of a file that `Store.save` wrote; the folders of instances are empty."""
+        self.shells.clear()
+        self.store.load(path)
+        ssm.end_interrupted(self.store)
+
     def close(self) -> None:
         self.shells.close()
         self.store.close()

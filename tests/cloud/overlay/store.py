@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -130,6 +130,16 @@ class Store:
             names = self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
             for (name,) in names:
                 self.run(f'DELETE FROM "{name}"')
+
+    def save(self, path: Path) -> None:
+        """Write everything into a new file."""
+        with self._lock, closing(sqlite3.connect(path)) as file:
+            self._database.backup(file)
+
+    def load(self, path: Path) -> None:
+        """Have what a file has that `save` wrote, instead of what is here."""
+        with self._lock, closing(sqlite3.connect(path)) as file:
+            file.backup(self._database)
 
     def close(self) -> None:
         with self._lock:
