@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from mavis_core.config import load, settings
+from mavis_core.protection.plan_documents import definition_of
 from mavis_hub.processes import processes
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,14 @@ def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
 def test_every_setting_is_explained_in_a_sentence() -> None:
     for setting in settings():
         assert setting.help.endswith("."), setting.key
+
+
+def test_the_plan_in_the_guide_is_one() -> None:
+    guide = (ROOT / "docs/protection.md").read_text(encoding="utf-8")
+    block = re.search(r"```toml\n(.*?)```", guide, flags=re.DOTALL)
+    assert block is not None
+    definition = definition_of(tomllib.loads(block.group(1)))
+    assert [rule.name for rule in definition.rules] == ["hourly", "daily"]
 
 
 def test_no_tracked_file_names_a_registry_or_a_folder_of_somebody() -> None:
