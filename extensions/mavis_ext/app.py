@@ -10,6 +10,7 @@ from mavis_core.bootstrap import ApiApp
 from mavis_ext.auth import Identify
 from mavis_ext.base import ApiHandler, Services
 from mavis_ext.handlers import (
+    backup_plans,
     environments,
     keys,
     platform,
@@ -17,7 +18,9 @@ from mavis_ext.handlers import (
     projects,
     records,
     recovery_points,
+    reports,
     resources,
+    restores,
     runs,
 )
 from mavis_ext.pools import Pool
@@ -45,8 +48,18 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (rf"{_P}/resources/([^/]+)", resources.Resource),
     (rf"{_P}/previews", previews.Previews),
     (rf"{_P}/previews/([^/]+)/apply", previews.Apply),
+    (rf"{_P}/backup-plans", backup_plans.Plans),
+    (rf"{_P}/backup-plans/presets", backup_plans.Presets),
+    (rf"{_P}/backup-plans/([^/]+)", backup_plans.Plan),
+    (rf"{_P}/backup-plans/([^/]+)/runs", backup_plans.PlanRuns),
+    (rf"{_P}/backup-plans/([^/]+)/slots", backup_plans.Slots),
+    (rf"{_P}/backup-plans/([^/]+)/calendar", backup_plans.Calendar),
     (rf"{_P}/recovery-points", recovery_points.RecoveryPoints),
     (rf"{_P}/recovery-points/([^/]+)", recovery_points.RecoveryPoint),
+    (rf"{_P}/recovery-points/([^/]+)/explanation", recovery_points.Explanation),
+    (rf"{_P}/restores", restores.Restores),
+    (rf"{_P}/restores/([^/]+)", restores.Restore),
+    (rf"{_P}/reports/protection", reports.Protection),
     (rf"{_P}/runs", runs.Runs),
     (rf"{_P}/runs/([^/]+)", runs.Run),
     (rf"{_P}/runs/([^/]+)/cancel", runs.Cancel),

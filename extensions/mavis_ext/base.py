@@ -126,26 +126,61 @@ class ApiHandler(RequestHandler):
 
     def page(self) -> PageRequest:
         """Return which page the query asks for."""
-        text = self.get_query_argument("limit", "50")
+        return PageRequest(self.number("limit", 50), self.get_query_argument("cursor", None))
+
+    def number(self, name: str, default: int) -> int:
+        """Return the whole number that the query says under `name`.
+
+        Raises
+        ------
+        InvalidInput
+            It is none, or a very large one.
+        """
+        text = self.get_query_argument(name, str(default))
         if not text.isdecimal() or len(text) > 6:
-            raise InvalidInput(f"limit is no number: {text[:20]!r}", field="limit")
-        return PageRequest(int(text), self.get_query_argument("cursor", None))
+            raise InvalidInput(f"{name} is no number: {text[:20]!r}", field=name)
+        return int(text)
 
     def filters(self, *names: str) -> dict[str, str | None]:
-        """Return the query's filters by name.
+        """Return the filters of a list that has pages, by name.
 
         Raises
         ------
         InvalidInput
             The query holds a name that this address does not know.
         """
-        known = {*names, "limit", "cursor"}
+        found = self.query(*names, "limit", "cursor")
+        return {name: found[name] for name in names}
+
+    def query(self, *names: str) -> dict[str, str | None]:
+        """Return what the query says, by name.
+
+        Raises
+        ------
+        InvalidInput
+            It holds a name that this address does not know.
+        """
+        known = set(names)
         if unknown := sorted(set(self.request.query_arguments) - known):
             raise InvalidInput(
-                f"No filter {unknown[0][:40]!r} here; there are {', '.join(sorted(known))}",
+                f"No option {unknown[0][:40]!r} here;"
+                f" there are {', '.join(sorted(known)) or 'none'}",
                 field=unknown[0][:40],
             )
         return {name: self.get_query_argument(name, None) for name in names}
+
+    def choice(self, name: str, *values: str) -> str:
+        """Return which of `values` the query says under `name`; the first where it says nothing.
+
+        Raises
+        ------
+        InvalidInput
+            It says another one.
+        """
+        found = self.get_query_argument(name, values[0])
+        if found not in values:
+            raise InvalidInput(f"{name} is {' or '.join(values)}", field=name)
+        return found
 
     def idempotency_key(self) -> str | None:
         """Return the request's ``Idempotency-Key``, or None."""
@@ -160,6 +195,11 @@ class ApiHandler(RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+    def done(self) -> None:
+        """Answer that it is done; there is nothing to tell."""
+        self.set_status(204)
+        self.finish()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Answer with an error, and record it before where it ended a changing call.

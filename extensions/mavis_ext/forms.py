@@ -13,7 +13,6 @@ from mavis_core.changes.model import Preview
 from mavis_core.db.paging import Page
 from mavis_core.inventory.model import Resource
 from mavis_core.projects.model import Environment, Member, Membership
-from mavis_core.protection.model import Copy, RecoveryPoint
 from mavis_core.scheduling.model import Run
 from mavis_core.vault.service import Key
 
@@ -22,11 +21,10 @@ __all__ = [
     "key",
     "listing",
     "member",
+    "moment",
     "page",
     "preview",
     "project",
-    "recovery_point",
-    "recovery_point_of_list",
     "resource",
     "run",
 ]
@@ -53,19 +51,19 @@ def project(membership: Membership) -> dict[str, Any]:
         "name": found.name,
         "title": found.title,
         "role": next(role for role in _RANK if role in membership.roles),
-        "created_at": _moment(found.created_at),
+        "created_at": moment(found.created_at),
         "created_by": found.created_by,
     }
 
 
 def member(found: Member) -> dict[str, Any]:
     """Return a member of a project."""
-    return {**asdict(found), "added_at": _moment(found.added_at)}
+    return {**asdict(found), "added_at": moment(found.added_at)}
 
 
 def key(found: Key) -> dict[str, Any]:
     """Return a key without its value."""
-    return {**asdict(found), "fields": list(found.fields), "created_at": _moment(found.created_at)}
+    return {**asdict(found), "fields": list(found.fields), "created_at": moment(found.created_at)}
 
 
 def environment(found: Environment) -> dict[str, Any]:
@@ -80,8 +78,8 @@ def environment(found: Environment) -> dict[str, Any]:
         "regions": list(found.regions),
         "options": dict(found.options),
         "error": dict(found.error) if found.error else None,
-        "checked_at": _moment(found.checked_at),
-        "created_at": _moment(found.created_at),
+        "checked_at": moment(found.checked_at),
+        "created_at": moment(found.created_at),
     }
 
 
@@ -93,7 +91,7 @@ def resource(found: Resource) -> dict[str, Any]:
         **told,
         "tags": dict(found.tags),
         "details": dict(found.details),
-        "seen_at": _moment(found.seen_at),
+        "seen_at": moment(found.seen_at),
     }
 
 
@@ -110,45 +108,8 @@ def preview(found: Preview) -> dict[str, Any]:
         "warnings": list(plan.warnings),
         "hash": found.hash,
         "confirm": found.confirm,
-        "created_at": _moment(found.created_at),
-        "expires_at": _moment(found.expires_at),
-    }
-
-
-def recovery_point(found: RecoveryPoint) -> dict[str, Any]:
-    """Return a recovery point with its manifest and its copies."""
-    manifest = {**found.manifest.to_json(), "hash": found.manifest.hash}
-    return {**recovery_point_of_list(found), "manifest": manifest}
-
-
-def recovery_point_of_list(found: RecoveryPoint) -> dict[str, Any]:
-    """Return a recovery point with its copies; its manifest, which may be long, by size only."""
-    hidden = ("project_id", "manifest")
-    told = {name: getattr(found, name) for name in found.__slots__ if name not in hidden}
-    hold, lock = found.hold, found.lock
-    return {
-        **told,
-        "volumes": len(found.manifest.disks),
-        "size_gib": found.manifest.size_gib,
-        "created_at": _moment(found.created_at),
-        "taken_at": _moment(found.taken_at),
-        "completed_at": _moment(found.completed_at),
-        "error": dict(found.error) if found.error else None,
-        "hold": {**asdict(hold), "at": _moment(hold.at)} if hold else None,
-        "lock": {**asdict(lock), "until": _moment(lock.until)} if lock else None,
-        "proof": dict(found.proof) if found.proof else None,
-        "copies": [_copy(each) for each in found.copies],
-    }
-
-
-def _copy(found: Copy) -> dict[str, Any]:
-    told = {name: getattr(found, name) for name in found.__slots__ if name != "point_id"}
-    return {
-        **told,
-        "created_at": _moment(found.created_at),
-        "completed_at": _moment(found.completed_at),
-        "error": dict(found.error) if found.error else None,
-        "members": [asdict(each) for each in found.members],
+        "created_at": moment(found.created_at),
+        "expires_at": moment(found.expires_at),
     }
 
 
@@ -161,18 +122,18 @@ def run(found: Run) -> dict[str, Any]:
         "state": found.state,
         "subject": found.subject,
         "person": found.person,
-        "created_at": _moment(found.created_at),
-        "started_at": _moment(found.started_at),
-        "finished_at": _moment(found.finished_at),
-        "not_before": _moment(found.not_before),
+        "created_at": moment(found.created_at),
+        "started_at": moment(found.started_at),
+        "finished_at": moment(found.finished_at),
+        "not_before": moment(found.not_before),
         "slot": found.slot,
         "cancelled_by": found.cancelled_by,
         "attempt": found.attempt,
         "steps": [
             {
                 **asdict(step),
-                "started_at": _moment(step.started_at),
-                "finished_at": _moment(step.finished_at),
+                "started_at": moment(step.started_at),
+                "finished_at": moment(step.finished_at),
             }
             for step in found.steps
         ],
@@ -182,5 +143,6 @@ def run(found: Run) -> dict[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return clock.iso(moment) if moment is not None else None
+def moment(found: datetime | None) -> str | None:
+    """Return a moment, or None."""
+    return clock.iso(found) if found is not None else None

@@ -67,8 +67,7 @@ class Environment(ApiHandler):
     async def delete(self, project: str, name: str) -> None:
         """Forget it; the cloud is not touched."""
         await self.call(self.app.environments.remove, self.ctx, project, name)
-        self.set_status(204)
-        self.finish()
+        self.done()
 
 
 class Discoveries(StartsRun):

@@ -48,5 +48,4 @@ class Key(ApiHandler):
     async def delete(self, name: str) -> None:
         """Forget it."""
         await self.call(self.app.vault.remove, self.ctx, name)
-        self.set_status(204)
-        self.finish()
+        self.done()

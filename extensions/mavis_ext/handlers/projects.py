@@ -73,5 +73,4 @@ class Member(ApiHandler):
     async def delete(self, project: str, subject: str) -> None:
         """Take the role away."""
         await self.call(self.app.projects.remove_member, self.ctx, project, subject)
-        self.set_status(204)
-        self.finish()
+        self.done()

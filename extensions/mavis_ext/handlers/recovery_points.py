@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from mavis_ext import forms
+from mavis_ext import forms, protection_forms
 from mavis_ext.base import ApiHandler
-from mavis_ext.bodies import Body
-from mavis_ext.handlers.runs import StartsRun
+from mavis_ext.handlers.runs import StartBody, StartsRun
 
-__all__ = ["RecoveryPoint", "RecoveryPoints"]
+__all__ = ["Explanation", "RecoveryPoint", "RecoveryPoints"]
 
 _ACTION = "recovery_point.create"
 
 
-class RecoveryPointBody(Body):
+class RecoveryPointBody(StartBody):
     """A recovery point to be taken."""
 
     resource: str
-    description: str = ""
-    dry_run: bool = False
+    description: str | None = None
 
 
 class RecoveryPoints(StartsRun):
@@ -29,24 +27,13 @@ class RecoveryPoints(StartsRun):
         found = await self.call(
             self.app.recovery_points.list, self.ctx, project, self.page(), **wanted
         )
-        self.answer(forms.page(found, forms.recovery_point_of_list))
+        self.answer(forms.page(found, protection_forms.recovery_point_of_list))
 
     async def post(self, project: str) -> None:
         """Take one; with ``dry_run`` show what would happen."""
         body = self.body(RecoveryPointBody)
-        arguments = {"description": body.description} if body.description else {}
-        if not body.dry_run:
-            await self.start(project, _ACTION, body.resource, arguments)
-            return
-        shown = await self.call(
-            self.app.runs.preview,
-            self.ctx,
-            project,
-            action=_ACTION,
-            resource=body.resource,
-            arguments=arguments,
-        )
-        self.answer(forms.preview(shown))
+        begin = self.show if body.dry_run else self.start
+        await begin(project, _ACTION, body.resource, body.arguments("resource"))
 
 
 class RecoveryPoint(ApiHandler):
@@ -55,4 +42,14 @@ class RecoveryPoint(ApiHandler):
     async def get(self, project: str, point: str) -> None:
         """Show it with its manifest, its copies and their members."""
         found = await self.call(self.app.recovery_points.get, self.ctx, project, point)
-        self.answer(forms.recovery_point(found))
+        self.answer(protection_forms.recovery_point(found))
+
+
+class Explanation(ApiHandler):
+    """Why a recovery point is there, and until when."""
+
+    async def get(self, project: str, point: str) -> None:
+        """Say it of each copy."""
+        self.query()
+        found = await self.call(self.app.outlooks.explain, self.ctx, project, point)
+        self.answer(forms.listing(found, protection_forms.explanation))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mavis_core.errors import InvalidInput
 from mavis_ext import forms
 from mavis_ext.base import ApiHandler
 
@@ -15,8 +14,6 @@ class Resources(ApiHandler):
     async def get(self, project: str) -> None:
         """List them by filters."""
         wanted = self.filters("kind", "environment", "region", "q", "gone")
-        if wanted["gone"] not in (None, "true", "false"):
-            raise InvalidInput("gone is true or false", field="gone")
         found = await self.call(
             self.app.resources.list,
             self.ctx,
@@ -26,7 +23,7 @@ class Resources(ApiHandler):
             environment=wanted["environment"],
             region=wanted["region"],
             text=wanted["q"],
-            gone=wanted["gone"] == "true",
+            gone=self.choice("gone", "false", "true") == "true",
         )
         self.answer(forms.page(found, forms.resource))
 

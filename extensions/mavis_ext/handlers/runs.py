@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from mavis_core.errors import MavisError
 from mavis_core.scheduling.model import Run as RunModel
 from mavis_ext import forms
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
 
-__all__ = ["Cancel", "Run", "Runs", "StartsRun"]
+__all__ = ["Cancel", "Run", "Runs", "StartBody", "StartsRun", "located"]
 
 
 class CancelBody(Body):
     """Nothing: the address says it all."""
+
+
+class StartBody(Body):
+    """The base of bodies that begin a Run: with ``dry_run`` it is only shown."""
+
+    dry_run: bool = False
+
+    def arguments(self, *beside: str) -> dict[str, Any]:
+        """Return what the action is given: every field that says something, but for `beside`."""
+        return self.model_dump(exclude={"dry_run", *beside}, exclude_none=True)
+
+
+@contextmanager
+def located(was: str, now: str) -> Iterator[None]:
+    """Let errors of the block name their field where it is in the body, not in the core.
+
+    Parameters
+    ----------
+    was, now
+        What the fields begin with: ``arguments.`` and nothing.
+    """
+    try:
+        yield
+    except MavisError as exc:
+        if exc.field is not None and exc.field.startswith(was):
+            exc.field = now + exc.field.removeprefix(was)
+        raise
 
 
 class StartsRun(ApiHandler):
@@ -24,16 +53,32 @@ class StartsRun(ApiHandler):
         self, project: str, action: str, resource: str | None, arguments: Mapping[str, Any]
     ) -> None:
         """Begin a Run that needs no confirmation."""
-        run = await self.call(
-            self.app.runs.start,
-            self.ctx,
-            project,
-            action=action,
-            resource=resource,
-            arguments=arguments,
-            idempotency_key=self.idempotency_key(),
-        )
+        with located("arguments.", ""):
+            run = await self.call(
+                self.app.runs.start,
+                self.ctx,
+                project,
+                action=action,
+                resource=resource,
+                arguments=arguments,
+                idempotency_key=self.idempotency_key(),
+            )
         self.accepted(run)
+
+    async def show(
+        self, project: str, action: str, resource: str | None, arguments: Mapping[str, Any]
+    ) -> None:
+        """Answer with what `start` would do, as a preview that can be applied."""
+        with located("arguments.", ""):
+            shown = await self.call(
+                self.app.runs.preview,
+                self.ctx,
+                project,
+                action=action,
+                resource=resource,
+                arguments=arguments,
+            )
+        self.answer(forms.preview(shown))
 
     def accepted(self, run: RunModel) -> None:
         """Answer with a Run and its address."""

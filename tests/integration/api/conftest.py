@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from core_double import plan_document
 from postgres_server import PostgresServer
 from rest_service import RestService, serving
 
@@ -44,6 +45,14 @@ def things(rest: RestService) -> dict[str, str]:
     shown = rest.ask(
         "POST", "/projects/shop/previews", body={"action": "resource.stop", "resource": "web-1"}
     )
+    plan = {"name": "nightly", "definition": plan_document()}
+    assert rest.ask("POST", "/projects/shop/backup-plans", body=plan).status == 201
+    point = rest.ask("GET", "/projects/shop/recovery-points").json["items"][0]["id"]
+    restored = rest.ask(
+        "POST", "/projects/shop/restores", body={"point": point, "kind": "volumes"}
+    )
+    assert restored.status == 202, restored.content
+    assert rest.core.carry_out() is None
     key = {
         "name": "spare",
         "kind": "fake",
@@ -58,6 +67,8 @@ def things(rest: RestService) -> dict[str, str]:
         "resource": "web-1",
         "preview": shown.json["id"],
         "hash": shown.json["hash"],
-        "point": rest.ask("GET", "/projects/shop/recovery-points").json["items"][0]["id"],
+        "point": point,
+        "plan": "nightly",
+        "restore": rest.ask("GET", "/projects/shop/restores").json["items"][0]["id"],
         "run": run,
     }

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core_double import plan_document
 from mavis_ext.app import API
 from mavis_ext.base import MAX_BODY
 from rest_service import Answer, RestService
@@ -40,6 +41,30 @@ GOOD: dict[str, dict[str, Any]] = {
         "arguments": {"tags": {"a": "b"}},
     },
     "POST /projects/shop/previews/pre_none/apply": {"hash": "x", "confirm": "shop"},
+    "POST /projects/shop/backup-plans": {
+        "name": "good",
+        "definition": plan_document(),
+        "dry_run": True,
+    },
+    "PUT /projects/shop/backup-plans/none": {
+        "definition": plan_document(),
+        "version": 1,
+        "dry_run": True,
+    },
+    "POST /projects/shop/backup-plans/none/runs": {"rule": "daily", "dry_run": True},
+    "POST /projects/shop/restores": {
+        "point": "rp_none",
+        "kind": "instance",
+        "environment": "main",
+        "region": "here-1",
+        "instance_type": "m7.large",
+        "subnet": "subnet-1",
+        "security_groups": ["sg-1"],
+        "key_name": "ops",
+        "profile": "web",
+        "name": "web-2",
+        "dry_run": True,
+    },
     "POST /projects/shop/recovery-points": {
         "resource": "web-1",
         "description": "x",

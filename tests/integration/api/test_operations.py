@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from core_double import PERSON, PLATFORM
+from core_double import PERSON, PLATFORM, plan_document
 from mavis_core.access import PERMISSIONS, Permission, Role, Scope
 from mavis_ext.operations import OPERATIONS, Needs, Operation, operations
 from rest_service import Answer, RestService, caller
@@ -39,7 +39,11 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /projects/{project}/discoveries": {},
     "POST /projects/{project}/previews": {"action": "resource.stop", "resource": "web-1"},
     "POST /projects/{project}/previews/{preview}/apply": {"hash": "", "confirm": "shop"},
+    "POST /projects/{project}/backup-plans": {"name": "another", "definition": plan_document()},
+    "PUT /projects/{project}/backup-plans/{plan}": {"definition": plan_document()},
+    "POST /projects/{project}/backup-plans/{plan}/runs": {},
     "POST /projects/{project}/recovery-points": {"resource": "web-1"},
+    "POST /projects/{project}/restores": {"point": "rp_none", "kind": "volumes"},
     "POST /projects/{project}/runs/{run}/cancel": {},
 }
 
