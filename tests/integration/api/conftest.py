@@ -48,9 +48,7 @@ def things(rest: RestService) -> dict[str, str]:
     plan = {"name": "nightly", "definition": plan_document()}
     assert rest.ask("POST", "/projects/shop/backup-plans", body=plan).status == 201
     point = rest.ask("GET", "/projects/shop/recovery-points").json["items"][0]["id"]
-    restored = rest.ask(
-        "POST", "/projects/shop/restores", body={"point": point, "kind": "volumes"}
-    )
+    restored = rest.ask("POST", "/projects/shop/restores", body={"point": point, "kind": "volumes"})
     assert restored.status == 202, restored.content
     assert rest.core.carry_out() is None
     key = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core_double import plan_document
+from mavis_core import clock
 from mavis_core.protection.plan_documents import definition_of
 from mavis_core.protection.plan_presets import PRESETS
 from rest_service import Answer, RestService
@@ -223,7 +224,9 @@ def test_slots_to_come_are_told_with_their_local_time(
 
 def test_a_slot_that_has_begun_leads_to_its_run(rest: RestService) -> None:
     make(rest, "every-minute", rules=[{"name": "often", "cron": "* * * * *"}])
-    rest.core.timetable.tick(datetime.now(UTC) + timedelta(minutes=2))
+    later = datetime.now(UTC) + timedelta(minutes=2)
+    with clock.set_clock(lambda: later):
+        rest.core.timetable.tick()
     rest.core.drop_queued()
     (begun, *_) = told(rest, f"{PLANS}/every-minute/slots")["begun"]
     assert begun["rule"] == "often"
