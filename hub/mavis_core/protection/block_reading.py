@@ -82,7 +82,7 @@ def read_blocks(
     threads
         Reads at a time; twice as many blocks are in memory at most.
     say
-        Told how many of how many are read.
+        Told how many of how many are read; what it raises ends the reading.
 
     Raises
     ------

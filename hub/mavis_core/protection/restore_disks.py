@@ -111,14 +111,13 @@ def await_there(site: Site, volume_ids: Sequence[str]) -> None:
 
 def there(site: Site, volume_ids: Collection[str]) -> dict[str, Volume]:
     """Return those of `volume_ids` that the cloud shows; those that are gone are left out."""
-    found: dict[str, Volume] = {}
-    for volume_id in sorted(set(volume_ids)):
-        try:
-            (volume,) = site.connection.volumes.describe(site.region, [volume_id])
-        except CloudVanished:
-            continue
-        found[volume_id] = volume
-    return found
+    ids = sorted(set(volume_ids))
+    try:
+        return {v.cloud_id: v for v in site.connection.volumes.describe(site.region, ids)}
+    except CloudVanished:
+        if len(ids) == 1:
+            return {}
+    return {volume_id: found for one in ids for volume_id, found in there(site, [one]).items()}
 
 
 def attach(site: Site, instance_id: str, devices: Mapping[str, str]) -> None:

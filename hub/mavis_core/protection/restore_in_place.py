@@ -12,7 +12,8 @@ The order, and where each crash leaves it:
 4. The row says that the disks are new. The instance is started where it ran.
 
 The row has one direction at a time and every volume is kept, so a crash ends in the old or in the
-new state. A Run that is cancelled goes back to the old volumes: they are known to be good. Only
+new state. A Run that is cancelled goes back to the old volumes, which are known to be good, until
+the row says that the disks are new; from then on it completes, and the undo is there. Only
 where the cloud refuses both for so long that the Run ends is the restore *stranded*; the undo
 then puts the old volumes back. For `UNDO` the old ones are kept.
 """
@@ -50,12 +51,18 @@ from mavis_core.protection.restore_job import (
     parts_of,
     warnings_of,
 )
-from mavis_core.protection.restore_model import Before, Disks, Restore, RestoreKind
+from mavis_core.protection.restore_model import (
+    Before,
+    Disks,
+    Restore,
+    RestoreKind,
+    RestoreState,
+)
 from mavis_core.protection.restore_removal import remove_all
 from mavis_core.protection.restore_request import Arguments, Part, Source, chosen, source_of
 from mavis_core.protection.restore_site import Site
 from mavis_core.protection.restore_volumes import volume_name
-from mavis_core.scheduling.jobs import PlanRequest
+from mavis_core.scheduling.jobs import PlanRequest, Progress
 from mavis_core.scheduling.model import Run
 
 __all__ = [
@@ -176,6 +183,15 @@ class RestoreInPlaceJob(RestoreJob):
         _, parts = parts_of(site)
         remember(site, parts, site.restore.made.volumes, site.restore.arguments["instance_id"])
         return self.complete(site)
+
+    def clean_up(self, run: Run, progress: Progress) -> None:
+        """Go back to the old volumes, or complete where the new ones hang there already."""
+        restore = self._means.restore(run)
+        if restore.disks is not Disks.NEW:
+            super().clean_up(run, progress)
+        elif restore.state is RestoreState.RUNNING:
+            with self._means.site(run, restore, progress) as site:
+                self._start(site)
 
     def take_back(self, site: Site) -> None:
         """Put the old volumes back, start the instance where it ran, remove the new ones."""

@@ -13,6 +13,7 @@ from mavis_core.changes.model import Plan, Severity
 from mavis_core.contract import Disk, InstanceState, Launch
 from mavis_core.errors import InvalidInput
 from mavis_core.protection import restore_machines as machines
+from mavis_core.protection import restores
 from mavis_core.protection.manifests import PREFIX
 from mavis_core.protection.prices import PricedInstance, PricedVolume
 from mavis_core.protection.restore_found import remember, remember_instance
@@ -23,7 +24,7 @@ from mavis_core.protection.restore_job import (
     parts_of,
     warnings_of,
 )
-from mavis_core.protection.restore_model import RestoreKind
+from mavis_core.protection.restore_model import Made, RestoreKind
 from mavis_core.protection.restore_request import Arguments, Part, Source, source_of
 from mavis_core.protection.restore_site import Site
 from mavis_core.scheduling.jobs import PlanRequest
@@ -173,6 +174,7 @@ class RestoreInstanceJob(RestoreJob):
         root = {"root_device": point.manifest.configuration.get("root_device")}
         remember_instance(site, instance, {**details, **root})
         remember(site, parts, made, None)
+        site.write(lambda tx, restore: restores.note_made(tx, restore.id, Made(made)))
         return self.complete(site)
 
 

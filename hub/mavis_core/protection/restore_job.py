@@ -201,4 +201,4 @@ def warnings_of(source: Source, cost: str, *more: str) -> tuple[str, ...]:
         f"As of {taken:%Y-%m-%d %H:%M:%S} UTC, after a power cut: what was written later, and what"
         " programs held in memory, is not in it."
     )
-    return (state, f"It costs {cost}, until it is removed.", *more)
+    return (state, f"Cost until it is removed: {cost}.", *more)

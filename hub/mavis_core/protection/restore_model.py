@@ -150,7 +150,7 @@ class Made:
     Parameters
     ----------
     volumes
-        By the original's id the new volume's; of an instance that was launched, by device name.
+        By the original's id the new volume's.
     instance_id, group_id
         None: there is none.
     """

@@ -181,6 +181,7 @@ class Site:
                 f"{what}: not after {self.means.timeout_s:.0f} s",
                 mend="Look at it in the cloud's console, then ask for it again.",
             )
+        self.progress.check()
         words = problem.message if problem else what
         self.progress.waiting(f"{words}; {passed.total_seconds():.0f} s")
         if self.means.stop.wait(pause_s):

@@ -48,6 +48,7 @@ _KNOWN = (
 _SAMPLE = 20_000  # blocks of a volume that are read without being asked for more: 10 GB at EBS's
 _TIMEOUT_S, _LEAST_S, _MOST_S = 1800, 60, 24 * 3600
 _MAX_SCRIPT, _MAX_OUTPUT = 16_000, 2_000
+_CHECK_EVERY = 64  # blocks between looks whether somebody has cancelled
 _TELL, _FAIL = "tell", "fail"
 
 
@@ -120,6 +121,8 @@ class VerifyJob(RestoreJob):
 
                 def say(done: int, of: int, volume: str = volume) -> None:
                     percent = done * 100 // max(of, 1)
+                    if done % _CHECK_EVERY == 0:
+                        site.progress.check()
                     site.progress.say(f"{volume}: {percent} % of {of} blocks", percent=percent)
 
                 proof = read_blocks(
@@ -234,7 +237,9 @@ class VerifyJob(RestoreJob):
 
     def _empty(self, site: Site) -> None:
         remove_all(site, Machine.from_json(site.restore.arguments["machine"]).subnet_id)
-        if still := left(site):
+        still = left(site)
+        _note(site, left=len(still))
+        if still:
             raise CloudError(
                 f"{', '.join(still)} of the verification {site.restore.id} is still there",
                 mend="Delete it in the cloud's console; it carries the tag mavis:restore.",
@@ -313,12 +318,13 @@ def _proof(restore: Restore, error: Mapping[str, str] | None) -> dict[str, Any]:
         "seconds": {**seconds, "to_restore": restored},
         "checks": known.get("checks", []),
         "isolated": True,
-        "left": 0 if restore.made.nothing else len(_ids(restore)),
+        "left": known.get("left", len(_ids(restore))),
         **({"why": error["message"], "code": error["code"]} if error is not None else {}),
     }
 
 
 def _ids(restore: Restore) -> list[str]:
+    """Return what is left where nobody could look."""
     made = restore.made
     return [one for one in (*made.volumes.values(), made.instance_id, made.group_id) if one]
 

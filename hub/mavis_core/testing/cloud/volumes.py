@@ -100,7 +100,9 @@ class FakeVolumes:
                 raise CloudInUse(f"The volume {cloud_id} in {region} is {volume.state.value}")
             if device in instance.devices:
                 raise CloudInUse(f"The device {device} of {instance_id} in {region} is taken")
-            instance.devices[device] = cloud_id
+            root = instance.details.get("root_device") == device
+            others = instance.devices
+            instance.devices = {device: cloud_id} | others if root else others | {device: cloud_id}
 
         arguments = {"cloud_id": cloud_id, "instance_id": instance_id, "device": device}
         door.call("volumes.attach", region, arguments, effect)
