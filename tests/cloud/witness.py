@@ -28,7 +28,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class SeenThing:
-    """A volume, an instance or an image.
+    """A volume, an instance, an image or a security group.
 
     Parameters
     ----------
@@ -120,6 +120,13 @@ class Witness:
             for item in self._pages((account, region), "describe_images", Owners=["self"])
         ]
 
+    def groups(self, account: str, region: str) -> list[SeenThing]:
+        """Return all security groups; each is `of` its network."""
+        return [
+            SeenThing(account, region, item["GroupId"], "", _tags(item), (item.get("VpcId", ""),))
+            for item in self._pages((account, region), "describe_security_groups")
+        ]
+
     def tagged(self, account: str, region: str, tag: str, value: str | None = None) -> list[Seen]:
         """Return the snapshots that carry `tag`, with `value` or with any."""
         return [
@@ -187,6 +194,7 @@ _LISTS = {
     "describe_volumes": "Volumes",
     "describe_instances": "Reservations",
     "describe_images": "Images",
+    "describe_security_groups": "SecurityGroups",
 }
 
 

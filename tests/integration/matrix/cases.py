@@ -1,0 +1,148 @@
+"""The two sides of the matrix: calls and faults; and what is chosen for a sample."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from integration.matrix.orders import UNSEEN_S
+
+_READS = ("Describe", "Get", "List", "AssumeRole")
+_SEED = 20260114
+
+
+@dataclass(frozen=True, slots=True)
+class CloudCall:
+    """One call of a clean run.
+
+    Parameters
+    ----------
+    number
+        It was the so many-th of its action in this place, counted from 1.
+    makes
+        Whether it made something.
+    """
+
+    action: str
+    service: str
+    account: str
+    region: str
+    number: int
+    makes: bool
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.action.startswith(_READS)
+
+    def __str__(self) -> str:
+        return f"{self.action} #{self.number} in {self.account[:3]}/{self.region}"
+
+
+def calls_of(log: Iterable[Mapping[str, Any]]) -> list[CloudCall]:
+    """Return the calls of a clean run in their order, from the simulator's log."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    found = []
+    for each in log:
+        place = (each["action"], each["service"], each["account"], each["region"])
+        counted[place] += 1
+        found.append(CloudCall(*place, counted[place], bool(each["made"])))
+    return found
+
+
+class Release(Enum):
+    """When a call goes on that was held while its process was killed."""
+
+    BEFORE = "before the next attempt"
+    DURING = "while the next attempt is at work"
+
+
+class Meets(Enum):
+    """Which calls a fault is about: those for which it differs from another one."""
+
+    ALL = "all"
+    CHANGES = "those that change something"
+    MAKES = "those that make something"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that may go wrong with a call.
+
+    Parameters
+    ----------
+    effect
+        As the simulator names it.
+    release
+        Of a fault by which the process dies: when the call that it had sent goes on.
+    times
+        With so many calls from this one on.
+    hidden_s
+        Seconds for which what was made is not shown.
+    rate
+        How many seconds pass in one of ours, where something is waited for that takes minutes.
+    """
+
+    name: str
+    effect: str
+    meets: Meets = Meets.ALL
+    release: Release | None = None
+    times: int = 1
+    hidden_s: float = 0.0
+    rate: float = 1.0
+
+    def fits(self, call: CloudCall) -> bool:
+        """Whether it is about `call`."""
+        if self.meets is Meets.CHANGES:
+            return not call.reads
+        return self.meets is Meets.ALL or call.makes
+
+
+FAULTS = (
+    Fault("killed before, never done", "hold_instead", release=Release.BEFORE),
+    Fault("killed before, done then", "hold_before", Meets.CHANGES, Release.BEFORE),
+    Fault("killed before, done late", "hold_before", Meets.CHANGES, Release.DURING),
+    Fault("killed after", "hold_reply", release=Release.BEFORE),
+    Fault("throttled twice", "throttle", times=2),
+    Fault("error 500", "error500"),
+    Fault("error 500 after", "error500_after", Meets.CHANGES),
+    Fault("lost request", "lost_request"),
+    Fault("lost reply", "lost_reply"),
+    Fault("lost reply, unseen", "lost_reply", Meets.MAKES, hidden_s=UNSEEN_S),
+    Fault("unseen", "invisible", Meets.MAKES, hidden_s=UNSEEN_S),
+    Fault("vanished", "vanished", Meets.MAKES, rate=40.0),
+    Fault("denied", "deny"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call that meets one fault."""
+
+    scenario: str
+    call: CloudCall
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.call} {self.fault.name}"
+
+
+def matrix(scenario: str, calls: Sequence[CloudCall], faults: Sequence[Fault]) -> list[Case]:
+    """Return every case of a scenario."""
+    return [Case(scenario, call, fault) for fault in faults for call in calls if fault.fits(call)]
+
+
+def sample(cases: Sequence[Case], size: int) -> list[Case]:
+    """Return some cases, always the same: of each fault as many, rather changes than looks."""
+    chance = random.Random(f"{_SEED}/{cases[0].scenario}")
+    shuffled = sorted(chance.sample(list(cases), len(cases)), key=lambda case: case.call.reads)
+    rank: Counter[str] = Counter()
+    turns: list[tuple[int, float, Case]] = []
+    for case in shuffled:
+        rank[case.fault.name] += 1
+        turns.append((rank[case.fault.name], chance.random(), case))
+    return [case for _, _, case in sorted(turns, key=lambda turn: turn[:2])[:size]]

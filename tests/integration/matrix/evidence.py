@@ -1,0 +1,213 @@
+"""What there is to judge by: Mavis's rows, read by plain SQL, and the cloud, seen by plain boto3."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cloud.accounts import ec2
+from cloud.client import Simulator
+from cloud.witness import Place, Seen, SeenThing, Witness
+from integration.matrix.orders import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A Run, as Mavis tells of it."""
+
+    id: str
+    kind: str
+    state: str
+    attempt: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A volume of a copy, as Mavis tells of it."""
+
+    volume_id: str
+    cloud_id: str | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """A copy of a recovery point, as Mavis tells of it; `disks` are what it should have."""
+
+    id: str
+    point_id: str
+    run_id: str | None
+    instance_id: str
+    role: str
+    account: str
+    region: str
+    state: str
+    disks: tuple[str, ...]
+    members: tuple[MemberRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A call that came to the cloud, as the simulator's log has it."""
+
+    action: str
+    account: str
+    region: str
+    params: Mapping[str, str]
+    code: str
+    fault: str | None
+    happened: bool
+    made: tuple[str, ...]
+
+    @property
+    def took_effect(self) -> bool:
+        """Whether the cloud did it, whatever the client was told."""
+        told_otherwise = self.fault in ("error500_after", "lost_reply")
+        return self.happened and (not self.code or told_otherwise)
+
+
+class Evidence:
+    """Everything at one moment; looked at when it is first asked for.
+
+    Parameters
+    ----------
+    simulator, database
+        Where to look.
+    facts
+        What is known of the world.
+    before
+        Ids of what was in the cloud before the Run began.
+    """
+
+    def __init__(
+        self, simulator: Simulator, database: Path, facts: Facts, before: frozenset[str]
+    ) -> None:
+        self._simulator = simulator
+        self._database = database
+        self._witness = Witness(simulator.url)
+        self.facts = facts
+        self.before = before
+
+    @cached_property
+    def calls(self) -> list[Done]:
+        """All calls so far, from the simulator's log."""
+        return [
+            Done(
+                each["action"],
+                each["account"],
+                each["region"],
+                each["params"],
+                each["code"],
+                each["fault"],
+                each["happened"],
+                tuple(each["made"]),
+            )
+            for each in self._simulator.calls()
+        ]
+
+    @cached_property
+    def snapshots(self) -> dict[str, Seen]:
+        """All volume snapshots by id."""
+        return {
+            one.snapshot_id: one
+            for place in self.facts.places
+            for one in self._witness.snapshots(*place)
+        }
+
+    @cached_property
+    def things(self) -> dict[str, SeenThing]:
+        """All volumes, instances, images and security groups by id."""
+        witness = self._witness
+        looks = (witness.volumes, witness.instances, witness.images, witness.groups)
+        return {
+            one.id: one for place in self.facts.places for look in looks for one in look(*place)
+        }
+
+    @property
+    def there(self) -> set[str]:
+        """Ids of everything that is in the cloud."""
+        return {*self.snapshots, *self.things}
+
+    def shared(self, place: Place, other: str) -> list[str]:
+        """Return the snapshots of a place that are shared with another account."""
+        with ec2(self._simulator.url, *place) as client:
+            found = client.describe_snapshots(OwnerIds=["self"], RestorableByUserIds=[other])
+        return [each["SnapshotId"] for each in found["Snapshots"]]
+
+    def digest(self, one: str) -> str:
+        """Return the digest of the bytes of a volume or snapshot."""
+        return self._simulator.digest(one)
+
+    @cached_property
+    def runs(self) -> list[RunRow]:
+        """All Runs."""
+
+        def read(row: sqlite3.Row) -> RunRow:
+            error = json.loads(row["error"]) if row["error"] else {}
+            code = error.get("code", "")
+            return RunRow(row["id"], row["kind"], row["state"], row["attempt"], code)
+
+        return self._rows("SELECT * FROM runs ORDER BY id", read)
+
+    @property
+    def run(self) -> RunRow:
+        """The Run that the scenario is about."""
+        return next(run for run in self.runs if run.id == self.facts.run_id)
+
+    @cached_property
+    def copies(self) -> list[CopyRow]:
+        """All copies of all recovery points."""
+        members: dict[str, list[MemberRow]] = {}
+        for copy_id, *rest in self._rows(
+            "SELECT copy_id, volume_id, cloud_id, state FROM copy_members", tuple
+        ):
+            members.setdefault(copy_id, []).append(MemberRow(*rest))
+        sql = (
+            "SELECT c.*, p.instance_id, p.manifest, p.run_id AS point_run FROM copies c"
+            " JOIN recovery_points p ON p.id = c.point_id ORDER BY c.id"
+        )
+
+        def read(row: sqlite3.Row) -> CopyRow:
+            return CopyRow(
+                row["id"],
+                row["point_id"],
+                row["point_run"],
+                row["instance_id"],
+                row["role"],
+                row["account"],
+                row["region"],
+                row["state"],
+                tuple(disk["volume_id"] for disk in json.loads(row["manifest"])["disks"]),
+                tuple(members.get(row["id"], ())),
+            )
+
+        return self._rows(sql, read)
+
+    @cached_property
+    def open_intents(self) -> list[str]:
+        """Lines of the ledger that nobody has closed."""
+        sql = "SELECT action, target FROM intents WHERE state = 'open'"
+        return [f"{action} of {target}" for action, target in self._rows(sql, tuple)]
+
+    def _rows(self, sql: str, read: Callable[[Any], Any]) -> list[Any]:
+        with closing(sqlite3.connect(self._database)) as database:
+            database.row_factory = sqlite3.Row
+            return [read(row) for row in database.execute(sql)]
+
+
+def ids_in(simulator: Simulator, facts: Facts) -> frozenset[str]:
+    """Return the ids of everything that is in the cloud now."""
+    return frozenset(Evidence(simulator, Path(), facts, frozenset()).there)
+
+
+def twice(values: Iterable[Any]) -> list[Any]:
+    """Return what is there more than once."""
+    seen: set[Any] = set()
+    return [each for each in values if each in seen or seen.add(each)]  # type: ignore[func-returns-value]

@@ -1,0 +1,183 @@
+"""The judge: whether what Mavis says is true, and whether it left anything behind.
+
+Each rule is a function that says in sentences what is wrong. Nothing here believes Mavis's rows
+by themselves: they are compared with what plain boto3 sees and with the simulator's log.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from integration.matrix.evidence import CopyRow, Evidence, twice
+from integration.matrix.goals import GOALS, LATER
+
+Rule = Callable[[Evidence], Iterator[str]]
+
+_DELETES = {
+    "DeleteSnapshot": "SnapshotId",
+    "DeleteVolume": "VolumeId",
+    "TerminateInstances": "InstanceId.1",
+    "DeregisterImage": "ImageId",
+    "DeleteSecurityGroup": "GroupId",
+}
+_ENDED = ("succeeded", "failed", "refused", "cancelled")
+
+
+def wrong_now(scenario: str, evidence: Evidence) -> list[str]:
+    """Return what is wrong when nothing is due any more."""
+    return [*_told_by(evidence, *_ALWAYS), *_run_is_true(scenario, evidence)]
+
+
+def wrong_later(scenario: str, evidence: Evidence) -> list[str]:
+    """Return what is wrong after a day, reconciliation and retention."""
+    found = _told_by(evidence, *_ALWAYS, *_LATER)
+    if scenario in LATER or evidence.run.state == "succeeded":
+        found += GOALS[scenario](evidence)
+    return [f"a day later: {each}" for each in found]
+
+
+def _told_by(evidence: Evidence, *rules: Rule) -> list[str]:
+    return [each for rule in rules for each in rule(evidence)]
+
+
+def _run_is_true(scenario: str, evidence: Evidence) -> Iterator[str]:
+    """A Run has succeeded where its goal is reached, and only there; else it says why."""
+    run = evidence.run
+    lacks = list(GOALS[scenario](evidence))
+    if run.state == "succeeded" and lacks:
+        yield f"the Run has succeeded, and {'; '.join(lacks)}"
+    if run.state in ("failed", "refused") and not lacks:
+        yield f"the Run is {run.state} ({run.code}), and everything is there"
+    if run.state in ("failed", "refused") and not run.code:
+        yield f"the Run is {run.state} and does not say why"
+
+
+def _runs_have_ended(evidence: Evidence) -> Iterator[str]:
+    for run in evidence.runs:
+        if run.state not in _ENDED:
+            yield f"{run.kind} is {run.state} after {run.attempt} attempts"
+        if run.code == "internal":
+            yield f"{run.kind} failed with a bug"
+
+
+def _nothing_is_lost(evidence: Evidence) -> Iterator[str]:
+    """What was there and is not to go is there, with its bytes."""
+    for one in sorted(evidence.before - evidence.facts.may_go - evidence.there):
+        yield f"{one} is lost"
+    for volume, digest in evidence.facts.content.items():
+        if volume in evidence.there and evidence.digest(volume) != digest:
+            yield f"{volume} has other bytes"
+
+
+def _deleted_once(evidence: Evidence) -> Iterator[str]:
+    """Nothing is deleted twice, and nothing that was there before and is not to go."""
+    gone = [
+        call.params[_DELETES[call.action]]
+        for call in evidence.calls
+        if call.action in _DELETES and call.took_effect
+    ]
+    for one, times in Counter(gone).items():
+        if times > 1 and not one.startswith("i-"):  # terminating again is no error in AWS
+            yield f"{one} was deleted {times} times"
+        if one in evidence.before - evidence.facts.may_go:
+            yield f"{one} was deleted, and nobody allowed it"
+
+
+def _made_in_its_places(evidence: Evidence) -> Iterator[str]:
+    for call in evidence.calls:
+        if call.made and (call.account, call.region) not in evidence.facts.places:
+            yield f"{call.action} made {call.made} in {call.account} / {call.region}"
+
+
+def _no_doubles(evidence: Evidence) -> Iterator[str]:
+    """A volume has one snapshot in one place for one point."""
+    keys = [
+        (
+            seen.tags["mavis:recovery-point"],
+            seen.account,
+            seen.region,
+            seen.tags.get("mavis:volume", seen.volume_id),
+        )
+        for seen in evidence.snapshots.values()
+        if "mavis:recovery-point" in seen.tags
+    ]
+    for point, account, region, volume in twice(keys):
+        yield f"{volume} has two snapshots of {point} in {account} / {region}"
+
+
+def _states_are_true(evidence: Evidence) -> Iterator[str]:
+    for copy in evidence.copies:
+        if copy.state == "complete":
+            yield from _complete_is_true(copy, evidence)
+        elif copy.state == "gone":
+            for member in copy.members:
+                if member.cloud_id in evidence.there:
+                    yield f"{copy.id} is gone, and {member.cloud_id} is there"
+
+
+def _complete_is_true(copy: CopyRow, evidence: Evidence) -> Iterator[str]:
+    """Every volume has its snapshot, complete and with the bytes of that moment."""
+    for volume in copy.disks:
+        member = next((one for one in copy.members if one.volume_id == volume), None)
+        seen = evidence.snapshots.get(member.cloud_id or "") if member else None
+        if (
+            member is None
+            or seen is None
+            or (seen.account, seen.region)
+            != (
+                copy.account,
+                copy.region,
+            )
+        ):
+            yield f"{copy.id} is complete, and the cloud has no snapshot of {volume}"
+        elif (member.state, seen.state) != ("completed", "completed"):
+            yield f"{copy.id} is complete, and {seen.snapshot_id} is {seen.state}"
+        elif evidence.digest(seen.snapshot_id) != evidence.facts.content[volume]:
+            yield f"{seen.snapshot_id} has other bytes than {volume} had"
+
+
+def _nothing_hangs(evidence: Evidence) -> Iterator[str]:
+    """Everything has come to an end, and nobody has to ask any more."""
+    yield from (f"the ledger is open: {each}" for each in evidence.open_intents)
+    for copy in evidence.copies:
+        if copy.state in ("planned", "running", "expiring"):
+            yield f"{copy.id} is {copy.state}"
+
+
+def _incomplete_is_true(evidence: Evidence) -> Iterator[str]:
+    """What is partial or failed lacks something."""
+    for copy in evidence.copies:
+        if copy.state not in ("partial", "failed"):
+            continue
+        there = {
+            seen.tags.get("mavis:volume", seen.volume_id)
+            for seen in evidence.snapshots.values()
+            if seen.tags.get("mavis:recovery-point") == copy.point_id
+            and (seen.account, seen.region, seen.state) == (copy.account, copy.region, "completed")
+        }
+        if there.issuperset(copy.disks):
+            yield f"{copy.id} is {copy.state}, and every volume's snapshot is there"
+
+
+def _nobodys(evidence: Evidence) -> Iterator[str]:
+    """Everything that was made is in the catalogue or with a restore as what it is, or gone."""
+    ours = {
+        member.cloud_id
+        for copy in evidence.copies
+        for member in copy.members
+        if member.cloud_id and member.state != "gone"
+    }
+    for one in sorted(evidence.there - evidence.before - ours):
+        yield f"{one} is nobody's"
+
+
+_ALWAYS: tuple[Rule, ...] = (
+    _runs_have_ended,
+    _nothing_is_lost,
+    _deleted_once,
+    _made_in_its_places,
+    _no_doubles,
+    _states_are_true,
+)
+_LATER: tuple[Rule, ...] = (_nothing_hangs, _incomplete_is_true, _nobodys)

@@ -1,0 +1,229 @@
+"""A lane: a simulator and a folder, in which one case after the other is carried out."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cloud.client import Simulator, running, write_aws_config
+from integration.matrix.cases import Case, CloudCall, Release, calls_of
+from integration.matrix.forks import Child, Forks
+from integration.matrix.orders import Facts, Order, Report
+from integration.matrix.stage import PROFILE
+
+_SPEED = {"snapshot_s": 0.05, "instance_s": 0.03, "volume_s": 0.02}
+_ATTEMPTS = 14  # more than a Run may have
+_LONGEST_S = 90.0
+_LATER_S = 25 * 3600.0
+_LATE_AFTER = 3  # calls of the next attempt, after which a late effect comes about
+
+
+class Stuck(AssertionError):
+    """An attempt does not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scenario's world, kept in files, and the calls of its clean run."""
+
+    scenario: str
+    cloud: Path
+    database: Path
+    facts: Facts
+    calls: tuple[CloudCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What happened in a case.
+
+    Parameters
+    ----------
+    met
+        Whether the call came that the fault waited for.
+    attempts
+        Processes that it took.
+    bugs
+        Tracebacks.
+    now
+        What the clock of the last one said at its end, in seconds since 1970.
+    """
+
+    met: bool
+    attempts: int
+    bugs: tuple[str, ...]
+    now: float
+
+
+class Lane:
+    """See `lane`."""
+
+    def __init__(self, forks: Forks, simulator: Simulator, home: Path) -> None:
+        self._forks = forks
+        self.simulator = simulator
+        self.home = home
+        self.database = home / "mavis.sqlite"
+
+    def prepare(self, scenario: str, folder: Path) -> Prepared:
+        """Make a scenario's world, and keep it in `folder`; its clean run is still to come."""
+        self._forget()
+        self.simulator.reset()
+        self.simulator.settings(**_SPEED)
+        report = self._end(self._begin(time.time(), prepare=scenario))
+        assert report is not None, f"the process that prepares {scenario} has died"
+        assert not report.bugs, report.bugs[0]
+        assert report.facts is not None
+        folder.mkdir()
+        made = Prepared(scenario, folder / "cloud.sqlite", folder / "mavis.sqlite", report.facts)
+        self.simulator.save(made.cloud)
+        _copy(self.database, made.database)
+        return made
+
+    def clean_run(self, prepared: Prepared) -> tuple[Prepared, Course]:
+        """Carry a scenario out without a fault, and return it with its calls."""
+        self._restore(prepared)
+        course = self._attempts(None)
+        return replace(prepared, calls=tuple(calls_of(self.simulator.calls()))), course
+
+    def carry_out(self, prepared: Prepared, case: Case) -> Course:
+        """Carry a scenario out with the case's fault, until nothing is due."""
+        self._restore(prepared)
+        call, fault = case.call, case.fault
+        self.simulator.fault(
+            call.action,
+            fault.effect,
+            region=call.region,
+            account=call.account,
+            service=call.service,
+            skip=call.number - 1,
+            times=fault.times,
+            seconds=fault.hidden_s or 60.0,
+            hidden_s=fault.hidden_s,
+        )
+        course = self._attempts(case)
+        return replace(course, met=self.simulator.faults_left() == 0)
+
+    def a_day_later(self, course: Course) -> Course:
+        """Let the timetable begin what is due a day later, and carry that out."""
+        self.simulator.clear_faults()
+        now, bugs, attempts = course.now + _LATER_S, course.bugs, 0
+        while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
+            report = self._end(self._begin(max(now, self._free_at()), tick=not attempts))
+            assert report is not None, "an attempt has died that nobody killed"
+            now, bugs, attempts = report.now + 0.1, bugs + report.bugs, attempts + 1
+        return replace(course, bugs=bugs, now=now)
+
+    def _attempts(self, case: Case | None) -> Course:
+        now, bugs, attempts, rate = time.time(), (), 0, case.fault.rate if case else 1.0
+        release = case.fault.release if case else None
+        killed = False
+        while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
+            child = self._begin(max(now, self._free_at()), rate=rate)
+            attempts += 1
+            if release is not None and not killed:
+                killed = self._kill_when_held(child)
+                if killed:
+                    self._let_go(release is Release.BEFORE)
+                    continue
+            elif killed and release is Release.DURING:
+                self._let_go_late(child)
+            report = self._end(child)
+            assert report is not None, "an attempt has died that nobody killed"
+            now, bugs = report.now + 0.1, bugs + report.bugs
+        return Course(met=True, attempts=attempts, bugs=bugs, now=max(now, self._free_at()))
+
+    def _kill_when_held(self, child: Child) -> bool:
+        """Kill a process when its call is held; return False where it ended before."""
+        end = time.monotonic() + _LONGEST_S
+        while not self.simulator.wait_for_held(0.2):
+            if child.ended(0):
+                return False
+            if time.monotonic() > end:
+                child.kill()
+                raise Stuck("the call never came, and the attempt does not end")
+        child.kill()
+        return True
+
+    def _let_go(self, now: bool) -> None:
+        if now:
+            self.simulator.release()
+            self._quiet()
+
+    def _let_go_late(self, child: Child) -> None:
+        """Let the held call go on when the next attempt has begun to look."""
+        seen = len(self.simulator.calls())
+        end = time.monotonic() + _LONGEST_S
+        while not child.ended(0.02) and time.monotonic() < end:
+            if len(self.simulator.calls()) >= seen + _LATE_AFTER:
+                break
+        self.simulator.release()
+
+    def _begin(
+        self, now: float, *, rate: float = 1.0, prepare: str = "", tick: bool = False
+    ) -> Child:
+        return self._forks.begin(
+            Order(self.home, self.simulator.url, now, rate=rate, prepare=prepare, tick=tick)
+        )
+
+    def _end(self, child: Child) -> Report | None:
+        if not child.ended(_LONGEST_S):
+            child.kill()
+            raise Stuck(f"an attempt does not end within {_LONGEST_S:.0f} s")
+        return child.report()
+
+    def _restore(self, prepared: Prepared) -> None:
+        self.simulator.release()
+        self._quiet()
+        self.simulator.load(prepared.cloud)
+        self._forget()
+        _copy(prepared.database, self.database)
+
+    def _quiet(self) -> None:
+        """Wait until every call that came is over."""
+        end = time.monotonic() + _LONGEST_S
+        while any(call["status"] is None for call in self.simulator.calls()):
+            if time.monotonic() > end:
+                raise Stuck("a call to the simulator is never over")
+            time.sleep(0.02)
+
+    def _forget(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            self.database.with_name(self.database.name + ending).unlink(missing_ok=True)
+
+    def _unfinished(self) -> bool:
+        return bool(self._ask("SELECT 1 FROM runs WHERE state IN ('queued', 'running') LIMIT 1"))
+
+    def _free_at(self) -> float:
+        """Return when nobody has a claim on a Run any more, in seconds since 1970."""
+        sql = "SELECT max(lease_until) FROM runs WHERE state IN ('queued', 'running')"
+        found = self._ask(sql)[0][0]
+        return _moment(found) + 0.05 if found else 0.0
+
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.database)) as database:
+            return database.execute(sql).fetchall()
+
+
+@contextmanager
+def lane(forks: Forks, home: Path) -> Iterator[Lane]:
+    """Have a lane of its own in the new folder `home`."""
+    home.mkdir()
+    with running() as simulator:
+        write_aws_config(home / "aws-config", simulator.url, [PROFILE])
+        simulator.settings(**_SPEED)
+        yield Lane(forks, simulator, home)
+
+
+def _copy(before: Path, after: Path) -> None:
+    with closing(sqlite3.connect(before)) as source, closing(sqlite3.connect(after)) as file:
+        source.backup(file)
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,87 @@
+"""What a process is told to do, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SETTLE_S = 2.0
+"""Seconds after which what the cloud does not show was not made. Longer than `UNSEEN_S`."""
+UNSEEN_S = 1.2
+"""Seconds for which the cloud hides what it has made, in cases of that kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Make a scenario's world, or carry out what is due.
+
+    Parameters
+    ----------
+    home
+        The lane's folder: database, AWS configuration.
+    endpoint
+        The lane's simulator.
+    now
+        What the process's clock says at its beginning, in seconds since 1970.
+    rate
+        How many seconds pass on that clock in one of ours.
+    prepare
+        The scenario whose world is to be made; empty: carry out what is due.
+    tick
+        Whether the timetable begins what is due first.
+    """
+
+    home: Path
+    endpoint: str
+    now: float
+    rate: float = 1.0
+    prepare: str = ""
+    tick: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a prepared world.
+
+    Parameters
+    ----------
+    run_id
+        The Run that the scenario is about.
+    places
+        Accounts and regions that it may touch.
+    machines
+        Ids of the instances that it is about.
+    content
+        Digest of the bytes that each volume had when it was taken.
+    may_go
+        Ids of things that it may delete; everything else that is there stays.
+    words
+        Whatever else its judge must know.
+    """
+
+    run_id: str
+    places: tuple[tuple[str, str], ...]
+    machines: tuple[str, ...]
+    content: Mapping[str, str]
+    may_go: frozenset[str] = frozenset()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a process ended.
+
+    Parameters
+    ----------
+    now
+        What its clock said then.
+    bugs
+        Tracebacks of what no code of ours expected.
+    facts
+        Of a world that was made.
+    """
+
+    now: float
+    bugs: tuple[str, ...] = ()
+    facts: Facts | None = None

@@ -1,0 +1,128 @@
+"""Trying cases: each in whichever lane is free, several at the same time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from integration.matrix import judge
+from integration.matrix.cases import Case
+from integration.matrix.evidence import Evidence, ids_in
+from integration.matrix.forks import forks
+from integration.matrix.lanes import Course, Lane, Prepared, Stuck, lane
+from integration.matrix.outcomes import Kind, Outcome, Tally
+
+T = TypeVar("T")
+_LANES = 4  # cases mostly wait
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A prepared scenario, and what was in its cloud before its Run."""
+
+    prepared: Prepared
+    before: frozenset[str]
+
+
+class Trial:
+    """Tries scenarios with faults; see `trial`."""
+
+    def __init__(self, lanes: Sequence[Lane], pool: ThreadPoolExecutor, folder: Path) -> None:
+        self.tally = Tally()
+        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        for each in lanes:
+            self._free.put(each)
+        self._pool = pool
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._worlds: dict[str, Future[World]] = {}
+
+    def world(self, scenario: str) -> Future[World]:
+        """Return a scenario's world; it is made when it is first asked for."""
+        with self._lock:
+            if scenario not in self._worlds:
+                self._worlds[scenario] = self._in_a_lane(lambda lane: self._make(lane, scenario))
+            return self._worlds[scenario]
+
+    def begin(self, case: Case) -> Future[Outcome]:
+        """Try a case as soon as a lane is free."""
+        world = self.world(case.scenario).result()
+        return self._in_a_lane(lambda lane: self._try(lane, world, case))
+
+    def _in_a_lane(self, work: Callable[[Lane], T]) -> Future[T]:
+        def do() -> T:
+            lane = self._free.get()
+            try:
+                return work(lane)
+            finally:
+                self._free.put(lane)
+
+        return self._pool.submit(do)
+
+    def _make(self, lane: Lane, scenario: str) -> World:
+        prepared = lane.prepare(scenario, self._folder / scenario)
+        before = ids_in(lane.simulator, prepared.facts)
+        prepared, course = lane.clean_run(prepared)
+        world = World(prepared, before)
+        wrong = _judged(lane, world, course)[1]
+        assert not wrong, f"{scenario} without a fault: {wrong}"
+        evidence = Evidence(lane.simulator, lane.database, prepared.facts, before)
+        assert evidence.run.state == "succeeded", f"{scenario} does not succeed without a fault"
+        return world
+
+    def _try(self, lane: Lane, world: World, case: Case) -> Outcome:
+        began = time.monotonic()
+        try:
+            course = lane.carry_out(world.prepared, case)
+            outcome = _outcome(lane, world, case, course)
+        except Stuck as exc:
+            outcome = Outcome(case, Kind.WRONG, 0, "", (str(exc),), 0.0)
+        outcome = replace(outcome, seconds=time.monotonic() - began)
+        self.tally.add(outcome)
+        return outcome
+
+
+def _outcome(lane: Lane, world: World, case: Case, course: Course) -> Outcome:
+    run, wrong = _judged(lane, world, course)
+    kind = Kind.AT_ONCE if course.attempts == 1 else Kind.LATER
+    if run.run.state != "succeeded":
+        kind = Kind.FAILED
+    if not course.met:
+        kind = Kind.UNMET
+    if wrong:
+        kind = Kind.WRONG
+    return Outcome(case, kind, course.attempts, run.run.code, wrong, 0.0)
+
+
+def _judged(lane: Lane, world: World, course: Course) -> tuple[Evidence, tuple[str, ...]]:
+    """Return what was to be seen at the end, and what is wrong then or a day later."""
+    scenario, facts = world.prepared.scenario, world.prepared.facts
+
+    def look() -> Evidence:
+        return Evidence(lane.simulator, lane.database, facts, world.before)
+
+    now = look()
+    wrong = judge.wrong_now(scenario, now)
+    course = lane.a_day_later(course)
+    wrong += judge.wrong_later(scenario, look())
+    return now, (*wrong, *course.bugs)
+
+
+@contextmanager
+def trial(folder: Path) -> Iterator[Trial]:
+    """Have lanes and the processes that work in them; everything is below `folder`."""
+    with ExitStack() as stack:
+        server = stack.enter_context(forks(folder))
+        pool = stack.enter_context(ThreadPoolExecutor(_LANES, thread_name_prefix="lane"))
+        opened = pool.map(
+            lambda number: stack.enter_context(lane(server, folder / f"lane-{number}")),
+            range(_LANES),
+        )
+        yield Trial(list(opened), pool, folder)
