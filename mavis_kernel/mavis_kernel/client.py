@@ -13,6 +13,7 @@ import os
 from typing import Self
 
 from mavis_kernel.models import Health, Me
+from mavis_kernel.nouns.backup_plans import BackupPlans
 from mavis_kernel.nouns.environments import Environments
 from mavis_kernel.nouns.keys import Keys
 from mavis_kernel.nouns.members import Members
@@ -20,7 +21,9 @@ from mavis_kernel.nouns.previews import Previews
 from mavis_kernel.nouns.projects import Projects
 from mavis_kernel.nouns.records import Records
 from mavis_kernel.nouns.recovery_points import RecoveryPoints
+from mavis_kernel.nouns.reports import Reports
 from mavis_kernel.nouns.resources import Resources
+from mavis_kernel.nouns.restores import Restores
 from mavis_kernel.nouns.runs import Runs
 from mavis_kernel.settings import Settings, for_program
 from mavis_kernel.transport import RetryPolicy, Transport
@@ -75,7 +78,10 @@ class Mavis:
         self.environments = Environments(transport)
         self.resources = Resources(transport)
         self.previews = Previews(transport)
+        self.backup_plans = BackupPlans(transport)
         self.recovery_points = RecoveryPoints(transport)
+        self.restores = Restores(transport)
+        self.reports = Reports(transport)
         self.runs = Runs(transport)
         self.records = Records(transport)
 

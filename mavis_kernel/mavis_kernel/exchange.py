@@ -43,7 +43,7 @@ class Answer:
     status
         200 to 299.
     body
-        The decoded JSON; None where the answer has no body.
+        The decoded JSON, or text where it is CSV; None where the answer has no body.
     """
 
     status: int
@@ -140,6 +140,8 @@ def _tls_problem(exc: BaseException | None) -> str | None:
 def _decoded(response: httpx.Response) -> object:
     if not response.content:
         return None
+    if response.headers.get("Content-Type", "").partition(";")[0] == "text/csv":
+        return response.text
     try:
         return json.loads(response.content)
     except ValueError as exc:

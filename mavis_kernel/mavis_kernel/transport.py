@@ -29,11 +29,12 @@ from mavis_kernel.settings import Settings
 if TYPE_CHECKING:  # loaded at the first request: it brings httpx along
     from mavis_kernel.exchange import Answer, Exchange
 
-__all__ = ["Params", "RetryPolicy", "Transport", "segment"]
+__all__ = ["CSV", "Params", "RetryPolicy", "Transport", "segment"]
 
 Params = Mapping[str, str | datetime | None]
 """Query parameters; those that are None are left out."""
 
+CSV = "text/csv"
 _log = logging.getLogger("mavis_kernel")
 _REPEATABLE = frozenset({"GET", "POST", "PUT"})
 _LARGEST_PAGE = 200
@@ -133,9 +134,22 @@ class Transport:
         """Return the body of the answer to a PUT of `body`."""
         return self._tried("PUT", path, body=body).body
 
-    def delete(self, path: str) -> None:
-        """Delete what `path` names."""
-        self._tried("DELETE", path)
+    def delete(self, path: str, body: object = None) -> object:
+        """Delete what `path` names, and return the body of the answer; None where it has none."""
+        return self._tried("DELETE", path, body=body).body
+
+    def csv(self, path: str, params: Params) -> str:
+        """Return the answer to a GET of `path` as CSV.
+
+        Raises
+        ------
+        UnexpectedAnswer
+            What comes back is something else.
+        """
+        body = self._tried("GET", path, params=_texts(params), headers={"Accept": CSV}).body
+        if not isinstance(body, str):
+            raise UnexpectedAnswer(f"The appliance's answer to {path} is no CSV.")
+        return body
 
     def pages(self, path: str, params: Params, *, limit: int | None) -> Iterator[object]:
         """Yield the items of the list at `path`, page after page.

@@ -160,3 +160,143 @@ def copy_json(**more: Any) -> dict[str, Any]:
         ],
         **more,
     }
+
+
+def plan_json(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "bpl_1",
+        "project": "shop",
+        "name": "nightly",
+        "version": 3,
+        "definition": {
+            "title": "Every night",
+            "zone": "Europe/Berlin",
+            "enabled": True,
+            "selection": {"match": "tag:backup = gold"},
+            "rules": [{"name": "daily", "cron": "30 2 * * *"}],
+            "keep": {"daily": 7},
+        },
+        "owner": "ada",
+        "created_at": NOW,
+        "created_by": "ada",
+        "updated_at": NOW,
+        "updated_by": "ada",
+        "removed_at": None,
+        **more,
+    }
+
+
+def check_json(**more: Any) -> dict[str, Any]:
+    effect = {
+        "verb": "create",
+        "kind": "recovery_point",
+        "cloud_id": "",
+        "name": "web-1",
+        "environment": "prod",
+        "account": "111122223333",
+        "region": "eu-west-1",
+        "detail": "of i-1: 1 volume, 8 GiB",
+    }
+    return {
+        "definition": plan_json()["definition"],
+        "effects": [effect],
+        "left_out": ["db-1 (i-2)"],
+        **more,
+    }
+
+
+def slots_json(**more: Any) -> dict[str, Any]:
+    return {
+        "upcoming": [
+            {"rule": "daily", "slot": "2999-01-02T02:30", "due_at": "2999-01-02T01:30:00Z"}
+        ],
+        "begun": [
+            {
+                "rule": "daily",
+                "slot": "2026-07-01T02:30",
+                "due_at": "2026-07-01T00:30:00Z",
+                "begun_at": "2026-07-01T00:30:04Z",
+                "how": "on time",
+                "run": "run_1",
+            }
+        ],
+        **more,
+    }
+
+
+def calendar_json(**more: Any) -> dict[str, Any]:
+    made = {"rule": "daily", "taken_at": "2026-07-02T00:30:00Z", "local": "2026-07-02T02:30"}
+    goes = {"taken_at": "2026-06-25T00:30:00Z", "local": "2026-06-25T02:30"}
+    return {
+        "plan": "nightly",
+        "instance": None,
+        "zone": "Europe/Berlin",
+        "keep": {"daily": 7, "within": None},
+        "days": [
+            {"date": "2026-07-01", "made": [], "goes": [], "left": 7},
+            {"date": "2026-07-02", "made": [made], "goes": [goes], "left": 7},
+        ],
+        **more,
+    }
+
+
+def explanation_json(**more: Any) -> dict[str, Any]:
+    return {
+        "copy": "cop_1",
+        "role": "primary",
+        "environment": "prod",
+        "region": "eu-west-1",
+        "state": "complete",
+        "fate": "keep",
+        "reasons": [{"code": "daily", "sentence": "daily: the last one of 2026-07-01 (1 of 7)"}],
+        "goes_at": "2026-07-08T00:30:00Z",
+        "sentence": "goes on 2026-07-08 02:30 at the earliest, if the plan runs as scheduled",
+        **more,
+    }
+
+
+def restore_json(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "rst_1",
+        "point_id": "rp_1",
+        "copy_id": "cop_1",
+        "kind": "volumes",
+        "state": "complete",
+        "run_id": "run_1",
+        "end_run_id": None,
+        "arguments": {"region": "eu-west-1", "zone": "eu-west-1a"},
+        "made": {"volumes": {"vol-1": "vol-9"}, "instance_id": None, "group_id": None},
+        "before": None,
+        "undo_until": None,
+        "created_by": "olga",
+        "created_at": NOW,
+        "finished_at": NOW,
+        "error": None,
+        "proof": None,
+        **more,
+    }
+
+
+def report_json(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "project": "shop",
+        "at": NOW,
+        "machines": 2,
+        "protected": 1,
+        "rows": list(rows),
+        **more,
+    }
+
+
+def row_json(finding: str = "unprotected", **more: Any) -> dict[str, Any]:
+    return {
+        "finding": finding,
+        "machine": "web-1 (i-1)",
+        "environment": "prod",
+        "region": "eu-west-1",
+        "plan": "",
+        "newest_at": None,
+        "why": "No backup plan in force selects it.",
+        "mend": "Add it to the selection of a plan.",
+        **more,
+    }

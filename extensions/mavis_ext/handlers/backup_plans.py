@@ -84,7 +84,7 @@ class Presets(ApiHandler):
 
     async def get(self, project: str) -> None:
         """List them."""
-        self.query()
+        self.filters()
         await self.call(self.app.projects.authorize, self.ctx, project, Permission.PLAN_READ)
         told = [{"name": name, "definition": dict(each)} for name, each in PRESETS.items()]
         self.answer({"items": told, "next": None})

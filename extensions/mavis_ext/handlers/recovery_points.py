@@ -50,6 +50,6 @@ class Explanation(ApiHandler):
 
     async def get(self, project: str, point: str) -> None:
         """Say it of each copy."""
-        self.query()
+        self.filters()
         found = await self.call(self.app.outlooks.explain, self.ctx, project, point)
         self.answer(forms.listing(found, protection_forms.explanation))

@@ -11,10 +11,12 @@ from mavis_kernel.parsing import JsonObject, Model
 __all__ = [
     "POINT_STATES",
     "PointCopy",
+    "PointExplanation",
     "PointHold",
     "PointLock",
     "PointMember",
     "PointProof",
+    "PointReason",
     "RecoveryPoint",
 ]
 
@@ -175,3 +177,39 @@ class RecoveryPoint(Model):
         """The volume snapshots where the instance is; empty before there are any."""
         primary = (copy.members for copy in self.copies if copy.role == "primary")
         return next(primary, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointReason(Model):
+    """One reason why a copy is kept or goes: a code and a sentence."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointExplanation(Model):
+    """Why one copy of a recovery point is kept or goes, and what is to come.
+
+    Parameters
+    ----------
+    copy
+        Its id.
+    fate
+        ``keep`` or ``expire``.
+    goes_at
+        The earliest moment at which it goes if the plan runs as scheduled; None where it was not
+        seen to go.
+    sentence
+        What is to come, in words.
+    """
+
+    copy: str
+    role: str
+    environment: str
+    region: str
+    state: str
+    fate: str
+    sentence: str
+    reasons: tuple[PointReason, ...] = ()
+    goes_at: datetime | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mavis_kernel.models import Preview, RecoveryPoint, Run
+from mavis_kernel.models import PointExplanation, Preview, RecoveryPoint, Run
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["RecoveryPoints"]
@@ -55,7 +55,7 @@ class RecoveryPoints:
 
     def get(self, project: str, point_id: str) -> RecoveryPoint:
         """Return the recovery point with the id `point_id`."""
-        return RecoveryPoint.from_json(self._transport.get(f"{_path(project)}/{segment(point_id)}"))
+        return RecoveryPoint.from_json(self._transport.get(_path(project, point_id)))
 
     def create(self, project: str, resource: str, *, description: str | None = None) -> Run:
         """Begin to take a crash-consistent recovery point of an instance.
@@ -74,6 +74,11 @@ class RecoveryPoints:
     def preview(self, project: str, resource: str, *, description: str | None = None) -> Preview:
         """Return what `create` would do. Nothing is made."""
         return Preview.from_json(self._post(project, resource, description, dry_run=True))
+
+    def explain(self, project: str, point_id: str) -> tuple[PointExplanation, ...]:
+        """Return for each copy of a recovery point why it is there and when it goes."""
+        items = self._transport.pages(f"{_path(project, point_id)}/explanation", {}, limit=None)
+        return tuple(PointExplanation.from_json(item) for item in items)
 
     def made_by(self, project: str, run: Run) -> RecoveryPoint | None:
         """Return the recovery point that `run` of `project` made; None where it made none.
@@ -95,5 +100,6 @@ class RecoveryPoints:
         return self._transport.post(_path(project), body).body
 
 
-def _path(project: str) -> str:
-    return f"/projects/{segment(project)}/recovery-points"
+def _path(project: str, point_id: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/recovery-points"
+    return path if point_id is None else f"{path}/{segment(point_id)}"

@@ -11,27 +11,43 @@ import pytest
 
 from appliance_double.objects import (
     NOW,
+    calendar_json,
+    check_json,
     copy_json,
+    explanation_json,
+    plan_json,
     point_json,
     preview_json,
     project_json,
+    report_json,
     resource_json,
+    restore_json,
+    row_json,
     run_json,
+    slots_json,
     step_json,
 )
 from appliance_double.server import Appliance, Reply, pages, problem
 from mavis_core.access import Role
 from mavis_core.protection.model import PointState
+from mavis_core.protection.reports import Finding
+from mavis_core.protection.restore_model import RestoreKind, RestoreState
 from mavis_core.scheduling.model import RunState
 from mavis_kernel import errors
 from mavis_kernel.client import Mavis
 from mavis_kernel.models import (
+    FINDINGS,
     POINT_STATES,
+    RESTORE_KINDS,
+    RESTORE_STATES,
     ROLES,
     RUN_STATES,
+    BackupPlan,
     Failure,
     Preview,
+    ProtectionReport,
     RecoveryPoint,
+    Restore,
     Run,
 )
 
@@ -82,6 +98,13 @@ WHOLE = {
     "lock": {"mode": "governance", "until": NOW},
     "proof": {"ok": True, "at": NOW},
 }
+REPLACED = {
+    "kind": "in_place",
+    "before": {"instance_id": "i-1", "devices": {"/dev/a": "vol-1"}, "ran": True, "disks": "new"},
+    "undo_until": "2999-01-01T00:00:00Z",
+    "proof": {"volumes": []},
+}
+DEFINITION = plan_json()["definition"]
 PREVIEW = Preview.from_json(preview_json())
 RUN_202 = Reply(run_json("queued"), 202)
 
@@ -214,6 +237,104 @@ CASES: list[tuple[str, str, Reply, Call, Any]] = [
     ),
     (
         "GET",
+        "/projects/shop/backup-plans/nightly",
+        Reply(plan_json()),
+        lambda m: m.backup_plans.get("shop", "nightly"),
+        None,
+    ),
+    (
+        "POST",
+        "/projects/shop/backup-plans",
+        Reply(plan_json(), 201),
+        lambda m: m.backup_plans.create("shop", "nightly", DEFINITION),
+        {"name": "nightly", "definition": DEFINITION},
+    ),
+    (
+        "POST",
+        "/projects/shop/backup-plans",
+        Reply(check_json()),
+        lambda m: m.backup_plans.check("shop", "new", DEFINITION),
+        {"name": "new", "definition": DEFINITION, "dry_run": True},
+    ),
+    (
+        "PUT",
+        "/projects/shop/backup-plans/nightly",
+        Reply(plan_json()),
+        lambda m: m.backup_plans.replace("shop", "nightly", DEFINITION, version=3),
+        {"definition": DEFINITION, "version": 3},
+    ),
+    (
+        "PUT",
+        "/projects/shop/backup-plans/nightly",
+        Reply(plan_json()),
+        lambda m: m.backup_plans.replace("shop", "nightly", DEFINITION),
+        {"definition": DEFINITION},
+    ),
+    (
+        "DELETE",
+        "/projects/shop/backup-plans/nightly",
+        Reply(None, 204),
+        lambda m: m.backup_plans.remove("shop", "nightly"),
+        None,
+    ),
+    (
+        "POST",
+        "/projects/shop/backup-plans/nightly/runs",
+        RUN_202,
+        lambda m: m.backup_plans.run("shop", "nightly", rule="daily"),
+        {"rule": "daily"},
+    ),
+    (
+        "POST",
+        "/projects/shop/backup-plans/nightly/runs",
+        Reply(preview_json(confirm=None)),
+        lambda m: m.backup_plans.preview_run("shop", "nightly"),
+        {"dry_run": True},
+    ),
+    (
+        "GET",
+        "/projects/shop/backup-plans/nightly/slots",
+        Reply(slots_json()),
+        lambda m: m.backup_plans.slots("shop", "nightly"),
+        None,
+    ),
+    (
+        "GET",
+        "/projects/shop/backup-plans/nightly/calendar",
+        Reply(calendar_json()),
+        lambda m: m.backup_plans.calendar("shop", "nightly", instance="web-1"),
+        None,
+    ),
+    (
+        "POST",
+        "/projects/shop/restores",
+        RUN_202,
+        lambda m: m.restores.start("shop", "rp_1", "volumes", {"zone": "eu-west-1a"}),
+        {"point": "rp_1", "kind": "volumes", "zone": "eu-west-1a"},
+    ),
+    (
+        "POST",
+        "/projects/shop/restores",
+        Reply(preview_json(confirm=None)),
+        lambda m: m.restores.preview("shop", "rp_1", "instance"),
+        {"point": "rp_1", "kind": "instance", "dry_run": True},
+    ),
+    (
+        "GET",
+        "/projects/shop/restores/rst_1",
+        Reply(restore_json(**REPLACED)),
+        lambda m: m.restores.get("shop", "rst_1"),
+        None,
+    ),
+    (
+        "GET",
+        "/projects/shop/reports/protection",
+        Reply(report_json(row_json(), row_json("ok", newest_at=NOW))),
+        lambda m: m.reports.protection("shop"),
+        None,
+    ),
+    (
+        "GET",
         "/projects/shop/runs/run_1",
         Reply(run_json()),
         lambda m: m.runs.get("shop", "run_1"),
@@ -269,6 +390,30 @@ LISTS: list[tuple[str, Any, Call, dict[str, str]]] = [
             "shop", instance="web-1", plan="nightly", state="complete", region="eu-west-1"
         ),
         {"instance": "web-1", "plan": "nightly", "state": "complete", "region": "eu-west-1"},
+    ),
+    (
+        "/projects/shop/backup-plans",
+        plan_json(),
+        lambda m: m.backup_plans.list("shop"),
+        {},
+    ),
+    (
+        "/projects/shop/backup-plans/presets",
+        {"name": "gold", "definition": DEFINITION},
+        lambda m: m.backup_plans.presets("shop"),
+        {},
+    ),
+    (
+        "/projects/shop/recovery-points/rp_1/explanation",
+        explanation_json(),
+        lambda m: m.recovery_points.explain("shop", "rp_1"),
+        {},
+    ),
+    (
+        "/projects/shop/restores",
+        restore_json(),
+        lambda m: m.restores.list("shop", point="rp_1", kind="volumes", state="complete"),
+        {"point": "rp_1", "kind": "volumes", "state": "complete"},
     ),
     (
         "/projects/shop/runs",
@@ -466,10 +611,59 @@ def test_the_members_of_a_point_are_those_of_its_primary_copy() -> None:
 
 @pytest.mark.parametrize(
     ("mine", "core"),
-    [(RUN_STATES, RunState), (POINT_STATES, PointState), (ROLES, Role)],
-    ids=["of a Run", "of a recovery point", "roles"],
+    [
+        (RUN_STATES, RunState),
+        (POINT_STATES, PointState),
+        (RESTORE_STATES, RestoreState),
+        (RESTORE_KINDS, RestoreKind),
+        (FINDINGS, Finding),
+        (ROLES, Role),
+    ],
+    ids=["of a Run", "of a point", "of a restore", "kinds of restore", "findings", "roles"],
 )
 def test_the_client_knows_every_word_of_the_appliance(
     mine: tuple[str, ...], core: type[StrEnum]
 ) -> None:
     assert sorted(mine) == sorted(core)
+
+
+@pytest.mark.parametrize(
+    ("more", "can"),
+    [
+        ({}, False),
+        (REPLACED, True),
+        (REPLACED | {"undo_until": NOW}, False),
+        (REPLACED | {"undo_until": None}, False),
+        (REPLACED | {"state": "undone"}, False),
+        (REPLACED | {"state": "stranded", "undo_until": NOW}, True),
+        (REPLACED | {"before": None}, False),
+    ],
+    ids=["volumes", "in time", "too late", "not yet", "undone", "stranded", "nothing touched"],
+)
+def test_a_restore_in_place_can_be_undone_for_a_time(more: dict[str, Any], can: bool) -> None:
+    assert Restore.from_json(restore_json(**more)).can_be_undone() is can
+
+
+def test_a_plan_that_is_paused_is_not_enabled() -> None:
+    assert BackupPlan.from_json(plan_json()).enabled
+    assert not BackupPlan.from_json(plan_json(definition={"enabled": False})).enabled
+
+
+def test_only_what_is_not_well_is_a_finding() -> None:
+    report = ProtectionReport.from_json(report_json(row_json(), row_json("ok")))
+    assert [row.finding for row in report.findings] == ["unprotected"]
+
+
+def test_a_report_comes_as_csv_too(appliance: Appliance, mavis: Mavis) -> None:
+    path = "/projects/shop/reports/protection"
+    text = "finding,machine\r\nok,web-1\r\n"
+    appliance.on("GET", path, Reply(text, headers={"Content-Type": "text/csv; charset=utf-8"}))
+    assert mavis.reports.protection_csv("shop", everything=True) == text
+    (asked,) = appliance.to("GET", path)
+    assert (asked.headers["Accept"], asked.query) == ("text/csv", {"everything": "true"})
+
+
+def test_an_answer_that_is_no_csv_is_not_taken_for_one(appliance: Appliance, mavis: Mavis) -> None:
+    appliance.on("GET", "/projects/shop/reports/protection", Reply(report_json()))
+    with pytest.raises(errors.UnexpectedAnswer, match="is no CSV"):
+        mavis.reports.protection_csv("shop")

@@ -1,0 +1,37 @@
+"""Reports: how well a project is protected."""
+
+from __future__ import annotations
+
+from mavis_kernel.models import ProtectionReport
+from mavis_kernel.transport import Transport, segment
+
+__all__ = ["Reports"]
+
+
+class Reports:
+    """The reports on a project."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def protection(self, project: str, *, everything: bool = False) -> ProtectionReport:
+        """Return what is not protected as it should be.
+
+        Parameters
+        ----------
+        project
+            Name or id.
+        everything
+            Have a row for machines with which nothing is the matter, too.
+        """
+        params = {"everything": "true" if everything else None}
+        return ProtectionReport.from_json(self._transport.get(_path(project), params))
+
+    def protection_csv(self, project: str, *, everything: bool = False) -> str:
+        """Return the same as CSV (RFC 4180) for a spreadsheet."""
+        params = {"everything": "true" if everything else None}
+        return self._transport.csv(_path(project), params)
+
+
+def _path(project: str) -> str:
+    return f"/projects/{segment(project)}/reports/protection"
