@@ -78,6 +78,9 @@ class Pace(Protocol):
 
     def __call__(self, region: str, group: str, /) -> None: ...
 
+    def refused(self, region: str, group: str, /) -> None:
+        """Be told that the cloud refused such a call for now, so that all of them slow down."""
+
 
 class Connection(Protocol):
     """An authenticated connection to one environment.

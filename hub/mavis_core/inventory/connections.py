@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from mavis_core import clock
 from mavis_core.access import CallContext
 from mavis_core.changes.budget import Budget
-from mavis_core.contract import Connection, Kit, OnBehalf, Pace
+from mavis_core.contract import Connection, Kit, OnBehalf
 from mavis_core.db import Database
 from mavis_core.errors import InvalidInput, IsolationRequired
 from mavis_core.projects.environments import environment_by_id
@@ -142,18 +142,27 @@ class Clouds:
             key,
             OnBehalf(ctx.principal.name, ctx.correlation_id),
             on_wait=voice.on_wait,
-            pace=self._pace(environment, voice),
+            pace=_Pace(self._budget, environment, voice),
         )
         return _Open(_key(ctx, environment), connection, voice)
 
-    def _pace(self, environment: Environment, voice: _Voice) -> Pace:
-        acquire = self._budget.acquire
-        account, project = f"{environment.kit}:{environment.account}", environment.project_id
 
-        def pace(region: str, group: str) -> None:
-            acquire(account, region, group, project=project, on_wait=voice.on_wait)
+class _Pace:
+    """Asks the budget for one environment, and tells it of refusals."""
 
-        return pace
+    def __init__(self, budget: Budget, environment: Environment, voice: _Voice) -> None:
+        self._budget = budget
+        self._account = f"{environment.kit}:{environment.account}"
+        self._project = environment.project_id
+        self._voice = voice
+
+    def __call__(self, region: str, group: str) -> None:
+        self._budget.acquire(
+            self._account, region, group, project=self._project, on_wait=self._voice.on_wait
+        )
+
+    def refused(self, region: str, group: str) -> None:
+        self._budget.penalise(self._account, region, group)
 
 
 class _Voice:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mavis_core.contract import EnvironmentSettings, Kit, OnBehalf
+from mavis_core.errors import InvalidInput
 
 __all__ = ["ALICE", "TAG", "Bench", "Launched", "Paces", "Waits"]
 
@@ -111,10 +112,23 @@ class Waits:
 
 
 class Paces:
-    """Remembers for which calls `pace` was asked."""
+    """Remembers for which calls `pace` was asked, and which were refused.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    closed
+        The group whose calls may not begin; None: all may.
+    """
+
+    def __init__(self, closed: str | None = None) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.refusals: list[tuple[str, str]] = []
+        self._closed = closed
 
     def __call__(self, region: str, group: str, /) -> None:
+        if group == self._closed:
+            raise InvalidInput("no more today")
         self.asked.append((region, group))
+
+    def refused(self, region: str, group: str, /) -> None:
+        self.refusals.append((region, group))

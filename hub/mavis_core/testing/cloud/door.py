@@ -66,6 +66,8 @@ class Door:
         self._ask(call)
         rule = self.cloud.take_rule(call)
         while rule is not None and rule.wait_s is not None:
+            if self._pace is not None:
+                self._pace.refused(self._region(call), ACTIONS[call.action])
             if self._on_wait is not None:
                 self._on_wait(rule.wait_s, f"{call.action}: throttled")
             self._ask(call)
@@ -74,7 +76,10 @@ class Door:
 
     def _ask(self, call: Call) -> None:
         if self._pace is not None:
-            self._pace(call.region or self.settings.regions[0], ACTIONS[call.action])
+            self._pace(self._region(call), ACTIONS[call.action])
+
+    def _region(self, call: Call) -> str:
+        return call.region or self.settings.regions[0]
 
     def here(self, region: str, thing: Owned) -> bool:
         """Return whether `thing` is this account's, in `region`."""

@@ -102,17 +102,14 @@ class ConnectionPromises(Promises):
         bench.throttle("snapshots.create", 2)
         create(connection, region, made.id, made.volumes)
         assert paces.asked.count((region, "snapshot")) == 3
+        assert paces.refusals == [(region, "snapshot")] * 2
         assert len(waits.told) == 2
 
     def test_what_the_pace_raises_ends_the_call_without_effect(
         self, bench: Bench, region: str
     ) -> None:
-        def closed(_: str, group: str, /) -> None:
-            if group == "snapshot":
-                raise InvalidInput("no more today")
-
         made = bench.launch(region, "web-1", (8,), {})
-        connection = bench.kit.connect(bench.here, bench.key, ALICE, pace=closed)
+        connection = bench.kit.connect(bench.here, bench.key, ALICE, pace=Paces(closed="snapshot"))
         try:
             with pytest.raises(InvalidInput, match="no more today"):
                 create(connection, region, made.id, made.volumes)
