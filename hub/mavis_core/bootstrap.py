@@ -25,22 +25,29 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
+from mavis_core.protection import copy_calls, sharing
 from mavis_core.protection.after_backup import AfterBackup
 from mavis_core.protection.backup import BackupJob
+from mavis_core.protection.copy_queue import queue
+from mavis_core.protection.copying import copy_jobs
 from mavis_core.protection.deleting import DeleteJob, RetentionJob
 from mavis_core.protection.expiry import Expiry
+from mavis_core.protection.locking import Locking, lock_jobs
 from mavis_core.protection.on_demand import RecoveryPointJob
 from mavis_core.protection.outlook import Outlooks
 from mavis_core.protection.plans import BackupPlans
 from mavis_core.protection.prices import load_prices
 from mavis_core.protection.reconciliation import ReconcileJob
 from mavis_core.protection.reports import Reports
+from mavis_core.protection import restore_removal
 from mavis_core.protection.restore_jobs import restore_jobs
 from mavis_core.protection.restore_service import Restores
 from mavis_core.protection.restore_site import Means
 from mavis_core.protection.service import RecoveryPoints
+from mavis_core.protection.sharing import Shares
 from mavis_core.protection.taking import Taking
 from mavis_core.protection.timetable import Timetable
+from mavis_core.protection.transfers import Transfers
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.jobs import Job
 from mavis_core.scheduling.service import Runs
@@ -265,6 +272,17 @@ def make_work(parts: Parts) -> Work:
         stop=stop,
     )
     expiry = Expiry(database, clouds, ledger, threads=parts.calls, stop=stop)
+    locking = Locking(database, clouds, ledger, threads=parts.calls)
+    shares = Shares(database, clouds)
+    transfers = Transfers(
+        database,
+        clouds,
+        ledger,
+        shares,
+        timeout_s=parts.snapshot_timeout_s,
+        threads=parts.calls,
+        stop=stop,
+    )
     means = Means(database, clouds, ledger, load_prices(), stop, threads=parts.calls)
     all_jobs: tuple[Job, ...] = (
         Discover(database, clouds),
@@ -277,11 +295,20 @@ def make_work(parts: Parts) -> Work:
             taking=taking,
             hooks=_Nothing(),
             expiry=expiry,
-            after=AfterBackup(database, runs, queue=_Nothing().queue, locks=_Nothing()),
+            after=AfterBackup(database, runs, queue=queue, locks=locking),
         ),
         RetentionJob(database, expiry),
         DeleteJob(database, expiry),
-        ReconcileJob(database, clouds, ledger, taking),
+        *copy_jobs(database, transfers=transfers, shares=shares, locking=locking, expiry=expiry),
+        *lock_jobs(database, locking),
+        ReconcileJob(
+            database,
+            clouds,
+            ledger,
+            taking,
+            looks={copy_calls.ACTION: transfers.looking, **restore_removal.LOOKS},
+            owed={sharing.ACTION: shares.end},
+        ),
         *restore_jobs(means),
     )
     jobs.update({job.action: job for job in all_jobs})

@@ -58,17 +58,36 @@ class Undertakings:
         with self._database.read() as tx:
             return [each for each in intents.open_of(tx, run_id) if each.call.action == action]
 
-    def owed_by_others(self, intent: Intent) -> bool:
-        """Whether another Run owes the same of the same thing."""
+    def leave_to_others(
+        self, ctx: CallContext, work: Work, intent: Intent, made: Sequence[str]
+    ) -> bool:
+        """Where another Run owes the same of the same thing, leave it to that one.
+
+        Of two that ask at once one is told that nobody else is left.
+
+        Returns
+        -------
+        bool
+            Whether another one undoes it; then nothing is owed by this intent any more.
+        """
         table, call = tables.intents, intent.call
-        query = sa.select(table.c.id).where(
-            table.c.action == call.action,
-            table.c.target == call.target,
-            table.c.state == IntentState.OPEN,
-            table.c.id != intent.id,
+        query = (
+            sa.select(table.c.id)
+            .where(
+                table.c.action == call.action,
+                table.c.target == call.target,
+                table.c.state == IntentState.OPEN,
+            )
+            .order_by(table.c.id)
+            .with_for_update()
         )
-        with self._database.read() as tx:
-            return tx.scalar(query.limit(1)) is not None
+        with self._database.write() as tx:
+            intents.keep_hold(tx, work, beginning=False)
+            if not set(tx.scalars(query)) - {intent.id}:
+                return False
+            outcome = Outcome(call, intent.id, tuple(made), "left to another run")
+            intents.end(tx, ctx, work, [(intent, outcome)])
+            return True
 
     def end(
         self,

@@ -15,6 +15,7 @@ from mavis_core.access import Permission
 from mavis_core.changes.model import Effect, Plan, Severity
 from mavis_core.db import Database, tables
 from mavis_core.errors import CloudInUse, Conflict, InvalidInput
+from mavis_core.projects.service import hold
 from mavis_core.protection import expiry, keeping, points
 from mavis_core.protection.expiry import Expiry
 from mavis_core.protection.keeping import Kept
@@ -49,6 +50,7 @@ class _Deletes(BaseJob):
     def _decide(self, run: Run, progress: Progress) -> Mapping[str, object]:
         approved = set(run.plan.arguments["copies"])
         with self._database.write() as tx:
+            hold(tx, run.project_id)  # nobody places a legal hold between looking and marking
             over = expiry.take_over(tx, run)
             go = self.still_due(tx, run, approved)
             marked = expiry.mark(tx, run, go)

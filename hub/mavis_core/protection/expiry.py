@@ -21,7 +21,7 @@ from mavis_core.changes.ledger import TAG, Effects, Ledger
 from mavis_core.changes.model import Call, Intent, Outcome
 from mavis_core.contract import Snapshots, VolumeSnapshot
 from mavis_core.db import Database, tables
-from mavis_core.errors import CloudError, Conflict, Interrupted, MavisError, told
+from mavis_core.errors import CloudError, Conflict, Interrupted, MavisError, NotFound, told
 from mavis_core.inventory.connections import Clouds
 from mavis_core.protection import points
 from mavis_core.protection.model import Copy, MemberState, PointState, check_step
@@ -124,16 +124,18 @@ class Expiry:
         """
         kept: list[str] = []
         by_environment: dict[str, list[Copy]] = defaultdict(list)
+        expiring = self._expiring(run)
+        self._finish(expiring)  # of what was never begun nothing is to be deleted
         for copy in self._expiring(run):
             by_environment[copy.environment_id].append(copy)
         for environment_id, copies in by_environment.items():
             try:
                 kept += self._in(run, environment_id, copies, progress)
-            except CloudError as exc:
+            except (CloudError, NotFound) as exc:
                 kept.append(f"{copies[0].environment}: {exc.message}")
                 self._note_kept(copies, exc)
         left = self._expiring(run)
-        total = sum(len(copies) for copies in by_environment.values())
+        total = len(expiring)
         progress.say(f"{total - len(left)} of {total} deleted", percent=100)
         if kept:
             raise Conflict(

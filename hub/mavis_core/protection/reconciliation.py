@@ -9,7 +9,7 @@ partial and goes with retention. What shows nothing after its time to settle was
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,8 @@ from mavis_core.scheduling.model import Run, RunState
 __all__ = ["ACTION", "ReconcileJob", "due"]
 
 ACTION = "ledger.reconcile"
+Look = Callable[[Connection], Effects]
+Payment = Callable[[Run, Connection, Sequence[Intent]], int]
 _OVER = tuple(state for state in RunState if state.final)
 
 
@@ -70,13 +72,28 @@ class ReconcileJob(BaseJob):
         Rows, connections, and what stands open.
     taking
         Follows points that turned out to be there.
+    looks
+        How to find what other calls made, by action.
+    owed
+        How to undo what must not last, by action; returns how much was undone.
     """
 
     action = ACTION
     permission = Permission.POINT_CREATE
     binding = Binding.REQUEST
 
-    def __init__(self, database: Database, clouds: Clouds, ledger: Ledger, taking_: Taking) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clouds: Clouds,
+        ledger: Ledger,
+        taking_: Taking,
+        *,
+        looks: Mapping[str, Look],
+        owed: Mapping[str, Payment],
+    ) -> None:
+        self._looks = looks
+        self._owed = owed
         self._database = database
         self._clouds = clouds
         self._ledger = ledger
@@ -130,6 +147,8 @@ class ReconcileJob(BaseJob):
             outcomes = self._ledger.resolve(ctx, run.work, of_it, _NOTHING, progress.say)
             return sum(outcome.error is None for outcome in outcomes)
         with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
+            if action in self._owed:
+                return self._owed[action](run, connection, of_it)
             how = self._how(connection, action, of_it)
             outcomes = self._ledger.resolve(ctx, run.work, of_it, how, progress.say)
         return sum(outcome.error is None for outcome in outcomes)
@@ -138,7 +157,7 @@ class ReconcileJob(BaseJob):
         """Return how to find what calls of `action` made."""
         if action == taking.ACTION:
             return self._taking.looking(connection.snapshots, self._points_of(of_it))
-        return _NOTHING
+        return self._looks[action](connection) if action in self._looks else _NOTHING
 
     def _points_of(self, of_it: Sequence[Intent]) -> dict[str, RecoveryPoint]:
         """Return the point that each intent was for, by the intent's id."""
