@@ -5,6 +5,7 @@
     MavisError                    1  the work failed
     ├── BadSettings               2  an address, a file or a variable that cannot be right
     ├── RunFailed                 1  the Run ended failed, refused or cancelled
+    ├── Found                     9  a report that was to be checked has something to tell
     └── ApiError                  1  the appliance said no
         ├── NotLoggedIn           3  no token, or one that has ended
         ├── Forbidden             4  known, and not allowed to
@@ -37,6 +38,7 @@ __all__ = [
     "ConfirmationNeeded",
     "Conflict",
     "Forbidden",
+    "Found",
     "InvalidInput",
     "MavisError",
     "NotFound",
@@ -59,6 +61,7 @@ EXIT_CODES: dict[int, str] = {
     6: "does not fit the state of things, or was not confirmed",
     7: "the appliance is unavailable or out of reach",
     8: "the appliance refused the input",
+    9: "a report that was to be checked has something to tell",
     70: "a bug in this command",
     130: "interrupted",
     141: "whoever read the output went away",
@@ -110,6 +113,13 @@ class RunFailed(MavisError):
         super().__init__(message, mend=mend)
         self.run_id = run_id
         self.code = code
+
+
+class Found(MavisError):
+    """A report that was to be checked has something to tell."""
+
+    exit_code = 9
+    default_mend = "Read its rows; each says what to do."
 
 
 class ApiError(MavisError):

@@ -11,10 +11,13 @@ from mavis_kernel.cli.state import State
 
 __all__ = [
     "common",
+    "debug_option",
     "dry_run_option",
+    "examples",
     "in_project",
     "limit_option",
     "no_wait_option",
+    "output_option",
     "yes_option",
 ]
 
@@ -23,17 +26,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def common(function: F) -> F:
     """Add ``-o`` and ``--debug``, which every command takes."""
-    output = click.option(
+    return output_option("table", "json", "id")(debug_option(function))
+
+
+def output_option(*forms: str) -> Callable[[F], F]:
+    """Return what adds ``-o``, for a command whose data has other forms; the first by default."""
+    return click.option(
         "-o",
         "--output",
-        type=click.Choice(["table", "json", "id"]),
-        default="table",
+        type=click.Choice(forms),
+        default=forms[0],
         show_default=True,
         expose_value=False,
         callback=_set_output,
-        help="Form of the data; id is one id (or name) a line.",
+        help="Form of the data" + ("; id is one id (or name) a line." if "id" in forms else "."),
     )
-    return output(debug_option(function))
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog with calls to begin with."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def debug_option(function: F) -> F:

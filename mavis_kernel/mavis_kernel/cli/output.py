@@ -20,6 +20,7 @@ __all__ = [
     "ReaderGone",
     "after",
     "put",
+    "put_whole",
     "say",
     "show_json",
     "show_list",
@@ -70,8 +71,19 @@ def put(text: str) -> None:
     ReaderGone
         Nobody reads it any more, as in ``mavis record list | head``.
     """
+    put_whole(f"{text}\n")
+
+
+def put_whole(text: str) -> None:
+    """Write data to stdout that ends its lines itself.
+
+    Raises
+    ------
+    ReaderGone
+        Nobody reads it any more.
+    """
     try:
-        click.echo(text)
+        click.echo(text, nl=False)
     except BrokenPipeError as exc:
         raise ReaderGone from exc
 

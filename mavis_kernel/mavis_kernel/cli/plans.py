@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from mavis_kernel.models import Effect, Preview, Run
 if TYPE_CHECKING:
     from mavis_kernel.client import Mavis
 
-__all__ = ["apply", "confirm_removal", "plan_text", "show_plan"]
+__all__ = ["apply", "confirm_removal", "effect_lines", "plan_text", "show_plan"]
 
 _COLUMNS: tuple[Column[Effect], ...] = (
     Column("EFFECT", lambda effect: effect.verb),
@@ -32,6 +33,11 @@ _COLUMNS: tuple[Column[Effect], ...] = (
 )
 
 
+def effect_lines(effects: Sequence[Effect]) -> list[str]:
+    """Return effects as a table."""
+    return table(_COLUMNS, effects)
+
+
 def plan_text(preview: Preview) -> str:
     """Return `preview` in words: each resource and effect, then the warnings."""
     what = " ".join(part for part in (preview.action, preview.resource) if part)
@@ -39,7 +45,7 @@ def plan_text(preview: Preview) -> str:
     lines = [
         f"Plan {preview.id}: {printable(what)} · {preview.severity} · expires {ends}",
         "",
-        *(table(_COLUMNS, preview.effects) if preview.effects else ["It changes nothing."]),
+        *(effect_lines(preview.effects) if preview.effects else ["It changes nothing."]),
     ]
     if preview.warnings:
         lines += ["", *(f"Warning: {printable(warning)}" for warning in preview.warnings)]

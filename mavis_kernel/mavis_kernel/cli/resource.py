@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import click
 
+from mavis_kernel.cli.changes import change, go_on
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import (
     common,
@@ -18,12 +18,10 @@ from mavis_kernel.cli.options import (
 )
 from mavis_kernel.cli.output import Empty, after, show_list, show_one
 from mavis_kernel.cli.pairs import pair
-from mavis_kernel.cli.plans import apply, show_plan
-from mavis_kernel.cli.runs import follow, show_begun
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import both, relative
-from mavis_kernel.models import Resource, Run
+from mavis_kernel.models import Resource
 
 __all__ = ["resource"]
 
@@ -124,7 +122,7 @@ def show(state: State, name: str) -> None:
 def discover(state: State, environment: str | None, no_wait: bool) -> None:
     """Look for resources in the project's environments."""
     project = state.project
-    _go_on(state, project, state.client().environments.discover(project, environment), no_wait)
+    go_on(state, project, state.client().environments.discover(project, environment), no_wait)
 
 
 @resource.command()
@@ -137,7 +135,7 @@ def discover(state: State, environment: str | None, no_wait: bool) -> None:
 @click.pass_obj
 def start(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> None:
     """Start the instance NAME."""
-    _change(state, "resource.start", name, {}, dry_run=dry_run, yes=yes, no_wait=no_wait)
+    change(state, "resource.start", name, {}, dry_run=dry_run, yes=yes, no_wait=no_wait)
 
 
 @resource.command()
@@ -150,7 +148,7 @@ def start(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> N
 @click.pass_obj
 def stop(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> None:
     """Stop the instance NAME, after the project's name is typed."""
-    _change(state, "resource.stop", name, {}, dry_run=dry_run, yes=yes, no_wait=no_wait)
+    change(state, "resource.stop", name, {}, dry_run=dry_run, yes=yes, no_wait=no_wait)
 
 
 @resource.command()
@@ -172,32 +170,7 @@ def tag(
 ) -> None:
     """Set TAGS (KEY=VALUE) on the resource NAME; other tags stay."""
     arguments = {"tags": dict(tags)}
-    _change(state, "resource.tag", name, arguments, dry_run=dry_run, yes=yes, no_wait=no_wait)
-
-
-def _change(
-    state: State,
-    action: str,
-    name: str,
-    arguments: Mapping[str, object],
-    *,
-    dry_run: bool,
-    yes: bool,
-    no_wait: bool,
-) -> None:
-    project, client = state.project, state.client()
-    preview = client.previews.create(project, action, name, arguments)
-    if dry_run:
-        show_plan(state, preview)
-        return
-    _go_on(state, project, apply(client, project, preview, yes=yes), no_wait)
-
-
-def _go_on(state: State, project: str, begun: Run, no_wait: bool) -> None:
-    if no_wait:
-        show_begun(state, project, begun)
-    else:
-        follow(state, project, begun.id)
+    change(state, "resource.tag", name, arguments, dry_run=dry_run, yes=yes, no_wait=no_wait)
 
 
 def _detail(value: object) -> str:

@@ -31,11 +31,18 @@ PLACES: dict[str, Place] = {
     "environment": Place(f"{_HERE}.environment", "environment", "Cloud accounts of a project."),
     "key": Place(f"{_HERE}.key", "key", "Credentials in the vault."),
     "resource": Place(f"{_HERE}.resource", "resource", "Machines, volumes and networks."),
+    "backup-plan": Place(
+        f"{_HERE}.backup_plan",
+        "backup_plan",
+        "Backups that run by themselves, and what they keep.",
+    ),
     "recovery-point": Place(
         f"{_HERE}.recovery_point",
         "recovery_point",
         "Points in time to which machines can go back.",
     ),
+    "restore": Place(f"{_HERE}.restore", "restore", "Bring recovery points back, and undo that."),
+    "report": Place(f"{_HERE}.report", "report", "How well a project is protected."),
     "run": Place(f"{_HERE}.run", "run", "Work that goes on at the appliance."),
     "record": Place(f"{_HERE}.record", "record", "Show what was done, by whom and when."),
     "completion": Place(f"{_HERE}.about", "completion", "Print the completion of a shell."),
@@ -43,7 +50,11 @@ PLACES: dict[str, Place] = {
 }
 
 _SYNONYMS = {
-    "backup": "recovery-point",
+    "backup": "backup-plan",
+    "plan": "backup-plan",
+    "policy": "backup-plan",
+    "schedule": "backup-plan",
+    "undo": "restore",
     "snapshot": "recovery-point",
     "instance": "resource",
     "machine": "resource",

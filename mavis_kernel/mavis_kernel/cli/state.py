@@ -29,7 +29,7 @@ class State:
     debug
         Whether errors bring their traceback.
     output
-        The form of the data: ``table``, ``json`` or ``id``.
+        The form of the data: ``table``, ``json``, ``id`` or ``csv``.
     chosen_project
         ``--project`` or ``MAVIS_PROJECT``.
     """

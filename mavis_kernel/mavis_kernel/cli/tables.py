@@ -19,10 +19,11 @@ T = TypeVar("T")
 _GAP = "  "
 _NARROWEST = 8
 _STYLES = {
-    "green": "available complete completed done in-use ok running succeeded",
-    "yellow": "expiring new partial pending planned queued stopping waiting",
-    "red": "error failed missing refused",
-    "bright_black": "cancelled gone stopped terminated",
+    "green": "available complete completed done enabled in-use ok running succeeded",
+    "yellow": "expiring forgetting never_backed_up new partial paused pending planned queued"
+    " skipped stopping taking_back undoing waiting",
+    "red": "error failed left_over missing refused rpo_missed stranded unprotected",
+    "bright_black": "cancelled final gone removed stopped terminated undone",
 }
 _STYLE_OF = {word: colour for colour, words in _STYLES.items() for word in words.split()}
 

@@ -16,12 +16,13 @@ RESTORE_KINDS = ("volumes", "instance", "in_place", "verification")
 
 RESTORE_STATES = (
     *("planned", "running", "taking_back", "complete", "failed", "cancelled"),
-    *("stranded", "undoing", "undone", "forgetting", "final"),
+    *("left_over", "stranded", "undoing", "undone", "forgetting", "final"),
 )
 """How far a restore is.
 
-*Taking back*: it failed or was cancelled, and what it made is being removed. *Stranded*: the cloud
-let neither the old nor the new volumes be put; all are kept. *Final*: it can be undone no more.
+*Taking back*: it failed or was cancelled, and what it made is being removed. *Left over*: the cloud
+would not let that be removed; Mavis tries again. *Stranded*: the cloud let neither the old nor the
+new volumes be put; all are kept. *Final*: it can be undone no more.
 """
 
 
