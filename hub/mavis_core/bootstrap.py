@@ -32,6 +32,7 @@ from mavis_core.protection.copy_queue import queue
 from mavis_core.protection.copying import copy_jobs
 from mavis_core.protection.deleting import DeleteJob, RetentionJob
 from mavis_core.protection.expiry import Expiry
+from mavis_core.protection.holds import Holds
 from mavis_core.protection.locking import Locking, lock_jobs
 from mavis_core.protection.on_demand import RecoveryPointJob
 from mavis_core.protection.outlook import Outlooks
@@ -84,6 +85,7 @@ class ApiApp:
     outlooks: Outlooks
     reports: Reports
     restores: Restores
+    holds: Holds
     runs: Runs
     logs: LogClient
 
@@ -144,6 +146,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         outlooks=Outlooks(database, projects),
         reports=Reports(database, projects),
         restores=Restores(database, projects),
+        holds=Holds(database, projects),
         runs=work.runs,
         logs=LogClient.of(config),
     )
