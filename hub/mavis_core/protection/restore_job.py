@@ -74,9 +74,8 @@ class RestoreJob(BaseJob, ABC):
     def _guarded(self, run: Run, work: Work) -> Callable[[Progress], Mapping[str, Any] | None]:
         def step(progress: Progress) -> Mapping[str, Any] | None:
             restore = self._begun(run)
-            if restore.state is _S.TAKING_BACK:
-                error = from_told(restore.error or {"code": "", "message": "", "mend": ""})
-                self._back(run, error, progress)
+            if restore.error is not None and restore.state in (_S.TAKING_BACK, _S.FAILED):
+                raise self._back(run, from_told(restore.error), progress)
             try:
                 with self._means.site(run, restore, progress) as site:
                     return work(site)
@@ -84,9 +83,7 @@ class RestoreJob(BaseJob, ABC):
                 raise
             except MavisError as exc:
                 self._turn(run, exc)
-                if self._means.restore(run).state is _S.TAKING_BACK:
-                    self._back(run, exc, progress)
-                raise
+                raise self._back(run, exc, progress) from exc
 
         return step
 
@@ -102,21 +99,25 @@ class RestoreJob(BaseJob, ABC):
         """Write down that from now on what was made is taken back, and why."""
         with self._means.database.write() as tx:
             restore = restores.of_run(tx, run.id)
-            if restore.state is _S.RUNNING:
+            if restore.state is _S.RUNNING and restore.disks is not Disks.NEW:
                 restores.set_state(tx, restore, _S.TAKING_BACK, error=error)
 
-    def _back(self, run: Run, error: MavisError, progress: Progress) -> None:
-        """Take back what was made and raise why."""
+    def _back(self, run: Run, error: MavisError, progress: Progress) -> MavisError:
+        """Take back what was made where that is the direction, and return why."""
+        restore = self._means.restore(run)
+        if restore.state is not _S.TAKING_BACK:
+            return error
         progress.say(f"{error.message}; taking back what was made")
         try:
-            with self._means.site(run, self._means.restore(run), progress) as site:
+            with self._means.site(run, restore, progress) as site:
                 self.take_back(site)
+                site.write(lambda tx, now: _taken_back(tx, now, _S.FAILED))
         except CloudError as exc:
-            raise from_told(
+            return from_told(
                 told(error),
                 message=f"{error.message}; what was made could not be taken back: {exc.message}",
-            ) from exc
-        raise error
+            )
+        return error
 
     def clean_up(self, run: Run, progress: Progress) -> None:
         with self._means.database.write() as tx:
@@ -126,18 +127,21 @@ class RestoreJob(BaseJob, ABC):
         if restore.state is _S.TAKING_BACK:
             with self._means.site(run, restore, progress) as site:
                 self.take_back(site)
+                site.write(lambda tx, now: _taken_back(tx, now, _S.CANCELLED))
 
     def cancelled(self, tx: sa.Connection, run: Run) -> None:
         restore = restores.of_run(tx, run.id)
-        if restore.state in (_S.PLANNED, _S.TAKING_BACK):
+        if restore.state is _S.PLANNED:
             restores.set_state(tx, restore, _S.CANCELLED)
 
     def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
         restore = restores.of_run(tx, run.id)
-        if restore.state not in (_S.PLANNED, _S.RUNNING, _S.TAKING_BACK):
-            return
-        if restore.disks is Disks.OLD:
+        if restore.state is _S.PLANNED:
             restores.set_state(tx, restore, _S.FAILED, error=error)
+        elif restore.state not in (_S.RUNNING, _S.TAKING_BACK):
+            return  # it has come to its end before the Run, and says so
+        elif restore.disks is Disks.OLD:
+            restores.set_state(tx, restore, _S.LEFT_OVER, error=error)
         elif restore.disks is Disks.NEW:
             restores.set_state(tx, restore, _S.COMPLETE, error=error)
         else:
@@ -159,6 +163,11 @@ class RestoreJob(BaseJob, ABC):
         if made.instance_id:
             result["instance"] = made.instance_id
         return result
+
+
+def _taken_back(tx: sa.Connection, restore: Restore, after: RestoreState) -> None:
+    if restore.state is _S.TAKING_BACK:
+        restores.set_state(tx, restore, after)
 
 
 def order_of(source: Source, parts: Sequence[Part], **more: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mavis_core.protection.restore_in_place import RestoreInPlaceJob
 from mavis_core.protection.restore_instance import RestoreInstanceJob
+from mavis_core.protection.restore_leftovers import ClearJob
 from mavis_core.protection.restore_site import Means
 from mavis_core.protection.restore_undo import ForgetJob, UndoJob
 from mavis_core.protection.restore_volumes import RestoreVolumesJob
@@ -27,5 +28,6 @@ def restore_jobs(means: Means, *, agent_s: float = 60.0) -> tuple[Job, ...]:
         RestoreInPlaceJob(means),
         UndoJob(means),
         ForgetJob(means),
+        ClearJob(means),
         VerifyJob(means, agent_s=agent_s),
     )

@@ -12,8 +12,12 @@ volumes took its place, kept until the undo has run out::
        v         v          v
     failed, cancelled    stranded ──> undoing
 
+    taking_back ──> left_over ──> failed
+
 Whatever fails or is cancelled goes through *taking back*: what was made is removed, and volumes
-that were replaced come back. *Stranded* is an instance at which the cloud let neither the old nor
+that were replaced come back. Of one that is *failed* or *cancelled* nothing is left. *Left over*
+is one of which something may be, because the cloud would not let it be removed; Mavis tries
+again, and then it has failed. *Stranded* is an instance at which the cloud let neither the old nor
 the new volumes be put: all are kept, and an undo may be tried for as long as it takes.
 """
 
@@ -58,6 +62,7 @@ class RestoreState(StrEnum):
     COMPLETE = "complete"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    LEFT_OVER = "left_over"
     STRANDED = "stranded"
     UNDOING = "undoing"
     UNDONE = "undone"
@@ -67,9 +72,10 @@ class RestoreState(StrEnum):
 
 _S = RestoreState
 STEPS: Mapping[RestoreState, frozenset[RestoreState]] = {
-    _S.PLANNED: frozenset({_S.RUNNING, _S.TAKING_BACK, _S.FAILED, _S.CANCELLED}),
-    _S.RUNNING: frozenset({_S.COMPLETE, _S.TAKING_BACK, _S.FAILED, _S.STRANDED}),
-    _S.TAKING_BACK: frozenset({_S.FAILED, _S.CANCELLED, _S.STRANDED, _S.COMPLETE}),
+    _S.PLANNED: frozenset({_S.RUNNING, _S.FAILED, _S.CANCELLED}),
+    _S.RUNNING: frozenset({_S.COMPLETE, _S.TAKING_BACK, _S.LEFT_OVER, _S.STRANDED}),
+    _S.TAKING_BACK: frozenset({_S.FAILED, _S.CANCELLED, _S.LEFT_OVER, _S.STRANDED}),
+    _S.LEFT_OVER: frozenset({_S.FAILED}),
     _S.COMPLETE: frozenset({_S.TAKING_BACK, _S.UNDOING, _S.FORGETTING}),
     _S.STRANDED: frozenset({_S.UNDOING}),
     _S.UNDOING: frozenset({_S.UNDONE, _S.COMPLETE, _S.STRANDED}),

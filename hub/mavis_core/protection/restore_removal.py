@@ -6,7 +6,8 @@ volumes that were there before never do, also where an earlier restore has made 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -14,7 +15,14 @@ import sqlalchemy as sa
 from mavis_core.changes import intents
 from mavis_core.changes.ledger import TAG, Effects
 from mavis_core.changes.model import Call, Intent, IntentState, Outcome
-from mavis_core.contract import Instance, InstanceState, Isolation, ResourceKind, Volume
+from mavis_core.contract import (
+    Connection,
+    Instance,
+    InstanceState,
+    Isolation,
+    ResourceKind,
+    Volume,
+)
 from mavis_core.db import tables
 from mavis_core.errors import CloudInUse, Internal
 from mavis_core.protection import restore_disks as disks
@@ -23,7 +31,7 @@ from mavis_core.protection import restores
 from mavis_core.protection.restore_model import Made
 from mavis_core.protection.restore_site import RESTORE_TAG, Site
 
-__all__ = ["ISOLATE", "isolate", "left", "remove_all"]
+__all__ = ["ISOLATE", "LOOKS", "instances_made", "isolate", "left", "remove_all", "volumes_made"]
 
 ISOLATE = "cloud.CreateSecurityGroup"
 
@@ -105,10 +113,10 @@ def left(site: Site) -> list[str]:
 
 def _settle(site: Site, ledger: _Ledger) -> None:
     """Give what an earlier attempt may have begun its time to show."""
-    for action, find in ((disks.CREATE, _volumes_of), (machines.LAUNCH, _instances_of)):
+    for action, look in LOOKS.items():
         open_ = [one for one in ledger.of(action) if one.state is IntentState.OPEN]
         if open_:
-            how = Effects(find=lambda wanted, find=find: find(site, wanted), make=_never)
+            how = look(site.connection)
             site.means.ledger.resolve(site.ctx, site.run.work, open_, how, site.progress.say)
 
 
@@ -177,21 +185,43 @@ def _read(site: Site) -> _Ledger:
     return _Ledger([intents.intent_of(row) for row in rows], frozenset(unclear))
 
 
-def _volumes_of(site: Site, wanted: Sequence[Intent]) -> dict[str, list[str]]:
-    ids = [intent.id for intent in wanted]
-    return _by_intent(site.connection.volumes.find(site.region, tag=TAG, values=ids))
+def volumes_made(connection: Connection) -> Effects:
+    """Return how to find volumes by the intents that they carry."""
+    return Effects(
+        _finding(lambda region, ids: connection.volumes.find(region, tag=TAG, values=ids)), _never
+    )
 
 
-def _instances_of(site: Site, wanted: Sequence[Intent]) -> dict[str, list[str]]:
-    ids = [intent.id for intent in wanted]
-    return _by_intent(site.connection.instances.find(site.region, tag=TAG, values=ids))
+def instances_made(connection: Connection) -> Effects:
+    """Return how to find instances by the intents that they carry."""
+    return Effects(
+        _finding(lambda region, ids: connection.instances.find(region, tag=TAG, values=ids)), _never
+    )
 
 
-def _by_intent(found: Sequence[Volume] | Sequence[Instance]) -> dict[str, list[str]]:
-    by_intent: dict[str, list[str]] = {}
-    for one in found:
-        by_intent.setdefault(one.tags[TAG], []).append(one.cloud_id)
-    return by_intent
+LOOKS: Mapping[str, Callable[[Connection], Effects]] = {
+    disks.CREATE: volumes_made,
+    machines.LAUNCH: instances_made,
+}
+"""How to find what the calls of a restore have made, by action."""
+
+
+def _finding(
+    find: Callable[[str, Sequence[str]], Sequence[Volume] | Sequence[Instance]],
+) -> Callable[[Sequence[Intent]], Mapping[str, Sequence[str]]]:
+    """Return a look for what carries intents, with one call for each region."""
+
+    def look(wanted: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+        regions: dict[str, list[str]] = defaultdict(list)
+        for intent in wanted:
+            regions[intent.call.region].append(intent.id)
+        made: dict[str, list[str]] = defaultdict(list)
+        for region, ids in regions.items():
+            for one in find(region, ids):
+                made[one.tags[TAG]].append(one.cloud_id)
+        return made
+
+    return look
 
 
 def _volumes(site: Site) -> Sequence[Volume]:

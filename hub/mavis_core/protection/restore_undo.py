@@ -21,7 +21,6 @@ from mavis_core import clock
 from mavis_core.access import Permission
 from mavis_core.changes.model import Effect, Plan, Severity
 from mavis_core.contract import InstanceState, Volume
-from mavis_core.db import tables
 from mavis_core.errors import (
     Cancelled,
     CloudError,
@@ -46,12 +45,13 @@ from mavis_core.protection.restore_in_place import (
     start_again,
 )
 from mavis_core.protection.restore_job import Work
+from mavis_core.protection.restore_leftovers import belongs_to_nobody
 from mavis_core.protection.restore_model import Disks, Restore, RestoreKind, RestoreState
 from mavis_core.protection.restore_removal import remove_all
 from mavis_core.protection.restore_request import Arguments
 from mavis_core.protection.restore_site import Means, Site
 from mavis_core.scheduling.jobs import BaseJob, JobStep, PlanRequest, Progress
-from mavis_core.scheduling.model import Run, RunState
+from mavis_core.scheduling.model import Run
 
 __all__ = ["ForgetJob", "UndoJob"]
 
@@ -272,10 +272,7 @@ def _restore(tx: sa.Connection, request: PlanRequest, action: str) -> Restore:
 def _take(tx: sa.Connection, run: Run, before: Sequence[RestoreState], after: RestoreState) -> None:
     """Let a restore belong to `run`, where no other works on it."""
     restore = restores.load(tx, run.project_id, run.plan.arguments["restore_id"])
-    runs = tables.runs
-    query = sa.select(runs.c.state).where(runs.c.id == restore.run_id)
-    ended = RunState(tx.execute(query).scalar_one()).final
-    if restore.state not in before or not ended:
+    if restore.state not in before or not belongs_to_nobody(tx, restore):
         raise Conflict(
             f"The restore {restore.id} is {restore.state}, and a Run works on it",
             mend="Wait for it: `mavis run list`.",

@@ -26,6 +26,7 @@ from mavis_core.protection.restore_model import (
 from mavis_core.scheduling.model import Run
 
 __all__ = [
+    "due_to_clear",
     "due_to_forget",
     "forget_made",
     "in_use",
@@ -42,7 +43,13 @@ __all__ = [
 
 _CHUNK = 500
 _TABLE = tables.restores
-_FORGET_AGAIN = timedelta(hours=1)
+_AGAIN_AFTER = timedelta(hours=1)
+_ENDED_BADLY = (
+    RestoreState.FAILED,
+    RestoreState.CANCELLED,
+    RestoreState.LEFT_OVER,
+    RestoreState.STRANDED,
+)
 _WORKING = (*sorted(IN_USE), RestoreState.UNDOING, RestoreState.FORGETTING)
 
 
@@ -84,17 +91,38 @@ def due_to_forget(tx: sa.Connection, now: datetime) -> list[Restore]:
 
     One whose old volumes could not be let go comes again an hour later.
     """
-    runs = tables.runs
-    lately = sa.select(runs.c.id).where(
-        (runs.c.finished_at > now - _FORGET_AGAIN) | runs.c.finished_at.is_(None)
-    )
-    query = sa.select(_TABLE).where(
+    return _due(
+        tx,
+        now,
         _TABLE.c.state == RestoreState.COMPLETE,
         _TABLE.c.kind == RestoreKind.IN_PLACE,
         _TABLE.c.undo_until <= now,
+    )
+
+
+def due_to_clear(tx: sa.Connection, now: datetime) -> list[Restore]:
+    """Return the restores of which something may be left over, the oldest first.
+
+    One of which it could not be removed comes again an hour later.
+    """
+    left = _TABLE.c.state == RestoreState.LEFT_OVER
+    undone = (_TABLE.c.state == RestoreState.UNDONE) & _TABLE.c.error.is_not(None)
+    return _due(tx, now, left | undone)
+
+
+def _due(tx: sa.Connection, now: datetime, *where: sa.ColumnElement[bool]) -> list[Restore]:
+    runs = tables.runs
+    lately = sa.select(runs.c.id).where(
+        (runs.c.finished_at > now - _AGAIN_AFTER) | runs.c.finished_at.is_(None)
+    )
+    query = sa.select(_TABLE).where(
+        *where,
+        _TABLE.c.run_id.not_in(lately),
         _TABLE.c.end_run_id.is_(None) | _TABLE.c.end_run_id.not_in(lately),
     )
-    return [restore_of(row) for row in tx.execute(query.order_by(_TABLE.c.id)).mappings()]
+    due = [restore_of(row) for row in tx.execute(query.order_by(_TABLE.c.id)).mappings()]
+    ways = set(tx.scalars(sa.select(tables.environments.c.id)))  # nothing leads to the others now
+    return [restore for restore in due if restore.arguments["environment_id"] in ways]
 
 
 def unfinished(tx: sa.Connection, project_id: str) -> list[Restore]:
@@ -153,7 +181,7 @@ def set_state(
         values["error"] = told(error)
     if state is RestoreState.COMPLETE and restore.finished_at is None:
         values["finished_at"] = clock.now()
-    if state in (RestoreState.FAILED, RestoreState.CANCELLED, RestoreState.STRANDED):
+    if state in _ENDED_BADLY:
         values["finished_at"] = clock.now()
     update(tx, restore.id, **values)
     return load(tx, restore.project_id, restore.id)

@@ -27,7 +27,7 @@ from mavis_core.protection import reconciliation
 from mavis_core.protection.due import Beginning, Reason, Skipped, Timing, decide
 from mavis_core.protection.model import PointState
 from mavis_core.protection.plans import BACKUP, VERIFICATION, BackupPlan, find_plan, plans_of
-from mavis_core.protection.restores import due_to_forget
+from mavis_core.protection.restores import due_to_clear, due_to_forget
 from mavis_core.protection.slots import next_after
 from mavis_core.scheduling.service import Runs
 from mavis_core.scheduling.store import active
@@ -217,6 +217,7 @@ class Timetable:
         now = clock.now()
         duties: list[Callable[[], list[str]]] = [
             self._forget,
+            self._clear,
             self._queues,
             *(partial(self._retention, plan, now) for plan in plans),
         ]
@@ -279,6 +280,15 @@ class Timetable:
                 self._own(tx, restore.project_id, "restore.forget", restore.id)
                 for restore in due_to_forget(tx, clock.now())
                 if not active(tx, restore.project_id, "restore.forget", restore.id)
+            ]
+
+    def _clear(self) -> list[str]:
+        """Let what failed restores have left in a cloud be removed."""
+        with self._database.write() as tx:
+            return [
+                self._own(tx, restore.project_id, "restore.clear", restore.id)
+                for restore in due_to_clear(tx, clock.now())
+                if not active(tx, restore.project_id, "restore.clear", restore.id)
             ]
 
     def _reconcile(self) -> list[str]:
