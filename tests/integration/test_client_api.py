@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,13 @@ import tornado.httpserver
 import tornado.netutil
 from click.testing import CliRunner, Result
 
-from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core, wait_until
+from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core, sqlite_url, wait_until
 from mavis_core.access import Principal, Scope
-from mavis_core.bootstrap import ApiApp
-from mavis_core.config import load
-from mavis_core.logs import LogClient
+from mavis_core.bootstrap import api_app
 from mavis_core.testing.cloud import FakeKit
 from mavis_ext.app import make_application, make_services
 from mavis_kernel.cli.root import root
+from rest_service import make_home
 
 Cli = Callable[..., Result]
 
@@ -47,18 +46,8 @@ async def _identify(token: str) -> _Caller | None:
 @pytest.fixture
 def url(core: Core, tmp_path: Path) -> Iterator[str]:
     """Serve the API on loopback, with a worker that does each Run; return its address."""
-    app = ApiApp(
-        config=load(tmp_path / "home", environ={"MAVIS_APPLIANCE_ISOLATION": "none"}),
-        database=core.database,
-        kits={"fake": FakeKit(core.cloud)},
-        projects=core.projects,
-        environments=core.environments,
-        vault=core.vault,
-        resources=core.resources,
-        recovery_points=core.recovery_points,
-        runs=core.runs,
-        logs=LogClient(tmp_path / "no.sock", "unused"),
-    )
+    config = make_home(tmp_path / "home", sqlite_url(tmp_path))
+    app = replace(api_app(config, kits={"fake": FakeKit(core.cloud)}), vault=core.vault)
     ready, ports = threading.Event(), []
     over = asyncio.Event()
 
@@ -92,6 +81,7 @@ def url(core: Core, tmp_path: Path) -> Iterator[str]:
     loop.call_soon_threadsafe(over.set)
     working.join(10)
     serving.join(10)
+    app.close()
 
 
 @pytest.fixture
