@@ -115,7 +115,7 @@ class BackupJob(BaseJob):
         ]
 
     def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
-        taken.fail(tx, points.of_run(tx, run.id), error)
+        taken.run_failed(tx, points.of_run(tx, run.id), error)
 
     def clean_up(self, run: Run, progress: Progress) -> None:
         """Thaw what is frozen, and remove the sets that are not complete; complete ones stay."""

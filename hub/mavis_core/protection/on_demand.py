@@ -87,7 +87,7 @@ class RecoveryPointJob(BaseJob):
         points.insert(tx, [point])
 
     def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
-        taken.fail(tx, points.of_run(tx, run.id), error)
+        taken.run_failed(tx, points.of_run(tx, run.id), error)
 
     def steps(self, run: Run) -> Sequence[JobStep]:
         return [

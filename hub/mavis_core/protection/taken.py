@@ -22,7 +22,7 @@ from mavis_core.protection.model import (
     state_of_members,
 )
 
-__all__ = ["begin", "fail", "follow", "member_of"]
+__all__ = ["begin", "fail", "follow", "member_of", "run_failed"]
 
 _MEMBERS, _COPIES, _POINTS = tables.copy_members, tables.copies, tables.recovery_points
 _PUT_MEMBER = (
@@ -172,6 +172,15 @@ def fail(tx: sa.Connection, failed: Iterable[RecoveryPoint], error: MavisError) 
         if not point.state.ended:
             states = [member.state for member in point.primary.members]
             points.set_copy(tx, point.primary, state_of_members(states), error=told(error))
+
+
+def run_failed(tx: sa.Connection, of_run: Iterable[RecoveryPoint], error: MavisError) -> None:
+    """Write down that the Run that makes points has failed, and what that means for them.
+
+    What was not taken has failed with it. What the cloud is at stays *running*: nobody has seen
+    its end, and reconciliation does.
+    """
+    fail(tx, [point for point in of_run if point.state is PointState.PLANNED], error)
 
 
 def _now(member: Member, found: Mapping[str, VolumeSnapshot], *, patient: bool) -> Member:

@@ -200,6 +200,25 @@ def test_a_cloud_that_lets_nobody_look_leaves_open_what_reconciliation_finds(
     assert shop.core.timetable.tick() == []
 
 
+def test_a_cloud_that_lets_nobody_wait_is_asked_again_by_reconciliation(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    """The snapshots are whole; only the look at them was refused, and that was no end."""
+    cloud.snapshots_complete = False
+    shop.plan(selection={"resources": ["web-1"]})
+    cloud.rules.append(refuse("snapshots.find", CloudDenied("no"), times=1))
+    run = shop.back_up()
+    assert (run.state, (run.error or {})["code"]) == (RunState.FAILED, "cloud_denied")
+    assert shop.points()[0].state is PointState.RUNNING
+    for snapshot in list(cloud.snapshots):
+        cloud.complete(snapshot)
+
+    shop.core.timetable.tick()
+    assert shop.core.carry_out() is None
+    assert shop.points()[0].state is PointState.COMPLETE
+    assert shop.run(run).state is RunState.FAILED
+
+
 def test_a_cancelled_run_keeps_what_is_complete_and_removes_the_rest(
     shop: Project, cloud: FakeCloud
 ) -> None:
