@@ -1,4 +1,4 @@
-"""``/projects/{p}/recovery-points``."""
+"""``/projects/{p}/recovery-points``; what is done to one of them is in `point_changes`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class StartBody(Body):
 
     def arguments(self, *beside: str) -> dict[str, Any]:
         """Return what the action is given: every field that says something, but for `beside`."""
-        return self.model_dump(exclude={"dry_run", *beside}, exclude_none=True)
+        return self.model_dump(exclude={"dry_run", *beside}, exclude_none=True, by_alias=True)
 
 
 @contextmanager
@@ -43,6 +43,8 @@ def located(was: str, now: str) -> Iterator[None]:
     except MavisError as exc:
         if exc.field is not None and exc.field.startswith(was):
             exc.field = now + exc.field.removeprefix(was)
+        elif exc.field is not None and exc.field == was.removesuffix("."):
+            exc.field = now or None  # the whole of the body
         raise
 
 

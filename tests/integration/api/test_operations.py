@@ -43,6 +43,11 @@ BODIES: dict[str, dict[str, object]] = {
     "PUT /projects/{project}/backup-plans/{plan}": {"definition": plan_document()},
     "POST /projects/{project}/backup-plans/{plan}/runs": {},
     "POST /projects/{project}/recovery-points": {"resource": "web-1"},
+    "POST /projects/{project}/recovery-points/{point}/copies": {"region": "here-1"},
+    "POST /projects/{project}/recovery-points/{point}/verifications": {},
+    "PUT /projects/{project}/recovery-points/{point}/hold": {"reason": "case 7"},
+    "DELETE /projects/{project}/recovery-points/{point}/hold": {"reason": "case 7"},
+    "PUT /projects/{project}/recovery-points/{point}/lock": {"for": "1d"},
     "POST /projects/{project}/restores": {"point": "rp_none", "kind": "volumes"},
     "POST /projects/{project}/runs/{run}/cancel": {},
 }
@@ -69,7 +74,7 @@ def ask(
 def test_every_operation_has_its_row_and_every_row_its_operation() -> None:
     assert {name(each) for each in ALL} == set(OPERATIONS)
     changing = {name(each) for each in ALL if each.method in ("POST", "PUT")}
-    assert changing == set(BODIES)
+    assert changing <= set(BODIES) <= set(OPERATIONS)
 
 
 @pytest.mark.parametrize("operation", ALL, ids=name)
