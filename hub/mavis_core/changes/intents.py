@@ -18,6 +18,25 @@ from mavis_core.ids import new_id
 __all__ = ["again", "begin", "end", "intent_of", "keep_hold", "known", "open_of"]
 
 
+_RUNS, _TABLE = tables.runs, tables.intents
+# Made once: the ledger sends them with every commit
+_HOLD = (
+    sa.select(_RUNS.c.attempt, _RUNS.c.cancel, _RUNS.c.kind)
+    .where(_RUNS.c.id == sa.bindparam("b_id"))
+    .with_for_update(key_share=True)
+)
+_BEGIN = sa.insert(_TABLE)
+_DONE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("b_id"))
+    .values(
+        state=IntentState.DONE.value,
+        made=sa.bindparam("b_made", type_=_TABLE.c.made.type),
+        finished_at=sa.bindparam("b_now", type_=_TABLE.c.finished_at.type),
+    )
+)
+
+
 def keep_hold(tx: sa.Connection, work: Work, *, beginning: bool) -> None:
     """Let nobody take the Run over until `tx` ends.
 
@@ -34,11 +53,7 @@ def keep_hold(tx: sa.Connection, work: Work, *, beginning: bool) -> None:
     Cancelled
         A person has ended the Run.
     """
-    table = tables.runs
-    query = sa.select(table.c.attempt, table.c.state, table.c.cancel, table.c.kind).where(
-        table.c.id == work.run_id
-    )
-    row = tx.execute(query.with_for_update(key_share=True)).one()
+    row = tx.execute(_HOLD, {"b_id": work.run_id}).one()
     if row.attempt != work.attempt:
         raise Interrupted(f"Attempt {work.attempt} at {row.kind} has lost its claim")
     if beginning and row.cancel and not row.cancel.get("cleaning"):
@@ -75,7 +90,7 @@ def begin(tx: sa.Connection, ctx: CallContext, work: Work, calls: Sequence[Call]
     now = clock.now()
     made = [Intent(new_id("int"), call, IntentState.OPEN, 1, now) for call in calls]
     tx.execute(
-        sa.insert(tables.intents),
+        _BEGIN,
         [
             {
                 "id": intent.id,
@@ -139,18 +154,6 @@ def end(
         if outcome.error is not None:
             _fail(tx, intent, told(outcome.error), clock.now())
     records.write(tx, *(_outcome(ctx, work, *each) for each in ended))
-
-
-_TABLE = tables.intents
-_DONE = (
-    sa.update(_TABLE)
-    .where(_TABLE.c.id == sa.bindparam("b_id"))
-    .values(
-        state=IntentState.DONE.value,
-        made=sa.bindparam("b_made", type_=_TABLE.c.made.type),
-        finished_at=sa.bindparam("b_now", type_=_TABLE.c.finished_at.type),
-    )
-)
 
 
 def _fail(tx: sa.Connection, intent: Intent, error: dict[str, str], now: datetime) -> None:

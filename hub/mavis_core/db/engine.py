@@ -133,7 +133,7 @@ def open_database(url: str, *, pool_size: int = 4) -> Database:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=20,
-        pool_pre_ping=True,
+        pool_pre_ping=not sqlite,  # a file has no server that could have gone
         connect_args={} if sqlite else {"connect_timeout": _CONNECT_TIMEOUT_S},
     )
     if sqlite:

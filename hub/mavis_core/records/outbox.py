@@ -20,6 +20,7 @@ from mavis_core.records.model import Kind, Outcome, Phase, Record
 __all__ = ["Outbox", "write"]
 
 _KEEP = timedelta(days=1)
+_WRITE = sa.insert(tables.records)  # made once: it goes with every change
 
 
 def write(tx: sa.Connection, *records: Record) -> None:
@@ -27,7 +28,7 @@ def write(tx: sa.Connection, *records: Record) -> None:
     if not records:
         return
     tx.execute(
-        sa.insert(tables.records),
+        _WRITE,
         [
             {
                 "id": record.id,
