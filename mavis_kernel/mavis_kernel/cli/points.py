@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 from mavis_kernel.cli.output import show_one
 from mavis_kernel.cli.state import State
+from mavis_kernel.cli.tables import fields_text
 from mavis_kernel.cli.times import both
 from mavis_kernel.models import (
     PointCopy,
+    PointExplanation,
     PointHold,
     PointLock,
     PointMember,
@@ -17,7 +19,7 @@ from mavis_kernel.models import (
     RecoveryPoint,
 )
 
-__all__ = ["show_point"]
+__all__ = ["explanation_lines", "show_point"]
 
 
 def show_point(state: State, item: RecoveryPoint) -> None:
@@ -45,6 +47,21 @@ def show_point(state: State, item: RecoveryPoint) -> None:
         ("Mend", (item.error.mend or "") if item.error else ""),
     ]
     show_one(state, item, fields, id_text=item.id)
+
+
+def explanation_lines(item: PointExplanation) -> list[str]:
+    """Return why a copy is kept or goes, as lines."""
+    fate = {"keep": "stays", "expire": "goes"}.get(item.fate, item.fate)
+    label = "Primary" if item.role == "primary" else "Copy"
+    return fields_text(
+        [
+            (label, f"{item.environment} / {item.region}, {item.state}"),
+            ("  Now", fate),
+            *(("  Because", reason.sentence) for reason in item.reasons),
+            ("  Then", item.sentence),
+            ("  Goes at", both(item.goes_at) if item.goes_at else ""),
+        ]
+    )
 
 
 def _copy_fields(copy: PointCopy) -> Iterator[tuple[str, str]]:

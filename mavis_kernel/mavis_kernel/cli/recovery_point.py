@@ -1,4 +1,4 @@
-"""``mavis recovery-point``."""
+"""``mavis recovery-point``; what is done to one of them is in `point_changes`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ from mavis_kernel.cli.options import (
 )
 from mavis_kernel.cli.output import Empty, after, show_list
 from mavis_kernel.cli.plans import show_plan
+from mavis_kernel.cli.point_changes import (
+    copy,
+    delete,
+    explain,
+    hold,
+    lock,
+    release,
+    unlock,
+    verify,
+)
 from mavis_kernel.cli.points import show_point
 from mavis_kernel.cli.progress import watch_to_end
 from mavis_kernel.cli.runs import show_begun, show_run
@@ -108,9 +118,9 @@ def show(state: State, point_id: str) -> None:
 def create(
     state: State, instance: str, description: str | None, dry_run: bool, no_wait: bool
 ) -> None:
-    """Take a recovery point of INSTANCE: all its volumes at one point in time.
+    """Take a recovery point of INSTANCE.
 
-    INSTANCE is a name, a cloud id or an id. Shows the recovery point when it is complete; with
+    It holds all its volumes at one point in time. INSTANCE is a name, a cloud id or an id. Shows the recovery point when it is complete; with
     --no-wait the Run that makes it.
     """
     project, points = state.project, state.client().recovery_points
@@ -128,3 +138,7 @@ def create(
     else:
         show_point(state, made)
     demand_success(ended)
+
+
+for _command in (explain, copy, verify, hold, release, lock, unlock, delete):
+    recovery_point.add_command(_command)
