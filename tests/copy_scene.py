@@ -16,7 +16,7 @@ from core_double import ACCOUNT, REGION, Core, Project, finish, sqlite_url
 from mavis_core import clock
 from mavis_core.protection.model import Copy, CopyRole, RecoveryPoint
 from mavis_core.scheduling.model import Run
-from mavis_core.testing.cloud import Call, FakeCloud, Rule
+from mavis_core.testing.cloud import ACTIONS, Call, FakeCloud, Rule
 
 OTHER, AWAY = "222222222222", "there-1"
 _STATE = ("instances", "volumes", "snapshots", "subnets", "tokens", "commands", "made")
@@ -27,6 +27,12 @@ class Killed(BaseException):
 
 
 def kill(_: Call) -> None:
+    raise Killed
+
+
+def die(call: Call) -> None:
+    """Kill the worker for good: nothing that it does from now on reaches the cloud."""
+    call.cloud.rules[:] = [Rule(action, before=kill, times=10_000) for action in ACTIONS]
     raise Killed
 
 
@@ -141,6 +147,7 @@ def carry_on(shop: Project) -> int:
                 finish(shop.core.begin(worker))
             except Killed:
                 killed += 1
+                shop.core.cloud.rules.clear()
     return killed
 
 

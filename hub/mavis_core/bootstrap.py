@@ -25,7 +25,7 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection import copy_calls, sharing
+from mavis_core.protection import copy_calls, hooks, restore_removal, sharing
 from mavis_core.protection.after_backup import AfterBackup
 from mavis_core.protection.backup import BackupJob
 from mavis_core.protection.copy_queue import queue
@@ -33,6 +33,7 @@ from mavis_core.protection.copying import copy_jobs
 from mavis_core.protection.deleting import DeleteJob, RetentionJob
 from mavis_core.protection.expiry import Expiry
 from mavis_core.protection.holds import Holds
+from mavis_core.protection.hooks import Freezer
 from mavis_core.protection.locking import Locking, lock_jobs
 from mavis_core.protection.on_demand import RecoveryPointJob
 from mavis_core.protection.outlook import Outlooks
@@ -40,7 +41,6 @@ from mavis_core.protection.plans import BackupPlans
 from mavis_core.protection.prices import load_prices
 from mavis_core.protection.reconciliation import ReconcileJob
 from mavis_core.protection.reports import Reports
-from mavis_core.protection import restore_removal
 from mavis_core.protection.restore_jobs import restore_jobs
 from mavis_core.protection.restore_service import Restores
 from mavis_core.protection.restore_site import Means
@@ -276,6 +276,7 @@ def make_work(parts: Parts) -> Work:
     )
     expiry = Expiry(database, clouds, ledger, threads=parts.calls, stop=stop)
     locking = Locking(database, clouds, ledger, threads=parts.calls)
+    freezer = Freezer(database, clouds, stop=stop)
     shares = Shares(database, clouds)
     transfers = Transfers(
         database,
@@ -296,7 +297,7 @@ def make_work(parts: Parts) -> Work:
             database,
             clouds,
             taking=taking,
-            hooks=_Nothing(),
+            hooks=freezer,
             expiry=expiry,
             after=AfterBackup(database, runs, queue=queue, locks=locking),
         ),
@@ -310,23 +311,9 @@ def make_work(parts: Parts) -> Work:
             ledger,
             taking,
             looks={copy_calls.ACTION: transfers.looking, **restore_removal.LOOKS},
-            owed={sharing.ACTION: shares.end},
+            owed={sharing.ACTION: shares.end, hooks.ACTION: freezer.end},
         ),
         *restore_jobs(means),
     )
     jobs.update({job.action: job for job in all_jobs})
     return Work(jobs, runs, clouds)
-
-
-class _Nothing:
-    def around(self, run, hooks):
-        return lambda p, c, g: __import__("contextlib").nullcontext()
-
-    def thaw_all(self, run, of_run, progress):
-        pass
-
-    def queue(self, tx, points, targets):
-        pass
-
-    def lock_points(self, run, points, lock, progress):
-        pass
