@@ -12,26 +12,28 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from core_double import ACCOUNT, REGION, Core, Project, finish, sqlite_url
+from core_double import ACCOUNT, PLATFORM, REGION, Core, Project, call, finish, sqlite_url
 from mavis_core import clock
 from mavis_core.changes.budget import Budget
 from mavis_core.changes.ledger import Ledger
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import MavisError
+from mavis_core.ids import new_id
 from mavis_core.inventory.connections import Clouds
-from mavis_core.protection.model import RecoveryPoint
+from mavis_core.protection import points
+from mavis_core.protection.model import Copy, CopyRole, Member, RecoveryPoint
 from mavis_core.protection.prices import load_prices
 from mavis_core.protection.restore_jobs import restore_jobs
 from mavis_core.protection.restore_model import Restore
 from mavis_core.protection.restore_site import Means
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import Run
-from mavis_core.testing.cloud import Call, FakeCloud, FakeInstance, FakeKit, Rule
+from mavis_core.testing.cloud import Call, FakeCloud, FakeInstance, FakeKit, FakeSnapshot, Rule
 
 TAKEN = ({0: b"boot", 7: b"root data"}, {0: b"table", 5: b"row", 9: b"index"})
 LATER = ({0: b"boot", 7: b"broken!"}, {0: b"dropped"})
@@ -117,6 +119,10 @@ class Scene:
             return True
         return False
 
+    def pass_time(self, more: timedelta) -> None:
+        """Let `more` time have passed, within `later`."""
+        self._late += more
+
     def newest_run(self) -> Run:
         """Return the Run that was asked for last."""
         page = self.core.runs.list(self.project.olga, "shop", PageRequest())
@@ -131,11 +137,14 @@ class Scene:
         ):
             yield
 
+    def restores(self) -> list[Restore]:
+        """Return the restores, the newest first."""
+        return list(self.core.restores.list(self.project.olga, "shop", PageRequest()).items)
+
     @property
     def restore(self) -> Restore:
         """The newest restore."""
-        page = self.core.restores.list(self.project.olga, "shop", PageRequest())
-        return page.items[0]
+        return self.restores()[0]
 
     def proof(self) -> dict[str, Any]:
         """What stands on the recovery point as its proof."""
@@ -144,6 +153,47 @@ class Scene:
     def bytes_at(self, instance: FakeInstance) -> list[dict[int, bytes]]:
         """Return the bytes of an instance's volumes, root first."""
         return [self.cloud.volumes[volume].blocks for volume in instance.volumes]
+
+    def connect(self, name: str, account: str, region: str) -> None:
+        """Add an environment."""
+        self.core.environments.create(
+            call("ada", PLATFORM),
+            "shop",
+            name=name,
+            kit="fake",
+            account=account,
+            regions=[region],
+            key=None,
+            options={},
+        )
+
+    def copy_to(self, name: str, account: str, region: str) -> Copy:
+        """Add an environment with a complete copy of the point in it."""
+        self.connect(name, account, region)
+        environment = self.core.environments.get(self.project.olga, "shop", name)
+        members = tuple(self._copied(m, account, region) for m in self.point.primary.members)
+        copied = replace(
+            self.point.primary,
+            id=new_id("cop"),
+            role=CopyRole.COPY,
+            environment_id=environment.id,
+            environment=name,
+            account=account,
+            region=region,
+            members=members,
+        )
+        with self.core.database.write() as tx:
+            points.insert_copy(tx, [copied])
+        return copied
+
+    def _copied(self, member: Member, account: str, region: str) -> Member:
+        source = self.cloud.snapshots[member.cloud_id or ""]
+        made = self.cloud.new_id("snap")
+        what = replace(source.what, cloud_id=made, region=region, volume_id="vol-ffffffff")
+        self.cloud.snapshots[made] = FakeSnapshot(
+            made, account, region, "", "", what, blocks=dict(source.blocks), copied=True
+        )
+        return replace(member, cloud_id=made)
 
     def made_by(self, restore: Restore) -> list[str]:
         """Return everything in the cloud that carries a restore's tag."""
@@ -178,7 +228,7 @@ class Template:
         cloud = FakeCloud()
         for name, value in copy.deepcopy(self.state).items():
             setattr(cloud, name, value)
-        cloud._numbers = itertools.count(101)
+        cloud._numbers = itertools.count(1 + max(100, *map(number_of, cloud.made)))
         shutil.copy(self.database, folder / "mavis.sqlite")
         core = Core(sqlite_url(folder), cloud)
         quick(core, cloud, **means)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -15,7 +16,17 @@ from mavis_core.protection import restores
 from mavis_core.protection.restore_model import Made
 from mavis_core.protection.restore_site import Site
 
-__all__ = ["LAUNCH", "await_state", "clean", "described", "launch", "start", "stop", "terminate"]
+__all__ = [
+    "LAUNCH",
+    "await_state",
+    "clean",
+    "described",
+    "launch",
+    "shown",
+    "start",
+    "stop",
+    "terminate",
+]
 
 LAUNCH = "cloud.RunInstances"
 
@@ -80,13 +91,31 @@ def await_state(
     begun = clock.now()
 
     def look() -> Instance | None:
-        instance = described(site, instance_id)
-        young = (clock.now() - begun).total_seconds() < shows_within_s
-        if instance.state is InstanceState.GONE and (instance.zone or not young):
-            raise CloudVanished(f"The instance {instance_id} is gone in {site.region}")
-        return instance if instance.state is state else None
+        instance = shown(site, instance_id, since=begun, within_s=shows_within_s)
+        return instance if instance is not None and instance.state is state else None
 
     return site.until(look, f"{instance_id} is to be {state}")
+
+
+def shown(site: Site, instance_id: str, *, since: datetime, within_s: float) -> Instance | None:
+    """Return an instance that is there; None where the cloud may not show it yet.
+
+    Parameters
+    ----------
+    since, within_s
+        When it was made, and for how many seconds a cloud may hide that.
+
+    Raises
+    ------
+    CloudVanished
+        It is gone.
+    """
+    instance = described(site, instance_id)
+    if instance.state is not InstanceState.GONE:
+        return instance
+    if instance.zone or (clock.now() - since).total_seconds() >= within_s:
+        raise CloudVanished(f"The instance {instance_id} is gone in {site.region}")
+    return None
 
 
 def launch(site: Site, wanted: Launch, tags: dict[str, str], name: str) -> str:

@@ -140,19 +140,29 @@ class Site:
                 raise outcome.error
         return outcomes
 
-    def until(self, look: Callable[[], T | None], what: str) -> T:
+    def until(
+        self, look: Callable[[], T | None], what: str, *, timeout_s: float | None = None
+    ) -> T:
         """Return what `look` returns as soon as it is not None.
 
         A look that the cloud has no answer for is no end while there is time.
 
+        Parameters
+        ----------
+        what
+            What is waited for, for a reader.
+        timeout_s
+            None: `Means.timeout_s`.
+
         Raises
         ------
         CloudError
-            It did not come about in `Means.timeout_s`.
+            It did not come about in that time.
         Interrupted
             The process ends.
         """
         begun, pause_s = clock.now(), _FIRST_LOOK_S
+        limit = timedelta(seconds=self.means.timeout_s if timeout_s is None else timeout_s)
         while True:
             problem: CloudError | None = None
             try:
@@ -161,24 +171,32 @@ class Site:
                     return found
             except (CloudThrottled, CloudUnreachable) as exc:
                 problem = exc
-            self._wait(begun, pause_s, what, problem)
+            self._wait(begun, limit, pause_s, what, problem)
             pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
 
     def patiently(self, act: Callable[[], T], what: str) -> T:
         """Return what `act` returns, again and again while the cloud gives no answer."""
         begun, pause_s = clock.now(), _FIRST_LOOK_S
+        limit = timedelta(seconds=self.means.timeout_s)
         while True:
             try:
                 return act()
             except (CloudThrottled, CloudUnreachable) as exc:
-                self._wait(begun, pause_s, what, exc)
+                self._wait(begun, limit, pause_s, what, exc)
             pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
 
-    def _wait(self, begun: datetime, pause_s: float, what: str, problem: CloudError | None) -> None:
+    def _wait(
+        self,
+        begun: datetime,
+        limit: timedelta,
+        pause_s: float,
+        what: str,
+        problem: CloudError | None,
+    ) -> None:
         passed = clock.now() - begun
-        if passed > timedelta(seconds=self.means.timeout_s):
+        if passed > limit:
             raise problem or CloudError(
-                f"{what}: not after {self.means.timeout_s:.0f} s",
+                f"{what}: not after {limit.total_seconds():.0f} s",
                 mend="Look at it in the cloud's console, then ask for it again.",
             )
         self.progress.check()

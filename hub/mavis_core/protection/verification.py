@@ -156,13 +156,13 @@ class VerifyJob(RestoreJob):
             self._until_alive(site, instance_id)
 
     def _until_alive(self, site: Site, instance_id: str) -> None:
-        machines.await_state(
-            site, instance_id, InstanceState.RUNNING, shows_within_s=site.means.shows_within_s
-        )
+        begun, within_s = clock.now(), site.means.shows_within_s
 
         def look() -> bool | None:
             _check_time(site)
-            instance = machines.described(site, instance_id)
+            instance = machines.shown(site, instance_id, since=begun, within_s=within_s)
+            if instance is None or instance.state is InstanceState.PENDING:
+                return None
             if instance.state is not InstanceState.RUNNING:
                 raise CloudError(f"{instance_id} started and is {instance.state} again")
             if instance.health is Health.IMPAIRED:
@@ -172,7 +172,11 @@ class VerifyJob(RestoreJob):
                 )
             return True if instance.health is Health.OK else None
 
-        site.until(look, f"{instance_id} is being checked by the cloud")
+        site.until(
+            look,
+            f"{instance_id} is being checked by the cloud",
+            timeout_s=site.restore.arguments["timeout_s"],
+        )
 
     def _check(self, site: Site) -> None:
         script = site.restore.arguments.get("check")
@@ -229,7 +233,8 @@ class VerifyJob(RestoreJob):
                 return None  # it was sent so recently that the cloud does not show it
             return None if result.state is CommandState.RUNNING else result
 
-        return site.until(look, f"the check runs on {instance_id}")
+        allowed_s = site.restore.arguments["timeout_s"]
+        return site.until(look, f"the check runs on {instance_id}", timeout_s=allowed_s)
 
     def _remove(self, site: Site) -> None:
         with _timed(site, "removal"):
