@@ -120,8 +120,8 @@ def create(
 ) -> None:
     """Take a recovery point of INSTANCE.
 
-    It holds all its volumes at one point in time. INSTANCE is a name, a cloud id or an id. Shows the recovery point when it is complete; with
-    --no-wait the Run that makes it.
+    It holds all its volumes at one point in time. INSTANCE is a name, a cloud id or an id. Shows
+    the recovery point when it is complete; with --no-wait the Run that makes it.
     """
     project, points = state.project, state.client().recovery_points
     if dry_run:

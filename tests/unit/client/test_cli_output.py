@@ -106,6 +106,7 @@ def test_the_help_shows_every_exit_code() -> None:
     [
         (["resorce"], "Did you mean 'resource'?"),
         (["snapshot", "list"], "Did you mean 'recovery-point'?"),
+        (["backup", "list"], "Did you mean 'backup-plan'?"),
         (["resource", "lst"], "Did you mean 'list'?"),
         (["resource", "xyzzy"], "There are list, show, discover, start, stop, tag."),
     ],
@@ -170,6 +171,17 @@ def test_ids_are_one_a_line(appliance: Appliance, cli: Cli) -> None:
             ["recovery-point", "list"],
             "/projects/shop/recovery-points",
             "mavis recovery-point create INSTANCE",
+        ),
+        (
+            ["backup-plan", "list"],
+            "/projects/shop/backup-plans",
+            "mavis backup-plan create NAME --preset bronze --dry-run -p shop",
+        ),
+        (["restore", "list"], "/projects/shop/restores", "mavis restore volumes POINT --dry-run"),
+        (
+            ["restore", "list", "--kind", "in_place"],
+            "/projects/shop/restores",
+            "No restore of project shop matches",
         ),
         (["run", "list"], "/projects/shop/runs", "has no Runs yet"),
         (

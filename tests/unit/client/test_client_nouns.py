@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -303,6 +303,69 @@ CASES: list[tuple[str, str, Reply, Call, Any]] = [
         "/projects/shop/backup-plans/nightly/calendar",
         Reply(calendar_json()),
         lambda m: m.backup_plans.calendar("shop", "nightly", instance="web-1"),
+        None,
+    ),
+    (
+        "POST",
+        "/projects/shop/recovery-points/rp_1/copies",
+        RUN_202,
+        lambda m: m.recovery_points.copy("shop", "rp_1", environment="dr", region="us-1"),
+        {"environment": "dr", "region": "us-1"},
+    ),
+    (
+        "POST",
+        "/projects/shop/recovery-points/rp_1/copies",
+        Reply(preview_json(confirm=None)),
+        lambda m: m.recovery_points.preview_copy("shop", "rp_1", region="us-1", kms_key="k"),
+        {"region": "us-1", "kms_key": "k", "dry_run": True},
+    ),
+    (
+        "POST",
+        "/projects/shop/recovery-points/rp_1/verifications",
+        RUN_202,
+        lambda m: m.recovery_points.verify("shop", "rp_1", {"blocks": 0}),
+        {"blocks": 0},
+    ),
+    (
+        "POST",
+        "/projects/shop/recovery-points/rp_1/verifications",
+        Reply(preview_json(confirm=None)),
+        lambda m: m.recovery_points.preview_verification("shop", "rp_1"),
+        {"dry_run": True},
+    ),
+    (
+        "PUT",
+        "/projects/shop/recovery-points/rp_1/hold",
+        Reply(point_json(**WHOLE)),
+        lambda m: m.recovery_points.hold("shop", "rp_1", "case 7"),
+        {"reason": "case 7"},
+    ),
+    (
+        "DELETE",
+        "/projects/shop/recovery-points/rp_1/hold",
+        Reply(point_json(**WHOLE)),
+        lambda m: m.recovery_points.release("shop", "rp_1", "case closed"),
+        {"reason": "case closed"},
+    ),
+    (
+        "PUT",
+        "/projects/shop/recovery-points/rp_1/lock",
+        RUN_202,
+        lambda m: m.recovery_points.lock("shop", "rp_1", until=timedelta(days=7)),
+        {"for": "168h"},
+    ),
+    (
+        "PUT",
+        "/projects/shop/recovery-points/rp_1/lock",
+        RUN_202,
+        lambda m: m.recovery_points.lock("shop", "rp_1", until=datetime(2999, 1, 1, tzinfo=UTC)),
+        {"until": "2999-01-01T00:00:00+00:00"},
+    ),
+    (
+        "DELETE",
+        "/projects/shop/recovery-points/rp_1/lock",
+        RUN_202,
+        lambda m: m.recovery_points.unlock("shop", "rp_1"),
         None,
     ),
     (
