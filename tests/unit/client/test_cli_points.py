@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from appliance_double.objects import copy_json, point_json, preview_json, run_json
+from appliance_double.objects import copy_json, explanation_json, point_json, preview_json, run_json
 from appliance_double.server import Appliance, Reply, pages
 
 Cli = Callable[..., Result]
@@ -131,3 +133,161 @@ def test_a_dry_run_of_a_recovery_point_shows_the_plan(appliance: Appliance, cli:
     done = cli("recovery-point", "create", "web-1", "-p", "shop", "--dry-run")
     assert re.search(r"create +recovery_point +web-1 +\(new\)", done.stdout)
     assert appliance.asked[0].body["dry_run"] is True
+
+
+def test_each_copy_says_why_it_stays_and_when_it_goes(appliance: Appliance, cli: Cli) -> None:
+    by_hand = explanation_json(
+        copy="cop_2",
+        role="copy",
+        region="us-1",
+        fate="expire",
+        reasons=[
+            {"code": "unwanted", "sentence": "no rule of the plan wants it"},
+            {"code": "x", "sentence": "and another"},
+        ],
+        goes_at=None,
+        sentence="goes now",
+    )
+    path = "/projects/shop/recovery-points/rp_1/explanation"
+    appliance.on("GET", path, pages([explanation_json(), by_hand]))
+    words = ("recovery-point", "explain", "rp_1", "-p", "shop")
+    lines = [re.split(" {2,}", line.strip()) for line in cli(*words).stdout.splitlines()]
+    assert lines == [
+        ["Primary", "prod / eu-west-1, complete"],
+        ["Now", "stays"],
+        ["Because", "daily: the last one of 2026-07-01 (1 of 7)"],
+        ["Then", "goes on 2026-07-08 02:30 at the earliest, if the plan runs as scheduled"],
+        ["Goes at", lines[4][1]],
+        ["Copy", "prod / us-1, complete"],
+        ["Now", "goes"],
+        ["Because", "no rule of the plan wants it"],
+        ["Because", "and another"],
+        ["Then", "goes now"],
+    ]
+    assert lines[4][1].startswith("2026-07-08 00:30:00 UTC")
+    assert cli(*words, "-o", "id").stdout == "cop_1\ncop_2\n"
+    assert json.loads(cli(*words, "-o", "json").stdout) == [explanation_json(), by_hand]
+
+
+def test_a_point_that_no_plan_decides_about_says_so(appliance: Appliance, cli: Cli) -> None:
+    appliance.on("GET", "/projects/shop/recovery-points/rp_1/explanation", pages([]))
+    done = cli("recovery-point", "explain", "rp_1", "-p", "shop")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "has no copies that a plan decides about" in done.stderr
+
+
+def test_a_copy_is_begun_and_followed(appliance: Appliance, cli: Cli) -> None:
+    path = "/projects/shop/recovery-points/rp_1/copies"
+    appliance.on("POST", path, Reply(run_json("queued"), 202))
+    appliance.on("GET", "/projects/shop/runs/run_1", Reply(run_json("succeeded")))
+    words = ("recovery-point", "copy", "rp_1", "--region", "us-1", "--kms-key", "k", "-p", "shop")
+    assert cli(*words, "-o", "id").stdout == "run_1\n"
+    body = {"region": "us-1", "kms_key": "k"}
+    assert appliance.to("POST", path)[0].body == body
+    appliance.on("POST", path, Reply(preview_json(confirm=None)))
+    assert "Plan pre_1" in cli(*words, "--dry-run").stdout
+    assert appliance.to("POST", path)[1].body == body | {"dry_run": True}
+
+
+def test_a_proof_is_shown_on_the_point_also_where_it_failed(
+    appliance: Appliance, cli: Cli, tmp_path: Path
+) -> None:
+    script = tmp_path / "smoke.sh"
+    script.write_text("curl -f localhost\n")
+    path = "/projects/shop/recovery-points/rp_1"
+    appliance.on("POST", f"{path}/verifications", Reply(run_json("queued"), 202))
+    appliance.on("GET", "/projects/shop/runs/run_1", Reply(run_json("failed", error=FAILURE)))
+    proof = {"ok": False, "why": "it did not boot"}
+    appliance.on("GET", path, Reply(point_json(proof=proof)))
+    words = ("recovery-point", "verify", "rp_1", "-p", "shop")
+    more = ("--check-file", str(script), "--without-agent", "fail", "--blocks", "0")
+    done = cli(*words, *more, "--timeout", "600")
+    assert done.exit_code == 1
+    assert "NOT proven: it did not boot" in done.stdout
+    assert "vol-1 is gone." in done.stderr
+    assert appliance.to("POST", f"{path}/verifications")[0].body == {
+        "check": "curl -f localhost\n",
+        "without_agent": "fail",
+        "blocks": 0,
+        "timeout": 600,
+    }
+    assert json.loads(cli(*words, "--no-wait", "-o", "json").stdout)["state"] == "queued"
+    appliance.on("POST", f"{path}/verifications", Reply(preview_json(confirm=None)))
+    assert "Plan pre_1" in cli(*words, "--dry-run").stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "method"), [("hold", "PUT"), ("release", "DELETE")], ids=["hold", "release"]
+)
+def test_a_hold_comes_and_goes_for_a_reason(
+    appliance: Appliance, cli: Cli, verb: str, method: str
+) -> None:
+    path = "/projects/shop/recovery-points/rp_1/hold"
+    appliance.on(method, path, Reply(point_json()))
+    words = ("recovery-point", verb, "rp_1", "-p", "shop")
+    assert cli(*words, "--reason", "case 7", "-o", "id").stdout == "rp_1\n"
+    assert appliance.to(method, path)[0].body == {"reason": "case 7"}
+    assert cli(*words).exit_code == 2
+    assert len(appliance.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "action", "arguments"),
+    [
+        (("lock", "--for", "7d"), "recovery_point.lock", {"mode": "governance", "for": "7d"}),
+        (
+            ("lock", "--until", "2999-01-31", "--mode", "compliance"),
+            "recovery_point.lock",
+            {"mode": "compliance", "until": "2999-01-31T00:00:00+00:00"},
+        ),
+        (("unlock",), "recovery_point.unlock", {}),
+        (("delete",), "recovery_point.delete", {}),
+    ],
+    ids=["for a time", "until a day", "unlock", "delete"],
+)
+def test_what_locks_or_deletes_shows_its_plan_first(
+    appliance: Appliance, cli: Cli, words: tuple[str, ...], action: str, arguments: object
+) -> None:
+    previews = "/projects/shop/previews"
+    appliance.on("POST", previews, Reply(preview_json(action=action, severity="destroys"), 201))
+    appliance.on("POST", f"{previews}/pre_1/apply", Reply(run_json("queued"), 202))
+    appliance.on("GET", "/projects/shop/runs/run_1", Reply(run_json("succeeded")))
+    verb, *options = words
+    call = ("recovery-point", verb, "rp_1", *options, "-p", "shop")
+    assert cli(*call).exit_code == 6
+    assert "Plan pre_1" in cli(*call, "--dry-run").stdout
+    assert appliance.to("POST", f"{previews}/pre_1/apply") == []
+    assert cli(*call, "--yes", "-o", "id").stdout == "run_1\n"
+    body = appliance.to("POST", previews)[0].body
+    assert body == {"action": action, "resource": "rp_1", "arguments": arguments}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("copy", "rp_1"), "--region, --environment, or both"),
+        (("lock", "rp_1"), "either --for LENGTH or --until WHEN"),
+        (("lock", "rp_1", "--for", "7d", "--until", "2999-01-01"), "either --for"),
+        (("lock", "rp_1", "--until", "someday"), "is no moment"),
+        (("lock", "rp_1", "--until", "2001-01-01"), "is over"),
+        (("lock", "rp_1", "--for", "7d", "--mode", "gentle"), "gentle"),
+        (("verify", "rp_1", "--timeout", "1"), "--timeout"),
+        (("verify", "rp_1", "--blocks", "-1"), "--blocks"),
+        (("verify", "rp_1", "--without-agent", "hope"), "--without-agent"),
+        (("verify", "rp_1", "--check-file", "/nowhere/x.sh"), "does not exist"),
+        (("verify", "rp_1", "--check-file", "BINARY"), "cannot be read as text"),
+        (("delete",), "POINT_ID"),
+        (("unlock",), "POINT_ID"),
+        (("explain",), "POINT_ID"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_wrong_usage_sends_nothing(
+    appliance: Appliance, cli: Cli, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\x00")
+    call = [str(binary) if word == "BINARY" else word for word in words]
+    done = cli("recovery-point", *call, "-p", "shop")
+    assert (done.exit_code, done.stdout, appliance.asked) == (2, "", [])
+    assert says in done.stderr
