@@ -59,12 +59,15 @@ class Job:
         To take recovery points of, by name or id.
     witness
         Counts what was made with a client that is none of ours; None: not asked.
+    plan
+        The definition of a backup plan to be run, before volumes are restored; None: neither.
     """
 
     key: Mapping[str, str] = field(repr=False)
     accounts: tuple[Account, ...]
     machines: tuple[str, ...]
     witness: Witness | None
+    plan: Mapping[str, object] | None = None
 
     def run(self, settings: Config, people: Mapping[str, str], say: Say) -> bool:
         """Do it; return whether everything is as it should be."""
@@ -81,7 +84,34 @@ class Job:
             made = [self._take(operator, name, say) for name in self.machines]
             say("\n4. The records tell the story")
             told = [_story(operator, run) for run in (found, *(each.run for each in made))]
-            return self._result(made, told, say)
+            good = self._result(made, told, say)
+        if self.plan is None:
+            return good
+        with _client(settings, "demo-admin", people) as admin:
+            return self._protect(admin, made[0], say) and good
+
+    def _protect(self, admin: Mavis, taken: Taken, say: Say) -> bool:
+        """Let a plan protect the project, and bring a machine's volumes back."""
+        say("\n5. demo-admin writes the backup plan nightly and runs it now")
+        _once(lambda: admin.backup_plans.create(PROJECT, "nightly", self.plan or {}))
+        run = admin.backup_plans.run(PROJECT, "nightly")
+        run = demand_success(watch_to_end(admin, PROJECT, run.id))
+        report = admin.reports.protection(PROJECT)
+        say(f"   {report.protected} of {report.machines} machines are protected")
+        for row in report.rows:
+            say(f"   {row.finding}: {row.machine or row.plan}: {row.why}")
+        say(f"\n6. ... and brings the volumes of {taken.point.instance_name} back, as new ones")
+        begun = admin.restores.start(PROJECT, taken.point.id, "volumes")
+        demand_success(watch_to_end(admin, PROJECT, begun.id))
+        (restore,) = [
+            each
+            for each in admin.restores.list(PROJECT, point=taken.point.id)
+            if each.run_id == begun.id
+        ]
+        made = restore.made.volumes if restore.made else {}
+        for old, new in made.items():
+            say(f"   {old} is back as {new}")
+        return len(made) == taken.point.volumes
 
     def _connect(self, admin: Mavis) -> None:
         _once(lambda: admin.projects.create(PROJECT, title="Web shop"))
@@ -138,6 +168,16 @@ class Job:
         )
 
 
+NIGHTLY: Mapping[str, object] = {
+    "title": "What earns the money",
+    "zone": "Europe/Berlin",
+    "selection": {"match": "tag:role in (web, database, payments)"},
+    "rules": [{"name": "daily", "cron": "30 2 * * *"}],
+    "keep": {"daily": 7, "weekly": 5, "monthly": 12},
+    "rpo": "26h",
+}
+
+
 def simulated_accounts(world: World) -> Job:
     """Return the job for the simulator's two accounts and two regions."""
     main, partner = world.accounts
@@ -150,6 +190,7 @@ def simulated_accounts(world: World) -> Job:
         ),
         machines=("web-1", "db-1", "web-2", "payments-1"),
         witness=Witness(world.url),
+        plan=NIGHTLY,
     )
 
 

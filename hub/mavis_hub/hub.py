@@ -69,7 +69,7 @@ def custom_scopes() -> dict[str, dict[str, Any]]:
     return {
         Scope.READ.value: {"description": "See projects, resources, runs and records."},
         Scope.OPERATE.value: {
-            "description": "Discover, start, tag and snapshot resources.",
+            "description": "Discover, start and tag resources, take recovery points.",
             "subscopes": [Scope.READ.value],
         },
         Scope.DESTROY.value: {

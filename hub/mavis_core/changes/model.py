@@ -76,7 +76,7 @@ class Plan:
     Parameters
     ----------
     action
-        ``snapshot.create`` and the like: the kind of the Run that carries it out.
+        ``recovery_point.create`` and the like: the kind of the Run that carries it out.
     project_id, project_name
         The one project that it touches.
     subject

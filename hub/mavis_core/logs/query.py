@@ -79,7 +79,7 @@ class Query:
     person
         The person's name.
     action
-        The beginning of the action: ``snapshot.`` or ``ec2.Create``.
+        The beginning of the action: ``restore.`` or ``cloud.Create``.
     correlation_id
         All of one story.
     q

@@ -179,7 +179,7 @@ class BackupJob(BaseJob):
                 f"The backup plan {plan.name} selects no machine",
                 mend="Look at its selection, and discover the project's environments.",
             )
-        progress.say(f"{len(there)} machines", percent=100)
+        progress.say(f"{len(there)} machine{'s' * (len(there) != 1)}", percent=100)
         return {"machines": len(there)}
 
     def _take(self, run: Run, plan: BackupPlan, progress: Progress) -> None:

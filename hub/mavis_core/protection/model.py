@@ -247,7 +247,8 @@ class RecoveryPoint:
     @property
     def label(self) -> str:
         """Instance and time, for a reader."""
-        return f"{self.instance_name or self.instance_id} of {self.taken_at or self.created_at}"
+        moment = self.taken_at or self.created_at
+        return f"{self.instance_name or self.instance_id} of {moment:%Y-%m-%d %H:%M} UTC"
 
 
 def overall(states: Iterable[PointState]) -> PointState:

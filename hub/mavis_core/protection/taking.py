@@ -182,7 +182,7 @@ class Taking:
             calls = [
                 Call(ACTION, point.instance_id, environment_id, point.region) for point in planned
             ]
-            progress.say(f"{len(calls)} machines in {planned[0].environment}")
+            progress.say(f"{_machines(len(calls))} in {planned[0].environment}")
             how = Effects(find, make, note, threads=self._threads)
             self._ledger.effects(ctx, run.work, calls, how, progress.say)
 
@@ -249,8 +249,7 @@ class Taking:
         all_ = self._read(which)
         pause_s = min(_LOOK_COSTS_S * len(all_), _FIRST_LOOK_S * 2)
         while open_ := [point for point in all_ if point.state is PointState.RUNNING]:
-            if self._stop.wait(pause_s):
-                raise Interrupted(f"Stopped while waiting for {run.subject}")
+            pause(self._stop, progress, pause_s, run.subject)
             all_ = self._look(run, open_, which, progress)
             pause_s = min(max(pause_s * 1.5, _FIRST_LOOK_S), _LAST_LOOK_S)
         return all_
@@ -304,7 +303,7 @@ class Taking:
         ended = sum(point.state.ended for point in all_)
         members = [m for point in all_ for m in point.primary.members]
         percent = sum(m.progress_percent for m in members) // max(len(members), 1)
-        progress.say(f"{ended} of {len(all_)} machines complete", percent=min(percent, 99))
+        progress.say(f"{ended} of {_machines(len(all_))} complete", percent=min(percent, 99))
 
     def _note(
         self, run: Run, open_: Sequence[RecoveryPoint], found: Iterable[VolumeSnapshot]
@@ -355,6 +354,7 @@ def _tags(run: Run, point: RecoveryPoint, intent: str, own: OwnTags) -> Mapping[
         "run": run.id,
         "person": run.person,
         "instance": point.instance_id,
+        "description": point.description,
         "intent": intent,
     }
     name = f"{point.instance_name or point.instance_id} {point.id}"
@@ -374,6 +374,10 @@ def pause(stop: threading.Event, progress: Progress, seconds: float, subject: st
             raise Interrupted(f"Stopped while waiting for {subject}")
         progress.check()
         seconds -= _ASK_EVERY_S
+
+
+def _machines(count: int) -> str:
+    return f"{count} machine{'s' * (count != 1)}"
 
 
 def by_intent(cloud: Snapshots, open_: Iterable[Intent]) -> dict[str, list[VolumeSnapshot]]:

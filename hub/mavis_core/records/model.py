@@ -53,7 +53,7 @@ class Record:
     kind, phase, outcome
         See the enumerations; `outcome` is None for an intent.
     action
-        What, as ``noun.verb``: ``snapshot.create``, ``ec2.CreateSnapshots``.
+        What, as ``noun.verb``: ``recovery_point.create``, ``cloud.CreateSnapshots``.
     project
         The project's id, or None where it belongs to the platform.
     person

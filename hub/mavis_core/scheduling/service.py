@@ -190,6 +190,8 @@ class Runs:
             run = store.load(tx, run_id)
             if run.project_id != project.id:
                 raise NotFound(f"No Run {run_id[:60]!r} in {project.name}")
+            if run.state is RunState.CANCELLED:
+                return run
             if run.state.final:
                 raise Conflict(f"The Run {run.id} has ended: it is {run.state}")
             if not run.cancelled_by:
