@@ -217,7 +217,7 @@ def _deny(call: Call) -> None:
     raise CloudDenied(f"may not {call.action}")
 
 
-def test_a_kill_at_any_call_of_the_way_back_ends_in_the_old_state(scenes: Again) -> None:
+def test_a_kill_on_the_way_back_ends_in_the_old_state_all_the_same(scenes: Again) -> None:
     def asked() -> Scene:
         scene = scenes()
         scene.ask("restore.in_place")
@@ -230,6 +230,8 @@ def test_a_kill_at_any_call_of_the_way_back_ends_in_the_old_state(scenes: Again)
     calls = clean.cloud.calls
     denied = [at for at, call in enumerate(calls) if call.action == "volumes.attach"][1]
     for position in range(denied + 1, len(calls)):
+        if calls[position].action == calls[position - 1].action:
+            continue  # one more look, or the same for the next volume
         scene = asked()
         rule = nth(calls, position, before=kill)
         rule.skip -= calls[position].action == "volumes.attach"  # the refused one was not counted
