@@ -22,7 +22,11 @@ from cloud.accounts import EXTERNAL_ID, MAIN, PARTNER, ec2, role_arn
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-    from mypy_boto3_ec2.type_defs import TagTypeDef, WaiterConfigTypeDef
+    from mypy_boto3_ec2.type_defs import (
+        EbsBlockDeviceTypeDef,
+        TagTypeDef,
+        WaiterConfigTypeDef,
+    )
 
 REGIONS = ("eu-central-1", "us-east-1")
 _OFTEN: WaiterConfigTypeDef = {
@@ -169,12 +173,16 @@ def launch(
     *,
     image: str,
     tags: dict[str, str] | None = None,
+    kms_key: str | None = None,
 ) -> Machine:
-    """Make a running instance with encrypted volumes of `sizes` in GiB, the root volume first."""
+    """Make a running instance with encrypted volumes of `sizes` in GiB, the root volume first.
+
+    Without `kms_key` they have the key that AWS manages.
+    """
     labels = {"app": "shop", "env": "production"} | (tags or {})
-    instance_id, zone = _run(client, name, sizes[0], image, labels)
+    instance_id, zone = _run(client, name, sizes[0], image, labels, kms_key)
     data = [
-        _data_volume(client, zone, size, {"Name": f"{name}-data-{number}"} | labels)
+        _data_volume(client, zone, size, {"Name": f"{name}-data-{number}"} | labels, kms_key)
         for number, size in enumerate(sizes[1:], start=1)
     ]
     client.get_waiter("instance_running").wait(InstanceIds=[instance_id], WaiterConfig=_OFTEN)
@@ -189,20 +197,23 @@ def launch(
 
 
 def _run(
-    client: EC2Client, name: str, size: int, image: str, labels: dict[str, str]
+    client: EC2Client,
+    name: str,
+    size: int,
+    image: str,
+    labels: dict[str, str],
+    kms_key: str | None,
 ) -> tuple[str, str]:
     """Begin an instance with its root volume; return its id and its zone."""
+    disk: EbsBlockDeviceTypeDef = {"VolumeSize": size, "VolumeType": "gp3", "Encrypted": True}
+    if kms_key is not None:
+        disk["KmsKeyId"] = kms_key
     instance = client.run_instances(
         ImageId=image,
         InstanceType="t3.small",
         MinCount=1,
         MaxCount=1,
-        BlockDeviceMappings=[
-            {
-                "DeviceName": "/dev/sda1",
-                "Ebs": {"VolumeSize": size, "VolumeType": "gp3", "Encrypted": True},
-            }
-        ],
+        BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": disk}],
         TagSpecifications=[
             {"ResourceType": "instance", "Tags": _tags({"Name": name} | labels)},
             {"ResourceType": "volume", "Tags": _tags({"Name": f"{name}-root"} | labels)},
@@ -211,13 +222,17 @@ def _run(
     return instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
 
 
-def _data_volume(client: EC2Client, zone: str, size: int, tags: dict[str, str]) -> str:
+def _data_volume(
+    client: EC2Client, zone: str, size: int, tags: dict[str, str], kms_key: str | None
+) -> str:
+    key: dict[str, str] = {} if kms_key is None else {"KmsKeyId": kms_key}
     return client.create_volume(
         AvailabilityZone=zone,
         Size=size,
         VolumeType="gp3",
         Encrypted=True,
         TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(tags)}],
+        **key,  # type: ignore[arg-type]  # by name
     )["VolumeId"]
 
 

@@ -127,6 +127,28 @@ class Witness:
             for item in self._pages((account, region), "describe_security_groups")
         ]
 
+    def locked(self, account: str, region: str) -> set[str]:
+        """Return the ids of snapshots that are locked."""
+        with ec2(self.url, account, region) as client:
+            found = client.describe_locked_snapshots(MaxResults=1000)["Snapshots"]
+        return {each["SnapshotId"] for each in found}
+
+    def disks(self, account: str, region: str) -> dict[str, dict[str, str]]:
+        """Return by instance, by device name the volume that hangs there."""
+        return {
+            item["InstanceId"]: {
+                each["DeviceName"]: each["Ebs"]["VolumeId"] for each in item["BlockDeviceMappings"]
+            }
+            for reservation in self._pages((account, region), "describe_instances")
+            for item in reservation["Instances"]
+        }
+
+    def shared(self, account: str, region: str, other: str) -> set[str]:
+        """Return the ids of snapshots from which another account may make volumes."""
+        with ec2(self.url, account, region) as client:
+            found = client.describe_snapshots(OwnerIds=["self"], RestorableByUserIds=[other])
+        return {each["SnapshotId"] for each in found["Snapshots"]}
+
     def tagged(self, account: str, region: str, tag: str, value: str | None = None) -> list[Seen]:
         """Return the snapshots that carry `tag`, with `value` or with any."""
         return [

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from cloud import accounts
 from cloud.client import Simulator
+from cloud.witness import Witness
 from cloud_benches import AwsBench
 from mavis_core.contract import (
     Block,
@@ -23,6 +25,7 @@ from mavis_core.contract import (
     SnapshotLock,
 )
 from mavis_core.errors import (
+    CloudDenied,
     CloudError,
     CloudInUse,
     CloudUnreachable,
@@ -183,6 +186,29 @@ def test_a_group_that_was_made_unheard_is_closed_by_the_next_call(
         connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
     place = connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
     assert bench.ways(REGION, place.security_group) == 0
+
+
+def test_a_group_that_cannot_be_closed_does_not_stay(
+    simulator: Simulator, connection: Connection
+) -> None:
+    before = _groups(simulator)
+    simulator.fault("RevokeSecurityGroupEgress", "deny")
+    with pytest.raises(CloudDenied):
+        connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
+    assert _groups(simulator) == before
+
+
+def test_a_group_that_can_neither_be_closed_nor_removed_is_one_of_which_nobody_knows(
+    simulator: Simulator, connection: Connection
+) -> None:
+    simulator.fault("RevokeSecurityGroupEgress", "deny")
+    simulator.fault("DeleteSecurityGroup", "deny")
+    with pytest.raises(CloudUnreachable, match="nor could sg-"):
+        connection.networks.isolate(REGION, subnet_id=None, name="closed", tags=marked())
+
+
+def _groups(simulator: Simulator) -> set[str]:
+    return {one.id for one in Witness(simulator.url).groups(accounts.MAIN, REGION)}
 
 
 # what is not shown at once

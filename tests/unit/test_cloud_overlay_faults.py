@@ -157,6 +157,19 @@ def test_what_is_invisible_is_neither_shown_nor_usable_for_a_while(
     making.volume(ec2, SnapshotId=one)
 
 
+def test_a_name_is_taken_by_what_is_not_shown_yet(simulator: Simulator, ec2: EC2Client) -> None:
+    simulator.fault("RegisterImage", "invisible")
+    simulator.fault("CreateSecurityGroup", "invisible")
+    group: Any = {"GroupName": "one", "Description": "one"}
+    register_image(ec2, "base")
+    ec2.create_security_group(**group)
+    assert ec2.describe_images(Owners=["self"])["Images"] == []
+    with pytest.raises(ClientError, match=r"InvalidAMIName\.Duplicate"):
+        register_image(ec2, "base")
+    with pytest.raises(ClientError, match=r"InvalidGroup\.Duplicate"):
+        ec2.create_security_group(**group)
+
+
 def test_what_has_vanished_was_made_as_the_log_says(simulator: Simulator, ec2: EC2Client) -> None:
     simulator.fault("CreateVolume", "vanished")
     one = ec2.create_volume(**NEW)["VolumeId"]

@@ -210,9 +210,11 @@ class Ledger:
     def _look(self, round_: _Round, say: Callable[[str], None]) -> None:
         """Look for what unclear calls made until all show, or had their time to settle.
 
-        A look that fails while there is time is no end either.
+        A look that fails while there is time is no end either. What counts is when a look began:
+        one that takes long may have seen the cloud as it was before the time was over.
         """
         while round_.unclear:
+            began = clock.now()
             error: MavisError | None = None
             made: Mapping[str, Sequence[str]] = {}
             try:
@@ -225,7 +227,7 @@ class Ledger:
             if found:
                 say(f"found what an earlier try made: {', '.join(_first(found.values()))}")
                 round_.adopt(found)
-            left_s = self._settle_over(round_, error)
+            left_s = self._settle_over(round_, error, began)
             if left_s > 0 and round_.unclear:
                 words = error.message if error else "nothing yet of an unanswered call"
                 say(f"{words}; sure in {left_s:.0f} s")
@@ -236,15 +238,18 @@ class Ledger:
                         " had happened"
                     )
 
-    def _settle_over(self, round_: _Round, error: MavisError | None) -> float:
-        """Give up waiting for those whose time is over; return how long the others have."""
-        now = clock.now()
+    def _settle_over(self, round_: _Round, error: MavisError | None, looked_at: datetime) -> float:
+        """Give up waiting for those whose time was over; return how long the others had."""
         ends = {intent: round_.since(intent) + self._settle for intent in round_.unclear}
-        over = [intent for intent in round_.unclear if ends[intent] <= now or not round_.how.settle]
+        over = [
+            intent
+            for intent in round_.unclear
+            if ends[intent] <= looked_at or not round_.how.settle
+        ]
         if over and error is not None:
             raise error  # nobody may look: the intents stay open
         round_.not_there(over)
-        left = [(ends[intent] - now).total_seconds() for intent in round_.unclear]
+        left = [(ends[intent] - looked_at).total_seconds() for intent in round_.unclear]
         return min(left, default=0.0)
 
 

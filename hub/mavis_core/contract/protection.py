@@ -338,6 +338,8 @@ class Networks(Protocol):
     ) -> Isolation:
         """Make, or find by `name`, a group in the network of a subnet that lets nothing pass.
 
+        A refusal leaves no group behind.
+
         Parameters
         ----------
         subnet_id

@@ -40,7 +40,7 @@ def create_group(call: Call, ask: Ask) -> Reply:
     (labels,) = tags.wanted(ask, "security-group")
     vpc = lookup.vpc(call, ask["VpcId"]).id if ask.get("VpcId") else networks.default_vpc(call)
     name = ask["GroupName"]
-    if call.store.table(Group).find(call.now, "vpc = ? AND name = ?", vpc, name):
+    if call.store.table(Group).unseen(call.now, "vpc = ? AND name = ?", vpc, name):
         raise Refusal(
             "InvalidGroup.Duplicate",
             f"The security group '{name}' already exists for VPC '{vpc}'",

@@ -210,7 +210,7 @@ def _new(call: Call, name: str, description: str, mappings: Mappings, root: str)
 def _check_name(call: Call, name: str) -> None:
     if not 3 <= len(name) <= 128:
         raise Refusal("InvalidAMIName.Malformed", "AMI names have 3 to 128 characters")
-    same = call.store.table(Image).find(
+    same = call.store.table(Image).unseen(
         call.now, "name = ? AND account = ? AND region = ?", name, call.account, call.region
     )
     if same:

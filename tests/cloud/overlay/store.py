@@ -209,6 +209,11 @@ class Table(Generic[T]):
         )
         return [self.thing(row) for row in self._store.rows(sql, (*values, now, now))]
 
+    def unseen(self, now: float, where: str, *values: Any) -> list[T]:
+        """Return what is there at `now`, whether it is shown or not: a name is taken by both."""
+        sql = f"SELECT {self.columns} FROM {self.name} WHERE ({where}) AND gone > ? ORDER BY n"
+        return [self.thing(row) for row in self._store.rows(sql, (*values, now))]
+
     def get(self, call: Call, one: str) -> T | None:
         """Return a thing by its id where it can be seen, whosesoever and wheresoever it is."""
         found = self.find(call.now, "id = ?", one)

@@ -286,6 +286,23 @@ def test_a_call_that_begins_long_after_its_intent_has_its_whole_time_to_settle(
     assert cloud.calls == 1
 
 
+def test_a_slow_look_that_began_before_the_end_is_no_proof_of_absence(bench: Bench) -> None:
+    """What it was shown is what the cloud had to show when it began."""
+    cloud = Scripted(bench.time, [Turn.KILLED_AFTER], shows_after_s=SETTLE_S - 1)
+    with pytest.raises(Killed):
+        bench.attempt(cloud)
+    look = cloud.find
+
+    def slow_look(intent: str) -> Sequence[str]:
+        found = look(intent)
+        bench.time.now += timedelta(seconds=SETTLE_S)
+        return found
+
+    cloud.find = slow_look  # type: ignore[method-assign]  # the same cloud, behind a slow line
+    assert bench.attempt(cloud) == ("thing-1",)
+    assert cloud.calls == 1
+
+
 def test_no_call_is_made_where_the_intent_cannot_be_written(bench: Bench) -> None:
     cloud = Scripted(bench.time, [])
     with bench.core.database.write() as tx:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from mavis_core.contract import Isolation
-from mavis_core.errors import CloudInUse, CloudVanished
+from mavis_core.errors import CloudError, CloudInUse, CloudUnreachable, CloudVanished
 from mavis_core.kits.aws.clients import Clients
 from mavis_core.kits.aws.errors import code_of, translated
 from mavis_core.kits.aws.forms import tag_map, tagged
@@ -38,8 +38,31 @@ class AwsNetworks:
         ec2 = self._clients.ec2(region)
         subnet = _subnet(ec2, region, subnet_id)
         group_id = self._group(ec2, region, subnet["VpcId"], name, tags)
-        self._close(ec2, region, group_id)
-        return Isolation(subnet["SubnetId"], group_id)
+        place = Isolation(subnet["SubnetId"], group_id)
+        try:
+            self._close(ec2, region, group_id)
+        except CloudUnreachable:
+            raise  # whoever asks again finds it by its name
+        except CloudError as exc:
+            self._take_away(region, place, exc)
+            raise
+        return place
+
+    def _take_away(self, region: str, place: Isolation, why: CloudError) -> None:
+        """Remove a group that cannot be closed: a refusal leaves nothing behind.
+
+        Raises
+        ------
+        CloudUnreachable
+            It could not be removed either, so nobody knows what is there.
+        """
+        try:
+            self.remove(region, place)
+        except CloudError as exc:
+            raise CloudUnreachable(
+                f"{why.message}; nor could {place.security_group} be removed: {exc.message}",
+                mend=why.mend,
+            ) from exc
 
     def _group(
         self, ec2: EC2Client, region: str, vpc_id: str, name: str, tags: Mapping[str, str]
