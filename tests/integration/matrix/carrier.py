@@ -1,4 +1,4 @@
-"""What a process does that carries Runs out: the worker without Prefect, under a clock of its own."""
+"""What a process does that carries Runs out: the worker without Prefect, with its own clock."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def obey(order: Order) -> Report:
     bugs: list[str] = []
     facts: Facts | None = None
     with set_clock(clock):
-        stage = Stage(order.home, order.endpoint)
+        stage = Stage(order.home, order.endpoint, order.settle_s)
         try:
             if order.prepare:
                 facts = SCENARIOS[order.prepare].prepare(stage)
@@ -42,7 +42,7 @@ def obey(order: Order) -> Report:
                 if order.tick:
                     stage.timetable.tick()
                 stage.carry_out(bugs.append)
-        except Exception:  # the outermost edge: whoever ordered it reads it
+        except Exception:  # noqa: BLE001  # the outermost edge: who ordered it reads it
             bugs.append(traceback.format_exc())
         finally:
             stage.close()

@@ -1,4 +1,4 @@
-"""What there is to judge by: Mavis's rows, read by plain SQL, and the cloud, seen by plain boto3."""
+"""What there is to judge by: Mavis's rows, read by plain SQL, and the cloud, by plain boto3."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cloud.accounts import ec2
 from cloud.client import Simulator
-from cloud.witness import Place, Seen, SeenThing, Witness
+from cloud.witness import Seen, SeenThing, Witness
 from integration.matrix.orders import Facts
 
 
@@ -54,6 +53,32 @@ class CopyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreRow:
+    """A restore, as Mavis tells of it.
+
+    Parameters
+    ----------
+    runs
+        The Runs that have worked on it.
+    volumes
+        By the original's id the new volume's.
+    """
+
+    id: str
+    kind: str
+    state: str
+    runs: set[str | None]
+    volumes: Mapping[str, str]
+    instance_id: str | None
+    group_id: str | None
+
+    @property
+    def made(self) -> set[str]:
+        """Ids of everything that it says it has made and not taken away."""
+        return {*self.volumes.values(), self.instance_id or "", self.group_id or ""} - {""}
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A call that came to the cloud, as the simulator's log has it."""
 
@@ -84,16 +109,25 @@ class Evidence:
         What is known of the world.
     before
         Ids of what was in the cloud before the Run began.
+    may_go
+        Ids of those of them that may have been deleted until now.
     """
 
     def __init__(
-        self, simulator: Simulator, database: Path, facts: Facts, before: frozenset[str]
+        self,
+        simulator: Simulator,
+        database: Path,
+        facts: Facts,
+        before: frozenset[str],
+        *,
+        may_go: frozenset[str],
     ) -> None:
         self._simulator = simulator
         self._database = database
         self._witness = Witness(simulator.url)
         self.facts = facts
         self.before = before
+        self.may_go = may_go
 
     @cached_property
     def calls(self) -> list[Done]:
@@ -135,15 +169,38 @@ class Evidence:
         """Ids of everything that is in the cloud."""
         return {*self.snapshots, *self.things}
 
-    def shared(self, place: Place, other: str) -> list[str]:
-        """Return the snapshots of a place that are shared with another account."""
-        with ec2(self._simulator.url, *place) as client:
-            found = client.describe_snapshots(OwnerIds=["self"], RestorableByUserIds=[other])
-        return [each["SnapshotId"] for each in found["Snapshots"]]
+    @property
+    def shared(self) -> set[str]:
+        """Ids of snapshots that another account of the scenario may read."""
+        places = self.facts.places
+        return {
+            one
+            for account, region in places
+            for other in {there for there, _ in places} - {account}
+            for one in self._witness.shared(account, region, other)
+        }
+
+    @cached_property
+    def locked(self) -> set[str]:
+        """Ids of snapshots that are locked."""
+        return {one for place in self.facts.places for one in self._witness.locked(*place)}
+
+    @cached_property
+    def disks(self) -> dict[str, dict[str, str]]:
+        """By instance, by device name the volume that hangs there."""
+        found: dict[str, dict[str, str]] = {}
+        for place in self.facts.places:
+            found |= self._witness.disks(*place)
+        return found
+
+    def bytes_of(self, instance_id: str) -> dict[str, str]:
+        """Return by device name the digest of what an instance has there."""
+        hanging = self.disks.get(instance_id, {})
+        return {device: self.digest(volume) for device, volume in hanging.items()}
 
     def digest(self, one: str) -> str:
-        """Return the digest of the bytes of a volume or snapshot."""
-        return self._simulator.digest(one)
+        """Return the digest of the bytes of a volume or snapshot; empty where it is gone."""
+        return self._simulator.digest(one) if one in self.there else ""
 
     @cached_property
     def runs(self) -> list[RunRow]:
@@ -191,6 +248,41 @@ class Evidence:
         return self._rows(sql, read)
 
     @cached_property
+    def locks(self) -> set[str]:
+        """Ids of the recovery points that are locked."""
+        return set(self._rows("SELECT id FROM recovery_points WHERE lock IS NOT NULL", _first))
+
+    @cached_property
+    def proofs(self) -> list[bool]:
+        """Whether the proofs that stand on recovery points are good ones."""
+        sql = "SELECT proof FROM recovery_points WHERE proof IS NOT NULL"
+        return [bool(json.loads(proof)["ok"]) for (proof,) in self._rows(sql, tuple)]
+
+    @cached_property
+    def restores(self) -> list[RestoreRow]:
+        """All restores."""
+
+        def read(row: sqlite3.Row) -> RestoreRow:
+            made = json.loads(row["made"])
+            return RestoreRow(
+                row["id"],
+                row["kind"],
+                row["state"],
+                {row["run_id"], row["end_run_id"]},
+                made.get("volumes", {}),
+                made.get("instance_id"),
+                made.get("group_id"),
+            )
+
+        return self._rows("SELECT * FROM restores ORDER BY id", read)
+
+    @property
+    def restore(self) -> RestoreRow | None:
+        """The restore that the scenario is about."""
+        mine = [each for each in self.restores if self.facts.run_id in each.runs]
+        return mine[0] if mine else None
+
+    @cached_property
     def open_intents(self) -> list[str]:
         """Lines of the ledger that nobody has closed."""
         sql = "SELECT action, target FROM intents WHERE state = 'open'"
@@ -202,9 +294,14 @@ class Evidence:
             return [read(row) for row in database.execute(sql)]
 
 
+def _first(row: sqlite3.Row) -> Any:
+    return row[0]
+
+
 def ids_in(simulator: Simulator, facts: Facts) -> frozenset[str]:
     """Return the ids of everything that is in the cloud now."""
-    return frozenset(Evidence(simulator, Path(), facts, frozenset()).there)
+    none: frozenset[str] = frozenset()
+    return frozenset(Evidence(simulator, Path(), facts, none, may_go=none).there)
 
 
 def twice(values: Iterable[Any]) -> list[Any]:

@@ -111,7 +111,7 @@ def _one(connection: Connection, obey: Callable[[Order], Report]) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         connection.send(os.getpid())
         connection.send(obey(connection.recv()))
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # the outermost edge: whoever waits sees its end
         traceback.print_exc()
         os._exit(1)
     os._exit(0)

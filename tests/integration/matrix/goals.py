@@ -13,25 +13,116 @@ def _points_complete(evidence: Evidence) -> Iterator[str]:
     """Every machine has a complete point of this Run."""
     mine = [copy for copy in evidence.copies if copy.run_id == evidence.facts.run_id]
     complete = {copy.instance_id for copy in mine if copy.state == "complete"}
-    for machine in evidence.facts.machines:
+    for machine in evidence.facts.disks:
         if machine not in complete:
             yield f"{machine} has no complete point"
 
 
 def _all_gone(evidence: Evidence) -> Iterator[str]:
     """What may go has gone, and the catalogue knows it."""
-    for one in sorted(evidence.facts.may_go & evidence.there):
+    go = evidence.facts.may_go
+    for one in sorted(go & evidence.there):
         yield f"{one} is still there"
     for copy in evidence.copies:
-        if evidence.facts.may_go.intersection(m.cloud_id or "" for m in copy.members):
-            if copy.state != "gone":
-                yield f"{copy.id} is {copy.state}, not gone"
+        if copy.state != "gone" and go.intersection(m.cloud_id or "" for m in copy.members):
+            yield f"{copy.id} is {copy.state}, not gone"
+
+
+def _copied(evidence: Evidence) -> Iterator[str]:
+    """Every point has a complete copy in the last of the places, and nothing is shared."""
+    there = evidence.facts.places[-1]
+    points = {copy.point_id for copy in evidence.copies}
+    copied = {
+        copy.point_id
+        for copy in evidence.copies
+        if (copy.role, copy.state, copy.account, copy.region) == ("copy", "complete", *there)
+    }
+    yield from (f"{point} has no complete copy" for point in sorted(points - copied))
+    yield from (f"{one} is still shared" for one in sorted(evidence.shared))
+
+
+def _locked(evidence: Evidence) -> Iterator[str]:
+    """Every snapshot of every point is locked in the cloud, and the catalogue knows it."""
+    for copy in evidence.copies:
+        if copy.point_id not in evidence.locks:
+            yield f"{copy.point_id} has no lock"
+        for member in copy.members:
+            if member.cloud_id not in evidence.locked:
+                yield f"{member.cloud_id} is not locked"
+
+
+def _volumes_there(evidence: Evidence) -> Iterator[str]:
+    """Every volume is there once more, and hangs at the instance."""
+    restore = evidence.restore
+    made = restore.volumes if restore is not None else {}
+    (hanging,) = (evidence.disks.get(one, {}) for one in evidence.facts.disks)
+    for volume, digest in evidence.facts.content.items():
+        if evidence.digest(made.get(volume, "")) != digest:
+            yield f"{volume} is not there again"
+        elif made[volume] not in hanging.values():
+            yield f"{made[volume]} is not attached"
+    yield from _complete(evidence)
+
+
+def _instance_there(evidence: Evidence) -> Iterator[str]:
+    """The machine is there once more, and runs with the bytes of that time."""
+    restore = evidence.restore
+    new = restore.instance_id if restore is not None else None
+    (disks,) = evidence.facts.disks.values()
+    taken = {device: evidence.facts.content[volume] for device, volume in disks.items()}
+    if new not in evidence.things or evidence.things[new].state != "running":
+        yield "no new instance runs"
+    elif evidence.bytes_of(new) != taken:
+        yield f"{new} has other bytes"
+    yield from _complete(evidence)
+
+
+def _in_place(evidence: Evidence) -> Iterator[str]:
+    """The machine runs with the bytes of that time."""
+    for machine, disks in evidence.facts.disks.items():
+        taken = {device: evidence.facts.content[volume] for device, volume in disks.items()}
+        if evidence.bytes_of(machine) != taken:
+            yield f"{machine} has other bytes than the point"
+    yield from _complete(evidence)
+
+
+def _undone(evidence: Evidence) -> Iterator[str]:
+    """The machine runs with the volumes that it had."""
+    for machine, disks in evidence.facts.disks.items():
+        if evidence.disks.get(machine) != disks:
+            yield f"{machine} has other volumes than before"
+    for one in sorted(evidence.facts.may_go & evidence.there):
+        yield f"{one} is still there"
+    if evidence.restore is None or evidence.restore.state != "undone":
+        yield "the restore is not undone"
+
+
+def _proven(evidence: Evidence) -> Iterator[str]:
+    """The point has a good proof, and of the verification nothing is left."""
+    if evidence.proofs != [True]:
+        yield "no good proof stands on the point"
+    for one in sorted(evidence.there - evidence.before):
+        yield f"{one} is left"
+    yield from _complete(evidence)
+
+
+def _complete(evidence: Evidence) -> Iterator[str]:
+    if evidence.restore is None or evidence.restore.state not in ("complete", "final"):
+        yield "the restore is not complete"
 
 
 GOALS: Mapping[str, Goal] = {
     "backup.run": _points_complete,
     "recovery_point.create": _points_complete,
     "retention.apply": _all_gone,
+    "copies.run to a region": _copied,
+    "copies.run to an account": _copied,
+    "recovery_point.lock": _locked,
+    "restore.volumes": _volumes_there,
+    "restore.instance": _instance_there,
+    "restore.in_place": _in_place,
+    "restore.undo": _undone,
+    "recovery_point.verify": _proven,
 }
 LATER = frozenset({"retention.apply"})
 """Scenarios whose goal is reached a day later, too, where the Run itself has failed."""

@@ -63,9 +63,9 @@ def _runs_have_ended(evidence: Evidence) -> Iterator[str]:
 
 def _nothing_is_lost(evidence: Evidence) -> Iterator[str]:
     """What was there and is not to go is there, with its bytes."""
-    for one in sorted(evidence.before - evidence.facts.may_go - evidence.there):
+    for one in sorted(evidence.before - evidence.may_go - evidence.there):
         yield f"{one} is lost"
-    for volume, digest in evidence.facts.content.items():
+    for volume, digest in evidence.facts.bytes_now.items():
         if volume in evidence.there and evidence.digest(volume) != digest:
             yield f"{volume} has other bytes"
 
@@ -80,7 +80,7 @@ def _deleted_once(evidence: Evidence) -> Iterator[str]:
     for one, times in Counter(gone).items():
         if times > 1 and not one.startswith("i-"):  # terminating again is no error in AWS
             yield f"{one} was deleted {times} times"
-        if one in evidence.before - evidence.facts.may_go:
+        if one in evidence.before - evidence.may_go:
             yield f"{one} was deleted, and nobody allowed it"
 
 
@@ -137,12 +137,63 @@ def _complete_is_true(copy: CopyRow, evidence: Evidence) -> Iterator[str]:
             yield f"{seen.snapshot_id} has other bytes than {volume} had"
 
 
+def _restores_are_true(evidence: Evidence) -> Iterator[str]:
+    """What a complete restore has made is there, with its tag and the bytes of that time."""
+    for restore in evidence.restores:
+        if restore.state not in ("complete", "final"):
+            continue
+        for one in sorted(restore.made):
+            seen = evidence.things.get(one)
+            if seen is None:
+                yield f"{restore.id} is {restore.state}, and {one} is not there"
+            elif seen.tags.get("mavis:restore") != restore.id:
+                yield f"{one} does not say that it is of {restore.id}"
+        for origin, new in restore.volumes.items():
+            if evidence.digest(new) not in ("", evidence.facts.content[origin]):
+                yield f"{new} has other bytes than {origin} had"
+
+
+def _machines_are_whole(evidence: Evidence) -> Iterator[str]:
+    """A machine runs, and has all its old volumes or all its new ones, never some of each."""
+    for machine, disks in evidence.facts.disks.items():
+        hanging = evidence.bytes_of(machine)
+        mine = {device: hanging.get(device, "") for device in disks}
+        taken = {device: evidence.facts.content[volume] for device, volume in disks.items()}
+        now = {device: evidence.facts.bytes_now[volume] for device, volume in disks.items()}
+        if mine not in (taken, now):
+            yield f"{machine} has neither its old volumes nor the new ones: {hanging}"
+        elif evidence.things[machine].state != "running":
+            yield f"{machine} is {evidence.things[machine].state}"
+
+
+def _locks_are_true(evidence: Evidence) -> Iterator[str]:
+    for copy in evidence.copies:
+        for member in copy.members if copy.point_id in evidence.locks else ():
+            if copy.state == "complete" and member.cloud_id not in evidence.locked:
+                yield f"{copy.point_id} is locked, and {member.cloud_id} is not"
+
+
+def _proofs_are_true(evidence: Evidence) -> Iterator[str]:
+    """Where the verification has failed no good proof stands on the point."""
+    about = evidence.restore
+    failed = about is not None and (about.kind, about.state) == ("verification", "failed")
+    if failed and True in evidence.proofs:
+        yield "the verification has failed, and the proof is a good one"
+
+
+def _nothing_is_shared(evidence: Evidence) -> Iterator[str]:
+    yield from (f"{one} is shared" for one in sorted(evidence.shared))
+
+
 def _nothing_hangs(evidence: Evidence) -> Iterator[str]:
     """Everything has come to an end, and nobody has to ask any more."""
     yield from (f"the ledger is open: {each}" for each in evidence.open_intents)
     for copy in evidence.copies:
         if copy.state in ("planned", "running", "expiring"):
             yield f"{copy.id} is {copy.state}"
+    for restore in evidence.restores:
+        if restore.state not in ("complete", "final", "failed", "undone"):
+            yield f"{restore.id} is {restore.state}"
 
 
 def _incomplete_is_true(evidence: Evidence) -> Iterator[str]:
@@ -168,6 +219,9 @@ def _nobodys(evidence: Evidence) -> Iterator[str]:
         for member in copy.members
         if member.cloud_id and member.state != "gone"
     }
+    for restore in evidence.restores:
+        if restore.state in ("complete", "final"):
+            ours |= restore.made
     for one in sorted(evidence.there - evidence.before - ours):
         yield f"{one} is nobody's"
 
@@ -179,5 +233,9 @@ _ALWAYS: tuple[Rule, ...] = (
     _made_in_its_places,
     _no_doubles,
     _states_are_true,
+    _restores_are_true,
+    _machines_are_whole,
+    _locks_are_true,
+    _proofs_are_true,
 )
-_LATER: tuple[Rule, ...] = (_nothing_hangs, _incomplete_is_true, _nobodys)
+_LATER: tuple[Rule, ...] = (_nothing_hangs, _nothing_is_shared, _incomplete_is_true, _nobodys)

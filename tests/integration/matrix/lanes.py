@@ -14,13 +14,15 @@ from typing import Any
 from cloud.client import Simulator, running, write_aws_config
 from integration.matrix.cases import Case, CloudCall, Release, calls_of
 from integration.matrix.forks import Child, Forks
-from integration.matrix.orders import Facts, Order, Report
+from integration.matrix.orders import SETTLE_S, Facts, Order, Report
 from integration.matrix.stage import PROFILE
 
 _SPEED = {"snapshot_s": 0.05, "instance_s": 0.03, "volume_s": 0.02}
 _ATTEMPTS = 14  # more than a Run may have
 _LONGEST_S = 90.0
 _LATER_S = 25 * 3600.0
+_OLD_S = 600.0  # what was made in the preparation is no longer new, and the cloud shows it all
+_LATE_SETTLE_S = 20.0  # a late effect comes before it is over, however slow this machine is
 _LATE_AFTER = 3  # calls of the next attempt, after which a late effect comes about
 
 
@@ -120,11 +122,12 @@ class Lane:
         return replace(course, bugs=bugs, now=now)
 
     def _attempts(self, case: Case | None) -> Course:
-        now, bugs, attempts, rate = time.time(), (), 0, case.fault.rate if case else 1.0
+        now, bugs, attempts, rate = time.time() + _OLD_S, (), 0, case.fault.rate if case else 1.0
         release = case.fault.release if case else None
+        settle_s = _LATE_SETTLE_S if release is Release.DURING else SETTLE_S
         killed = False
         while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
-            child = self._begin(max(now, self._free_at()), rate=rate)
+            child = self._begin(max(now, self._free_at()), rate=rate, settle_s=settle_s)
             attempts += 1
             if release is not None and not killed:
                 killed = self._kill_when_held(child)
@@ -165,10 +168,24 @@ class Lane:
         self.simulator.release()
 
     def _begin(
-        self, now: float, *, rate: float = 1.0, prepare: str = "", tick: bool = False
+        self,
+        now: float,
+        *,
+        rate: float = 1.0,
+        settle_s: float = SETTLE_S,
+        prepare: str = "",
+        tick: bool = False,
     ) -> Child:
         return self._forks.begin(
-            Order(self.home, self.simulator.url, now, rate=rate, prepare=prepare, tick=tick)
+            Order(
+                self.home,
+                self.simulator.url,
+                now,
+                rate=rate,
+                prepare=prepare,
+                tick=tick,
+                settle_s=settle_s,
+            )
         )
 
     def _end(self, child: Child) -> Report | None:

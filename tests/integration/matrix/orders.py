@@ -30,6 +30,8 @@ class Order:
         The scenario whose world is to be made; empty: carry out what is due.
     tick
         Whether the timetable begins what is due first.
+    settle_s
+        Seconds after which what the cloud does not show was not made.
     """
 
     home: Path
@@ -38,6 +40,7 @@ class Order:
     rate: float = 1.0
     prepare: str = ""
     tick: bool = False
+    settle_s: float = SETTLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,29 @@ class Facts:
         The Run that the scenario is about.
     places
         Accounts and regions that it may touch.
-    machines
-        Ids of the instances that it is about.
+    disks
+        By the id of each instance that it is about, by device name the volume that hangs there.
     content
         Digest of the bytes that each volume had when it was taken.
-    may_go
-        Ids of things that it may delete; everything else that is there stays.
-    words
-        Whatever else its judge must know.
+    later
+        Digest of the bytes that a volume has now, where it was written since.
+    may_go, may_go_later
+        Ids of things that it may delete, and those that may be deleted within a day; everything
+        else that is there stays.
     """
 
     run_id: str
     places: tuple[tuple[str, str], ...]
-    machines: tuple[str, ...]
+    disks: Mapping[str, Mapping[str, str]]
     content: Mapping[str, str]
+    later: Mapping[str, str] = field(default_factory=dict)
     may_go: frozenset[str] = frozenset()
-    words: Mapping[str, str] = field(default_factory=dict)
+    may_go_later: frozenset[str] = frozenset()
+
+    @property
+    def bytes_now(self) -> Mapping[str, str]:
+        """Digest of the bytes that each volume has now."""
+        return {**self.content, **self.later}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
-from cloud import accounts
-from cloud.accounts import MAIN
-from cloud.seed import Machine, launch, register_image
+from cloud.accounts import MAIN, PARTNER
+from integration.matrix import worlds
 from integration.matrix.orders import Facts
 from integration.matrix.stage import Stage
-from mavis_core.db import tables
-from mavis_core.scheduling.model import Run
-
-HOME = "eu-central-1"
-_PLAN = "nightly"
+from integration.matrix.worlds import AWAY, HOME, PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,79 +28,97 @@ class Scenario:
     prepare: Callable[[Stage], Facts]
 
 
-def _machines(stage: Stage, *names: str) -> tuple[list[Machine], dict[str, str]]:
-    """Make machines with a root and a data volume; return them and the digests of their bytes."""
-    with accounts.ec2(stage.endpoint, MAIN, HOME) as client:
-        image = register_image(client, "base")
-        made = [launch(client, MAIN, HOME, name, (8, 20), image=image) for name in names]
-    content = {
-        volume: stage.write(volume, {0: b"boot", number: f"{machine.name} {number}".encode()})
-        for machine in made
-        for number, volume in enumerate(machine.volume_ids, start=1)
-    }
-    return made, content
-
-
-def _shop(stage: Stage, *names: str) -> tuple[list[Machine], dict[str, str]]:
-    """Make the project with one environment, and machines that it has discovered."""
-    made = _machines(stage, *names)
-    stage.shop(("main", MAIN, [HOME]))
-    stage.done("inventory.discover")
-    return made
-
-
 def _backup(stage: Stage) -> Facts:
-    machines, content = _shop(stage, "web-1", "db-1")
-    stage.plan(_PLAN, keep={"last": 3})
-    return _facts(stage.ask("backup.run", _PLAN), machines, content)
+    fleet = worlds.shop(stage, "web-1", "db-1")
+    stage.plan(PLAN, keep={"last": 3})
+    return fleet.facts(stage.ask("backup.run", PLAN))
 
 
-def _point(stage: Stage) -> Facts:
-    machines, content = _shop(stage, "web-1")
-    return _facts(stage.ask("recovery_point.create", "web-1"), machines, content)
+def _create(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    return fleet.facts(stage.ask("recovery_point.create", "web-1"))
 
 
 def _retention(stage: Stage) -> Facts:
-    machines, content = _shop(stage, "web-1", "db-1")
-    stage.plan(_PLAN, max_delete_share=1.0)
-    old = _snapshots_of(stage, stage.done("backup.run", _PLAN).id)
-    stage.done("backup.run", _PLAN)
-    stage.change_plan(_PLAN, keep={"last": 1}, max_delete_share=1.0)
-    run = stage.ask("retention.apply", _PLAN)
-    return _facts(run, machines, content, may_go=frozenset(old))
+    fleet = worlds.shop(stage, "web-1", "db-1")
+    stage.plan(PLAN, max_delete_share=1.0)
+    old = worlds.snapshots_of(stage, stage.done("backup.run", PLAN).id)
+    stage.done("backup.run", PLAN)
+    stage.change_plan(PLAN, keep={"last": 1}, max_delete_share=1.0)
+    return fleet.facts(stage.ask("retention.apply", PLAN), may_go=old)
 
 
-def _facts(
-    run: Run,
-    machines: Sequence[Machine],
-    content: Mapping[str, str],
-    *,
-    places: tuple[tuple[str, str], ...] = ((MAIN, HOME),),
-    may_go: frozenset[str] = frozenset(),
-    **words: str,
-) -> Facts:
-    ids = tuple(machine.instance_id for machine in machines)
-    return Facts(run.id, places, ids, content, may_go, words)
+def _copy_to_region(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    stage.plan(PLAN, copies=[{"environment": "main", "region": AWAY}])
+    stage.done("backup.run", PLAN, alone=True)
+    run = worlds.queued(stage, "copies.run")
+    return fleet.facts(run, elsewhere=[(MAIN, AWAY)])
 
 
-def _snapshots_of(stage: Stage, run_id: str) -> Sequence[str]:
-    """Return the volume snapshots of the points that a Run made."""
-    points, copies, members = tables.recovery_points, tables.copies, tables.copy_members
-    query = (
-        sa.select(members.c.cloud_id)
-        .join(copies, copies.c.id == members.c.copy_id)
-        .join(points, points.c.id == copies.c.point_id)
-        .where(points.c.run_id == run_id)
-    )
-    with stage.database.read() as tx:
-        return tx.scalars(query).all()
+def _copy_to_account(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1", kms_key=worlds.shared_key(stage), partner=True)
+    key = worlds.partners_key(stage)
+    stage.plan(PLAN, copies=[{"environment": "dr", "region": HOME, "kms_key": key}])
+    stage.done("backup.run", PLAN, alone=True)
+    run = worlds.queued(stage, "copies.run")
+    return fleet.facts(run, elsewhere=[(PARTNER, HOME)])
+
+
+def _lock(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    asked = {"mode": "governance", "for": "7d"}
+    run = stage.ask("recovery_point.lock", worlds.point(stage), **asked)
+    return fleet.facts(run)
+
+
+def _volumes(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    run = stage.ask("restore.volumes", worlds.point(stage), attach_to="web-1")
+    return fleet.facts(run)
+
+
+def _instance(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    return fleet.facts(stage.ask("restore.instance", worlds.point(stage)))
+
+
+def _in_place(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    point = worlds.point(stage)
+    later = worlds.written(stage, fleet.machines, "later")
+    old = fleet.machines[0].volume_ids
+    return fleet.facts(stage.ask("restore.in_place", point), later=later, may_go_later=old)
+
+
+def _undo(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    point = worlds.point(stage)
+    later = worlds.written(stage, fleet.machines, "later")
+    done = stage.done("restore.in_place", point)
+    run = stage.ask("restore.undo", done.result["restore"])
+    old, new = fleet.machines[0].volume_ids, done.result["volumes"]
+    return fleet.facts(run, later=later, may_go=new, may_go_later=old)
+
+
+def _verify(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    return fleet.facts(stage.ask("recovery_point.verify", worlds.point(stage)))
 
 
 SCENARIOS = {
     each.name: each
     for each in (
         Scenario("backup.run", _backup),
-        Scenario("recovery_point.create", _point),
+        Scenario("recovery_point.create", _create),
         Scenario("retention.apply", _retention),
+        Scenario("copies.run to a region", _copy_to_region),
+        Scenario("copies.run to an account", _copy_to_account),
+        Scenario("recovery_point.lock", _lock),
+        Scenario("restore.volumes", _volumes),
+        Scenario("restore.instance", _instance),
+        Scenario("restore.in_place", _in_place),
+        Scenario("restore.undo", _undo),
+        Scenario("recovery_point.verify", _verify),
     )
 }

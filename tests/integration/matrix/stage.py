@@ -12,7 +12,6 @@ from typing import Any
 from cloud import accounts
 from cloud.client import attached
 from core_double import PLATFORM, call, finish
-from integration.matrix.orders import SETTLE_S
 from mavis_core import clock
 from mavis_core.access import CallContext
 from mavis_core.bootstrap import Parts, make_work
@@ -45,9 +44,11 @@ class Stage:
         The folder of the database.
     endpoint
         The simulator.
+    settle_s
+        Seconds after which what the cloud does not show was not made.
     """
 
-    def __init__(self, home: Path, endpoint: str) -> None:
+    def __init__(self, home: Path, endpoint: str, settle_s: float) -> None:
         self.endpoint = endpoint
         self._url = f"sqlite:///{home}/mavis.sqlite"
         self.database = open_database(self._url)
@@ -63,16 +64,15 @@ class Stage:
                 Vault(self.database, Sealer(public), Opener(private)),
                 kits,
                 isolated=True,
-                settle_s=SETTLE_S,
+                settle_s=settle_s,
                 snapshot_timeout_s=3600,
                 calls=_THREADS,
                 budget=Budget(granted(100), stop=self._stop),
                 stop=self._stop,
             )
         )
-        self.runs, self._clouds = work.runs, work.clouds
+        self.runs, self._jobs, self._clouds = work.runs, work.jobs, work.clouds
         self.timetable = Timetable(self.database, self.runs, source="matrix")
-        self._execution = Execution(self.database, self.projects, work.jobs, worker="matrix")
 
     @property
     def ada(self) -> CallContext:
@@ -117,11 +117,14 @@ class Stage:
             self.ada, SHOP, shown.id, hash=shown.hash, confirm=shown.confirm, idempotency_key=None
         )
 
-    def done(self, action: str, resource: str | None = None, **arguments: Any) -> Run:
-        """Have a Run carried out that must succeed."""
+    def done(
+        self, action: str, resource: str | None = None, *, alone: bool = False, **arguments: Any
+    ) -> Run:
+        """Have a Run carried out that must succeed; `alone`: what follows it waits."""
         run = self.ask(action, resource, **arguments)
         bugs: list[str] = []
-        self.carry_out(bugs.append)
+        jobs = {action: self._jobs[action]} if alone else self._jobs
+        self._carry_out(Execution(self.database, self.projects, jobs, worker="ours"), bugs.append)
         run = self.runs.get(self.ada, SHOP, run.id)
         assert not bugs, bugs
         assert run.state == "succeeded", run.error
@@ -129,17 +132,21 @@ class Stage:
 
     def carry_out(self, bug: Callable[[str], None]) -> None:
         """Do what is due until nothing is; `bug` is told what no code of ours expected."""
-        while due := self._execution.due(1):
+        execution = Execution(self.database, self.projects, self._jobs, worker="matrix")
+        self._carry_out(execution, bug)
+
+    def _carry_out(self, execution: Execution, bug: Callable[[str], None]) -> None:
+        while due := execution.due(1):
             flow_run = f"flow-{due[0].run_id}-{due[0].attempt}"
-            if self._execution.give_up(due[0]) or not self._execution.dispatch(due[0], flow_run):
+            if execution.give_up(due[0]) or not execution.dispatch(due[0], flow_run):
                 continue
             try:
-                attempt = self._execution.claim(due[0].run_id, flow_run)
+                attempt = execution.claim(due[0].run_id, flow_run)
             except MavisError:
                 continue
             try:
                 finish(attempt)
-            except Exception as exc:  # as the worker does
+            except Exception as exc:  # noqa: BLE001  # as the worker does
                 bug(traceback.format_exc())
                 attempt.fail(Internal(f"met a bug: {type(exc).__name__}"))
 

@@ -71,10 +71,10 @@ class Trial:
         before = ids_in(lane.simulator, prepared.facts)
         prepared, course = lane.clean_run(prepared)
         world = World(prepared, before)
-        wrong = _judged(lane, world, course)[1]
+        evidence, wrong = _judged(lane, world, course)
+        run = evidence.run
+        assert run.state == "succeeded", f"{scenario} without a fault: {run.state}, {run.code}"
         assert not wrong, f"{scenario} without a fault: {wrong}"
-        evidence = Evidence(lane.simulator, lane.database, prepared.facts, before)
-        assert evidence.run.state == "succeeded", f"{scenario} does not succeed without a fault"
         return world
 
     def _try(self, lane: Lane, world: World, case: Case) -> Outcome:
@@ -105,13 +105,13 @@ def _judged(lane: Lane, world: World, course: Course) -> tuple[Evidence, tuple[s
     """Return what was to be seen at the end, and what is wrong then or a day later."""
     scenario, facts = world.prepared.scenario, world.prepared.facts
 
-    def look() -> Evidence:
-        return Evidence(lane.simulator, lane.database, facts, world.before)
+    def look(may_go: frozenset[str]) -> Evidence:
+        return Evidence(lane.simulator, lane.database, facts, world.before, may_go=may_go)
 
-    now = look()
+    now = look(facts.may_go)
     wrong = judge.wrong_now(scenario, now)
     course = lane.a_day_later(course)
-    wrong += judge.wrong_later(scenario, look())
+    wrong += judge.wrong_later(scenario, look(facts.may_go | facts.may_go_later))
     return now, (*wrong, *course.bugs)
 
 
