@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from core_double import ACCOUNT, PLATFORM, REGION, Core, call, plan_document
+from core_double import ACCOUNT, PLATFORM, REGION, Core, call, plan_document, wait_until
 from mavis_kernel.errors import EXIT_CODES
 
 Cli = Callable[..., Result]
@@ -96,18 +96,26 @@ REPORT_CSV = ("report", "protection", "--all", "-o", "csv")
 
 
 def test_retention_deletes_what_a_plan_keeps_no_longer(cli: Cli, web: str) -> None:
-    definition = plan_document(keep={"last": 1}, max_delete_share=1)
-    _done(cli("ada", "backup-plan", "create", "brief", "-f", "-", stdin=json.dumps(definition)))
-    for _ in range(2):
+    definition = json.dumps(plan_document(max_delete_share=1))
+    _done(cli("ada", "backup-plan", "create", "brief", "-f", "-", stdin=definition))
+    for _ in range(3):
         _done(cli("olga", "backup-plan", "run", "brief", "--rule", "daily"))
-    # A run that has ended lets the retention follow by itself; what it left is due by now.
-    shown = _done(cli("ada", "backup-plan", "retention", "brief", "--dry-run"))
-    assert "retention.apply brief" in shown.stdout
-    done = _done(cli("ada", "backup-plan", "retention", "brief", "--yes"))
-    assert "succeeded" in done.stderr or "Nothing is due" in done.stderr
+    wait_until(lambda: _idle(cli))  # what follows a run by itself is over
+    retention = ("backup-plan", "retention", "brief")
+    assert "Nothing is due" in _done(cli("ada", *retention)).stderr
+    _done(cli("ada", "backup-plan", "edit", "brief", "--set", "keep.last=1"))
+    shown = _done(cli("ada", *retention, "--dry-run"))
+    assert len(re.findall(r"^delete +recovery_point ", shown.stdout, re.MULTILINE)) == 2
+    assert cli("ada", *retention).exit_code == 6
+    assert "succeeded" in _done(cli("ada", *retention, "--yes")).stderr
     left = _done(cli("vera", "recovery-point", "list", "--plan", "brief", "-o", "id")).stdout
     assert len(left.split()) == 1
     assert web
+
+
+def _idle(cli: Cli) -> bool:
+    states = [cli("vera", "run", "list", "--state", each) for each in ("queued", "running")]
+    return not any(_done(found).stdout for found in states)
 
 
 def test_a_point_is_copied_held_locked_proven_and_at_last_deleted(cli: Cli, web: str) -> None:
