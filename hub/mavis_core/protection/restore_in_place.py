@@ -121,7 +121,7 @@ class RestoreInPlaceJob(RestoreJob):
             if at_same and other.kind is RestoreKind.IN_PLACE:
                 raise Conflict(
                     f"The restore {other.id} works on {wanted}: it is {other.state}",
-                    mend="Wait for it: `mavis restore list`.",
+                    mend=f"Wait for it, or undo it: `mavis restore undo {other.id}`.",
                 )
         super().accepted(tx, run)
 
@@ -287,48 +287,27 @@ def _devices(source: Source, parts: Sequence[Part], instance: Resource) -> dict[
 def _effects(
     source: Source, parts: Sequence[Part], instance: Resource, devices: Mapping[str, str]
 ) -> tuple[Effect, ...]:
-    zone = instance.details.get("zone")
-    label = instance.label
-
-    def on_instance(verb: str, detail: str) -> Effect:
-        return source.effect(verb, "instance", detail, name=instance.name, id_=instance.cloud_id)
-
-    created = [
-        source.effect(
-            "create",
-            "volume",
-            f"{part.words}, in {zone}",
-            name=volume_name(source.instance_label, part),
-        )
-        for part in parts
-    ]
+    zone, label = instance.details.get("zone"), instance.label
+    stop, start = (
+        source.effect(verb, "instance", detail, name=instance.name, id_=instance.cloud_id)
+        for verb, detail in (("stop", "where it runs"), ("start", "where it ran"))
+    )
+    created, attached = [], []
+    for part in parts:
+        name = volume_name(source.instance_label, part)
+        hangs = f"to {label} as {part.disk.device}"
+        created.append(source.effect("create", "volume", f"{part.words}, in {zone}", name=name))
+        attached.append(source.effect("attach", "volume", hangs, name=name))
+    old = [(device, volume) for device, volume in devices.items() if volume]
     detached = [
         source.effect("detach", "volume", f"{device} of {label}; kept for 24 hours", id_=volume)
-        for device, volume in devices.items()
-        if volume
-    ]
-    attached = [
-        source.effect(
-            "attach",
-            "volume",
-            f"to {label} as {part.disk.device}",
-            name=volume_name(source.instance_label, part),
-        )
-        for part in parts
+        for device, volume in old
     ]
     deleted = [
         source.effect("delete", "volume", f"24 hours later; it was {device} of {label}", id_=volume)
-        for device, volume in devices.items()
-        if volume
+        for device, volume in old
     ]
-    return (
-        *created,
-        on_instance("stop", "where it runs"),
-        *detached,
-        *attached,
-        on_instance("start", "where it ran"),
-        *deleted,
-    )
+    return (*created, stop, *detached, *attached, start, *deleted)
 
 
 def _warnings(instance: Resource, devices: Mapping[str, str]) -> tuple[str, ...]:

@@ -182,6 +182,36 @@ def machine_of(source: Source, arguments: Arguments) -> tuple[Machine, tuple[str
     """Return what is launched, and in words what of the original cannot be taken over."""
     kept = source.point.manifest.configuration
     instance_type = arguments.text("instance_type") or str(kept.get("instance_type") or "")
+    _check_known(source, instance_type)
+    same_account = source.copy.account == source.point.account
+    groups = tuple(kept.get("security_groups") or ())
+    traits = {  # what is asked for, what it was, and whether that is known in this place
+        "subnet": (arguments.text("subnet"), kept.get("subnet_id"), source.at_home),
+        "security groups": (arguments.texts("security_groups"), groups, source.at_home),
+        "key pair": (arguments.text("key_name"), kept.get("key_name"), source.at_home),
+        "profile": (arguments.text("profile", limit=2048), kept.get("profile"), same_account),
+    }
+    taken = {
+        name: asked or (old if known else None) for name, (asked, old, known) in traits.items()
+    }
+    missing = [
+        f"{name} ({_listed(old)})"
+        for name, (_, old, _known) in traits.items()
+        if old and not taken[name]
+    ]
+    machine = Machine(
+        instance_type,
+        str(kept.get("architecture") or "x86_64"),
+        taken["subnet"] or None,
+        taken["security groups"] or (),
+        taken["key pair"] or None,
+        taken["profile"] or None,
+        kept.get("boot_mode"),
+    )
+    return machine, _words(source, missing)
+
+
+def _check_known(source: Source, instance_type: str) -> None:
     if not instance_type:
         raise InvalidInput(
             f"{source.point.id} does not say which type the instance was: name one",
@@ -193,42 +223,12 @@ def machine_of(source: Source, arguments: Arguments) -> tuple[Machine, tuple[str
             mend="Restore the volumes and attach them by hand.",
             field="resource",
         )
-    groups = arguments.texts("security_groups")
-    local = {  # what is only known where the instance was
-        "subnet": (arguments.text("subnet"), kept.get("subnet_id")),
-        "security groups": (groups, tuple(kept.get("security_groups") or ())),
-        "key pair": (arguments.text("key_name"), kept.get("key_name")),
-    }
-    profile = (arguments.text("profile", limit=2048), kept.get("profile"))
-    same_account = source.copy.account == source.point.account
-    taken = {name: _taken(*each, there=source.at_home) for name, each in local.items()}
-    taken["profile"] = _taken(*profile, there=same_account)  # of the account, in every region
-    missing = [
-        f"{name} ({_listed(old)})"
-        for name, (asked, old) in {**local, "profile": profile}.items()
-        if old and not asked and not taken[name]
-    ]
-    machine = Machine(
-        instance_type,
-        str(kept.get("architecture") or "x86_64"),
-        taken["subnet"],
-        taken["security groups"] or (),
-        taken["key pair"],
-        taken["profile"],
-        kept.get("boot_mode"),
-    )
-    return machine, _words(source, missing)
 
 
 def priced(source: Source, machine: Machine) -> list[PricedInstance | PricedVolume]:
     """Return what the price list is asked for."""
     volumes = [part.priced(source.region) for part in source.parts]
     return [PricedInstance(source.region, machine.instance_type), *volumes]
-
-
-def _taken(asked: Any, old: Any, *, there: bool) -> Any:
-    """Return what is asked for, else what the original had where that is `there`."""
-    return asked or (old if there else None) or None
 
 
 def _listed(value: Any) -> str:

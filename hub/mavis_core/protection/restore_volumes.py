@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mavis_core.access import Permission
-from mavis_core.changes.model import Plan, Severity
+from mavis_core.changes.model import Effect, Plan, Severity
 from mavis_core.contract import ResourceKind
 from mavis_core.errors import Conflict, InvalidInput
 from mavis_core.inventory import store as inventory
@@ -50,25 +50,7 @@ class RestoreVolumesJob(RestoreJob):
         zone = _zone(source, target, arguments)
         kms_key = arguments.text("kms_key", limit=2048)
         names = _device_names(parts, target)
-        created = [
-            source.effect(
-                "create",
-                "volume",
-                f"{part.words}, in {zone}" + (f", encrypted with {kms_key}" if kms_key else ""),
-                name=volume_name(source.instance_label, part),
-            )
-            for part in parts
-        ]
-        attached = [
-            source.effect(
-                "attach",
-                "volume",
-                f"to {target.label} as {device}",
-                name=volume_name(source.instance_label, part),
-            )
-            for part, device in zip(parts, names, strict=False)
-            if target is not None
-        ]
+        devices = dict(zip(names, (part.disk.volume_id for part in parts), strict=False))
         cost = self._means.prices.estimate(part.priced(source.region) for part in parts).sentence
         return Plan(
             self.action,
@@ -76,14 +58,14 @@ class RestoreVolumesJob(RestoreJob):
             request.project.name,
             source.point.label,
             Severity.CREATES,
-            (*created, *attached),
+            _effects(source, parts, zone, kms_key, target, names),
             order_of(
                 source,
                 parts,
                 zone=zone,
                 kms_key=kms_key,
                 instance_id=target.cloud_id if target else None,
-                devices=dict(zip(names, [p.disk.volume_id for p in parts], strict=False)) or None,
+                devices=devices or None,
             ),
             warnings_of(source, cost),
         )
@@ -119,6 +101,30 @@ class RestoreVolumesJob(RestoreJob):
 def volume_name(label: str, part: Part) -> str:
     """Return what a new volume is called: ``web-1 /dev/sdf restored``."""
     return f"{label} {part.disk.device or part.disk.volume_id} restored"[:255]
+
+
+def _effects(
+    source: Source,
+    parts: Sequence[Part],
+    zone: str,
+    kms_key: str | None,
+    target: Resource | None,
+    names: Sequence[str],
+) -> tuple[Effect, ...]:
+    """Return what would be made, and where it would be attached."""
+    sealed = f", encrypted with {kms_key}" if kms_key else ""
+    called = [volume_name(source.instance_label, part) for part in parts]
+    created = [
+        source.effect("create", "volume", f"{part.words}, in {zone}{sealed}", name=name)
+        for part, name in zip(parts, called, strict=True)
+    ]
+    if target is None:
+        return tuple(created)
+    attached = [
+        source.effect("attach", "volume", f"to {target.label} as {device}", name=name)
+        for device, name in zip(names, called, strict=True)
+    ]
+    return (*created, *attached)
 
 
 def _target(

@@ -26,6 +26,7 @@ from mavis_core.protection.restore_model import (
 from mavis_core.scheduling.model import Run
 
 __all__ = [
+    "all_in_use",
     "due_to_clear",
     "due_to_forget",
     "forget_made",
@@ -41,7 +42,6 @@ __all__ = [
     "update",
 ]
 
-_CHUNK = 500
 _TABLE = tables.restores
 _AGAIN_AFTER = timedelta(hours=1)
 _ENDED_BADLY = (
@@ -50,7 +50,12 @@ _ENDED_BADLY = (
     RestoreState.LEFT_OVER,
     RestoreState.STRANDED,
 )
-_WORKING = (*sorted(IN_USE), RestoreState.UNDOING, RestoreState.FORGETTING)
+_UNFINISHED = (
+    *sorted(IN_USE),
+    RestoreState.UNDOING,
+    RestoreState.FORGETTING,
+    RestoreState.STRANDED,
+)
 
 
 def insert(tx: sa.Connection, run: Run, kind: RestoreKind, *, point_id: str, copy_id: str) -> str:
@@ -75,15 +80,15 @@ def insert(tx: sa.Connection, run: Run, kind: RestoreKind, *, point_id: str, cop
     return restore_id
 
 
-def in_use(tx: sa.Connection, copy_ids: Collection[str]) -> set[str]:
+def in_use(tx: sa.Connection, copy_ids: Collection[str]) -> frozenset[str]:
     """Return those of `copy_ids` that a restore or a verification still needs."""
-    ids, found = sorted(copy_ids), set[str]()
-    for start in range(0, len(ids), _CHUNK):
-        query = sa.select(_TABLE.c.copy_id).where(
-            _TABLE.c.state.in_(sorted(IN_USE)), _TABLE.c.copy_id.in_(ids[start : start + _CHUNK])
-        )
-        found.update(tx.scalars(query))
-    return found
+    return all_in_use(tx).intersection(copy_ids)
+
+
+def all_in_use(tx: sa.Connection) -> frozenset[str]:
+    """Return the copies that a restore or a verification still needs; they are few."""
+    query = sa.select(_TABLE.c.copy_id).where(_TABLE.c.state.in_(sorted(IN_USE)))
+    return frozenset(tx.scalars(query))
 
 
 def due_to_forget(tx: sa.Connection, now: datetime) -> list[Restore]:
@@ -126,8 +131,10 @@ def _due(tx: sa.Connection, now: datetime, *where: sa.ColumnElement[bool]) -> li
 
 
 def unfinished(tx: sa.Connection, project_id: str) -> list[Restore]:
-    """Return the project's restores that somebody works on, or will."""
-    query = sa.select(_TABLE).where(_TABLE.c.project_id == project_id, _TABLE.c.state.in_(_WORKING))
+    """Return the project's restores that somebody works on, will, or must."""
+    query = sa.select(_TABLE).where(
+        _TABLE.c.project_id == project_id, _TABLE.c.state.in_(_UNFINISHED)
+    )
     return [restore_of(row) for row in tx.execute(query.order_by(_TABLE.c.id)).mappings()]
 
 

@@ -252,6 +252,8 @@ def test_where_the_cloud_refuses_both_nothing_is_lost_and_an_undo_helps(scene: S
     assert (restore.state, restore.disks) == (RestoreState.STRANDED, Disks.BETWEEN)
     assert "restore undo" in (restore.error or {})["mend"]
     assert {*scene.old, *restore.made.volumes.values()} <= set(scene.cloud.volumes)
+    with pytest.raises(Conflict, match="stranded"):
+        scene.ask("restore.in_place")
 
     scene.cloud.rules.clear()
     with scene.later(LATE):  # however late: these are the only volumes
