@@ -29,6 +29,7 @@ __all__ = [
 
 M = TypeVar("M", bound=Model)
 
+_PLURAL = re.compile(r"s\b")
 _CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -149,8 +150,7 @@ def show_list(
 
 
 def _counted(number: int, nouns: str) -> str:
-    first, space, rest = nouns.partition(" ")
-    return f"{number} {first.removesuffix('s') if number == 1 else first}{space}{rest}"
+    return f"{number} {_PLURAL.sub('', nouns, count=1) if number == 1 else nouns}"
 
 
 def show_one(state: State, item: Model, fields: Sequence[tuple[str, str]], *, id_text: str) -> None:

@@ -82,9 +82,9 @@ def rules_text(item: BackupPlan) -> str:
 
 
 def keep_text(keep: Document | None) -> str:
-    """Return what stays, in words: ``2d, daily 14, weekly 8``."""
+    """Return what stays, in words: ``all within 2d, daily 14, weekly 8``."""
     said = keep or {}
-    parts = [f"all of {said['within']}"] if said.get("within") else []
+    parts = [f"all within {said['within']}"] if said.get("within") else []
     parts += [f"{word} {said[name]}" for name, word in _PERIODS.items() if said.get(name)]
     return ", ".join(parts) or "everything"
 

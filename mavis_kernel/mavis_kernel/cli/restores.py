@@ -76,10 +76,14 @@ def undo_text(item: Restore, project: str, now: datetime | None = None) -> str:
         if item.state == "stranded" or item.undo_until is None:
             return f"possible for as long as it takes: {call}"
         left = duration((item.undo_until - now).total_seconds())
-        return f"possible for {left} more, until {both(item.undo_until)}: {call}"
+        return f"possible for {left} more, until {_minute(item.undo_until)}: {call}"
     if item.state == "complete" and item.undo_until is not None:
-        return f"not possible any more: it was until {both(item.undo_until)}"
+        return f"not possible any more: it was until {_minute(item.undo_until)}"
     return ""
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def made_text(item: Restore) -> str:
@@ -98,5 +102,5 @@ def _made_fields(item: Restore) -> list[tuple[str, str]]:
         return []
     return [
         ("New instance", made.instance_id or ""),
-        *((f"  {original}", f"as {volume}") for original, volume in made.volumes.items()),
+        *((f"  {original}", f"as {volume}") for original, volume in sorted(made.volumes.items())),
     ]

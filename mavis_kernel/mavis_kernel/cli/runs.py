@@ -75,5 +75,8 @@ def step_text(state: str, detail: str | None) -> str:
 
 def _result_text(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{number} {name}" for name, number in value.items())
+        return ", ".join(
+            f"{each} {name}" if isinstance(each, int) else f"{name} {each}"
+            for name, each in value.items()
+        )
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -30,13 +30,15 @@ class Previews:
         project
             Name or id.
         action
-            ``resource.start``, ``resource.stop``, ``resource.tag`` or
-            ``recovery_point.create``.
+            Such as ``resource.stop``, ``resource.tag``, ``recovery_point.delete``,
+            ``recovery_point.lock``, ``restore.in_place``, ``restore.undo`` or
+            ``retention.apply``; the appliance names all where it does not know one.
         resource
-            Id, cloud id or name.
+            Id, cloud id or name of a resource; id of a recovery point or a restore; name or id
+            of a backup plan.
         arguments
-            For ``resource.tag`` ``{"tags": {...}}``, for ``recovery_point.create``
-            ``{"description": ...}``.
+            For ``resource.tag`` ``{"tags": {...}}``, for ``recovery_point.lock``
+            ``{"mode": ..., "until": ...}``, for ``restore.in_place`` ``{"volumes": [...]}``.
         """
         body = {"action": action, "resource": resource, "arguments": dict(arguments or {})}
         answer = self._transport.post(f"/projects/{segment(project)}/previews", body)

@@ -72,7 +72,7 @@ def test_a_plan_is_shown_in_words(appliance: Appliance, cli: Cli) -> None:
         ("Backup plan", "nightly"),
         ("State", "enabled"),
         ("Selects", "machines web-1, db-1; but not those with tag:no = yes"),
-        ("Rule daily", "30 2 * * * (Europe/Berlin); keeps all of 2d, weekly 4"),
+        ("Rule daily", "30 2 * * * (Europe/Berlin); keeps all within 2d, weekly 4"),
         ("Keeps", "everything"),
         ("Not in", "mon tue 08:00 to 18:00"),
         ("Begins", "up to 10m later, spread"),

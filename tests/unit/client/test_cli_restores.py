@@ -88,7 +88,7 @@ def test_a_restore_shows_what_came_of_what(appliance: Appliance, cli: Cli) -> No
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({}, "possible for 3 h 00 min more, until 2026-07-01 15:00:00 UTC"),
+        ({}, "possible for 3 h 00 min more, until 2026-07-01 15:00 UTC: "),
         ({"undo_until": "2026-07-01T11:00:00Z"}, "not possible any more: it was until 2026-07-01"),
         ({"state": "stranded", "undo_until": None}, "possible for as long as it takes: mavis"),
         ({"state": "undone"}, ""),
