@@ -26,7 +26,7 @@ class Protection(ApiHandler):
         )
         self.set_header("Vary", "Accept")
         if wanted == "json":
-            self.answer(protection_forms.report(found))
+            self.answer(await self.call(protection_forms.report, found))
             return
         content = await self.call(to_csv, found.rows)
         self.set_header("Content-Type", f"{_CSV}; charset=utf-8; header=present")
