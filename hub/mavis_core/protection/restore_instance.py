@@ -185,7 +185,9 @@ def machine_of(source: Source, arguments: Arguments) -> tuple[Machine, tuple[str
     _check_known(source, instance_type)
     same_account = source.copy.account == source.point.account
     groups = tuple(kept.get("security_groups") or ())
-    traits = {  # what is asked for, what it was, and whether that is known in this place
+    traits: dict[
+        str, tuple[Any, Any, bool]
+    ] = {  # what is asked for, what it was, and whether that is known in this place
         "subnet": (arguments.text("subnet"), kept.get("subnet_id"), source.at_home),
         "security groups": (arguments.texts("security_groups"), groups, source.at_home),
         "key pair": (arguments.text("key_name"), kept.get("key_name"), source.at_home),
