@@ -109,6 +109,13 @@ sa.Index(
     recovery_points.c.id,
 )
 sa.Index("ix_recovery_points_plan_id", recovery_points.c.plan_id, recovery_points.c.id)
+for _column in ("instance_name", "plan_id", "plan", "region", "state"):  # what lists are asked for
+    sa.Index(
+        f"ix_recovery_points_project_id_{_column}",
+        recovery_points.c.project_id,
+        recovery_points.c[_column],
+        recovery_points.c.id,
+    )
 
 copies = sa.Table(
     "copies",
@@ -138,6 +145,7 @@ sa.Index(
     sqlite_where=_THERE,
     postgresql_where=_THERE,
 )
+sa.Index("ix_copies_point_id", copies.c.point_id, copies.c.id)
 sa.Index("ix_copies_state", copies.c.state, copies.c.id)
 
 copy_members = sa.Table(

@@ -76,10 +76,11 @@ class RetentionJob(_Deletes):
         if request.arguments:
             raise InvalidInput(f"{self.action} takes no arguments", field="arguments")
         plan = find_plan(tx, request.project.id, request.resource)
-        groups, kept = keeping.groups_of(tx, plan.id, plan.definition)
+        groups = keeping.groups_of(tx, plan.id, plan.definition)
         verdicts = keeping.verdicts_of(groups, plan.definition.zone)
         batch = at_most(verdicts.values(), plan.definition.max_delete_share, len(verdicts))
         due = batch.due[:_MOST]
+        kept = keeping.kept_of(tx, [each.point.id for each in due])
         later = len(batch.deferred) + len(batch.due) - len(due)
         wait = (
             f"{later} more are due and wait for the next run: one run deletes at most"
@@ -98,7 +99,7 @@ class RetentionJob(_Deletes):
 
     def still_due(self, tx: sa.Connection, run: Run, approved: Collection[str]) -> list[Copy]:
         plan = find_plan(tx, run.project_id, run.plan.arguments["plan_id"])
-        groups, _ = keeping.groups_of(tx, plan.id, plan.definition)
+        groups = keeping.groups_of(tx, plan.id, plan.definition)
         verdicts: Mapping[str, Verdict] = keeping.verdicts_of(groups, plan.definition.zone)
         due = [
             copy_id

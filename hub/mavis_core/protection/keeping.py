@@ -20,10 +20,10 @@ from mavis_core.changes.model import IntentState
 from mavis_core.db import tables
 from mavis_core.protection.backup_plans import PlanDefinition
 from mavis_core.protection.model import CopyRole, PointState
-from mavis_core.protection.restores import in_use
+from mavis_core.protection.restores import all_in_use
 from mavis_core.protection.retention import Keep, Point, Verdict, decide
 
-__all__ = ["Group", "Kept", "Place", "groups_of", "keep_of", "verdicts_of"]
+__all__ = ["Group", "Kept", "Place", "groups_of", "keep_of", "kept_of", "verdicts_of"]
 
 _STATES = (
     PointState.PLANNED,
@@ -32,6 +32,7 @@ _STATES = (
     PointState.PARTIAL,
     PointState.FAILED,
 )
+_CHUNK = 500  # ids in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A copy that retention has looked at.
+    """What a person is told of a copy that retention has looked at.
 
     Parameters
     ----------
     machine
         Name and cloud id of its instance.
-    place
-        Environment and region.
     """
 
     copy_id: str
@@ -95,31 +94,40 @@ def keep_of(definition: PlanDefinition, rule: str | None, place: Place | None) -
 
 def groups_of(
     tx: sa.Connection, plan_id: str, definition: PlanDefinition, *, instance: str | None = None
-) -> tuple[list[Group], dict[str, Kept]]:
-    """Return a plan's copies by group, and what is known of each by its id.
+) -> list[Group]:
+    """Return a plan's copies by group.
 
     Parameters
     ----------
     instance
         Cloud id of one instance; None for all.
     """
-    rows = tx.execute(_query(plan_id, instance)).all()
-    busy = _busy(tx, rows)
-    points: dict[str, list[Point]] = {}
-    keeps: dict[str, tuple[Keep, frozenset[str]]] = {}
-    kept: dict[str, Kept] = {}
-    for row in rows:
-        primary = row.role == CopyRole.PRIMARY
-        place = None if primary else Place(row.environment, row.region, row.home)
-        keep, apart = _own(definition, row.rule, place)
-        key = f"{row.account}/{row.instance_id} {row.environment_id}/{row.region} {apart}"
-        keeps.setdefault(key, (keep, _rules(definition, apart)))
-        points.setdefault(key, []).append(_point(row, key, busy))
-        kept[row.id] = _kept(row)
-    groups = [
-        Group(key, keeps[key][0], tuple(found), keeps[key][1]) for key, found in points.items()
-    ]
-    return groups, kept
+    busy = _busy(tx, plan_id)
+    groups: dict[str, tuple[Keep, frozenset[str], list[Point]]] = {}
+    ours: dict[tuple[object, ...], str] = {}  # a group's key by all that decides it
+    for row in tx.execute(_query(plan_id, instance)):
+        alike = row[_ALIKE]
+        key = ours.get(alike)
+        if key is None:
+            key, keep, rules = _group(definition, row)
+            ours[alike] = key
+            groups.setdefault(key, (keep, rules, []))
+        groups[key][2].append(_point(row, key, busy))
+    return [Group(key, keep, tuple(found), rules) for key, (keep, rules, found) in groups.items()]
+
+
+def kept_of(tx: sa.Connection, copy_ids: Sequence[str]) -> dict[str, Kept]:
+    """Return what a person is told of some copies, by their ids."""
+    copies, points = tables.copies, tables.recovery_points
+    query = sa.select(
+        *(copies.c.id, copies.c.point_id, copies.c.environment, copies.c.account, copies.c.region),
+        *(points.c.instance_id, points.c.instance_name, _TAKEN_AT),
+    ).join(points, copies.c.point_id == points.c.id)
+    return {
+        row.id: _kept(row)
+        for start in range(0, len(copy_ids), _CHUNK)
+        for row in tx.execute(query.where(copies.c.id.in_(copy_ids[start : start + _CHUNK])))
+    }
 
 
 def verdicts_of(
@@ -134,20 +142,37 @@ def verdicts_of(
     }
 
 
+_TAKEN_AT = sa.func.coalesce(
+    tables.recovery_points.c.taken_at,
+    tables.recovery_points.c.created_at,
+    type_=tables.recovery_points.c.taken_at.type,
+).label("taken_at")
+_ALIKE = slice(0, 8)  # of a row of `_query`: all that says in which group it is, and by what
+
+
 def _query(plan_id: str, instance: str | None) -> sa.Select[Any]:
     copies, points = tables.copies, tables.recovery_points
     query = (
         sa.select(
-            *(copies.c.id, copies.c.point_id, copies.c.role, copies.c.state, copies.c.run_id),
-            *(copies.c.environment_id, copies.c.environment, copies.c.account, copies.c.region),
-            *(points.c.rule, points.c.instance_id, points.c.instance_name, points.c.taken_at),
-            *(points.c.created_at, points.c.hold, points.c.lock),
+            *(copies.c.account, points.c.instance_id, copies.c.environment_id, copies.c.region),
+            *(points.c.rule, copies.c.role, copies.c.environment),
             points.c.environment.label("home"),
+            *(copies.c.id, copies.c.point_id, copies.c.state, copies.c.run_id),
+            *(_TAKEN_AT, points.c.hold, points.c.lock),
         )
         .join(points, copies.c.point_id == points.c.id)
         .where(points.c.plan_id == plan_id, copies.c.state.in_(_STATES))
     )
     return query if instance is None else query.where(points.c.instance_id == instance)
+
+
+def _group(definition: PlanDefinition, row: Any) -> tuple[str, Keep, frozenset[str]]:
+    """Return the key of a row's group, what it keeps, and the rules that make more of them."""
+    primary = row.role == CopyRole.PRIMARY
+    place = None if primary else Place(row.environment, row.region, row.home)
+    keep, apart = _own(definition, row.rule, place)
+    key = f"{row.account}/{row.instance_id} {row.environment_id}/{row.region} {apart}"
+    return key, keep, _rules(definition, apart)
 
 
 def _own(definition: PlanDefinition, rule: str | None, place: Place | None) -> tuple[Keep, str]:
@@ -173,17 +198,19 @@ class _Busy:
     runs: frozenset[str]
 
 
-def _busy(tx: sa.Connection, rows: Sequence[Any]) -> _Busy:
-    table = tables.intents
-    making = {PointState.PLANNED, PointState.RUNNING}
-    open_ = sa.select(table.c.run_id).where(table.c.state == IntentState.OPEN)
-    return _Busy(
-        frozenset(in_use(tx, [row.id for row in rows])),
-        frozenset(
-            row.point_id for row in rows if row.role == CopyRole.COPY and row.state in making
-        ),
-        frozenset(tx.scalars(open_)),
+def _busy(tx: sa.Connection, plan_id: str) -> _Busy:
+    copies, points, intents = tables.copies, tables.recovery_points, tables.intents
+    copied = (
+        sa.select(copies.c.point_id)
+        .join(points, copies.c.point_id == points.c.id)
+        .where(
+            points.c.plan_id == plan_id,
+            copies.c.role == CopyRole.COPY,
+            copies.c.state.in_((PointState.PLANNED, PointState.RUNNING)),
+        )
     )
+    open_ = sa.select(intents.c.run_id).where(intents.c.state == IntentState.OPEN)
+    return _Busy(all_in_use(tx), frozenset(tx.scalars(copied)), frozenset(tx.scalars(open_)))
 
 
 def _point(row: Any, group: str, busy: _Busy) -> Point:
@@ -192,7 +219,7 @@ def _point(row: Any, group: str, busy: _Busy) -> Point:
     return Point(
         id=row.id,
         group=group,
-        taken_at=row.taken_at or row.created_at,
+        taken_at=row.taken_at,
         usable=state.usable,
         locked_until=clock.parse(lock["until"]) if lock else None,
         held=bool(row.hold),
@@ -214,5 +241,5 @@ def _kept(row: Any) -> Kept:
         row.environment,
         row.account,
         row.region,
-        row.taken_at or row.created_at,
+        row.taken_at,
     )

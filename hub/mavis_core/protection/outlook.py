@@ -109,7 +109,7 @@ class Outlooks:
             if point.plan_id is None:
                 return tuple(_by_hand(copy) for copy in point.copies)
             plan = find_plan(tx, project.id, point.plan_id)
-            groups, _ = keeping.groups_of(tx, plan.id, plan.definition, instance=point.instance_id)
+            groups = keeping.groups_of(tx, plan.id, plan.definition, instance=point.instance_id)
         if plan.removed_at is not None:
             return tuple(_of_removed(copy, plan) for copy in point.copies)
         where = {each.id: (group, each) for group in groups for each in group.points}
@@ -136,7 +136,7 @@ class Outlooks:
         project = self._projects.authorize(ctx, reference, Permission.PLAN_READ).project
         with self._database.read() as tx:
             plan = find_plan(tx, project.id, name)
-            groups, _ = keeping.groups_of(tx, plan.id, plan.definition, instance=instance or "")
+            groups = keeping.groups_of(tx, plan.id, plan.definition, instance=instance or "")
         definition, zone = plan.definition, ZoneInfo(plan.definition.zone)
         apart = {rule.name for rule in definition.rules if rule.keep is not None}
         shared = [rule.name for rule in definition.rules if rule.name not in apart]

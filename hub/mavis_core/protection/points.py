@@ -252,8 +252,9 @@ def points_of(tx: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[Recovery
     table = tables.copies
     found: list[sa.RowMapping] = []
     for some in _chunks(ids):
-        query = sa.select(table).where(table.c.point_id.in_(some)).order_by(table.c.id)
-        found += tx.execute(query).mappings().all()
+        # sorted here: SQLite might read the whole table in the order of ids instead
+        query = sa.select(table).where(table.c.point_id.in_(some))
+        found += sorted(tx.execute(query).mappings(), key=lambda row: row["id"])
     copies: dict[str, list[Copy]] = {point_id: [] for point_id in ids}
     for copy in copies_of(tx, found):
         copies[copy.point_id].append(copy)

@@ -14,6 +14,9 @@ from mavis_core.protection.model import PointState, RecoveryPoint
 
 __all__ = ["RecoveryPoints"]
 
+_POINTS = tables.recovery_points
+_Text = sa.ColumnElement[str]
+
 
 class RecoveryPoints:
     """The recovery points of all projects.
@@ -46,9 +49,9 @@ class RecoveryPoints:
         Parameters
         ----------
         instance
-            Cloud id or name of the instance; None for all.
+            Cloud id of the instance, else its name; None for all.
         plan
-            Name or id of the backup plan that made them.
+            Id of the backup plan that made them, else its name.
         state
             One state; None for all but ``gone``.
 
@@ -58,23 +61,23 @@ class RecoveryPoints:
             There is no such state.
         """
         project = self._projects.authorize(ctx, reference, Permission.POINT_READ).project
-        table = tables.recovery_points
-        query = sa.select(table).where(table.c.project_id == project.id)
-        if instance is not None:
-            query = query.where(
-                (table.c.instance_id == instance) | (table.c.instance_name == instance)
-            )
-        if plan is not None:
-            query = query.where((table.c.plan == plan) | (table.c.plan_id == plan))
-        if region is not None:
-            query = query.where(table.c.region == region)
         if state is not None and state not in list(PointState):
             known = ", ".join(PointState)
             raise InvalidInput(f"No state {state[:40]!r}; use {known}", field="state")
-        query = query.where(
-            table.c.state == state if state is not None else table.c.state != PointState.GONE
+        table = _POINTS
+        query = sa.select(table).where(
+            table.c.project_id == project.id,
+            table.c.state == state if state is not None else table.c.state != PointState.GONE,
         )
+        if region is not None:
+            query = query.where(table.c.region == region)
         with self._database.read() as tx:
+            for given, by_id, by_name in (
+                (instance, table.c.instance_id, table.c.instance_name),
+                (plan, table.c.plan_id, table.c.plan),
+            ):
+                if given is not None:
+                    query = query.where(_which(tx, project.id, given, by_id, by_name) == given)
             page = fetch(tx, query, table.c.id, want, lambda row: row, newest_first=True)
             return Page(tuple(points.points_of(tx, page.items)), page.next)
 
@@ -89,3 +92,12 @@ class RecoveryPoints:
         project = self._projects.authorize(ctx, reference, Permission.POINT_READ).project
         with self._database.read() as tx:
             return points.load(tx, project.id, point_id)
+
+
+def _which(tx: sa.Connection, project_id: str, given: str, by_id: _Text, by_name: _Text) -> _Text:
+    """Return what `given` is: an id where there is a point of it, else a name.
+
+    One of the two, because no index serves both at once.
+    """
+    query = sa.select(_POINTS.c.id).where(_POINTS.c.project_id == project_id, by_id == given)
+    return by_name if tx.scalar(query.limit(1)) is None else by_id

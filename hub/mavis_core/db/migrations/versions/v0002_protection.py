@@ -89,6 +89,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_recovery_points_project_id", "recovery_points", ["project_id", "id"], unique=False
     )
+    for column in ("instance_name", "plan_id", "plan", "region", "state"):
+        op.create_index(
+            f"ix_recovery_points_project_id_{column}",
+            "recovery_points",
+            ["project_id", column, "id"],
+            unique=False,
+        )
     op.create_table(
         "copies",
         sa.Column("id", sa.Text(), nullable=False),
@@ -118,6 +125,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state NOT IN ('expiring', 'gone')"),
         postgresql_where=sa.text("state NOT IN ('expiring', 'gone')"),
     )
+    op.create_index("ix_copies_point_id", "copies", ["point_id", "id"], unique=False)
     op.create_index("ix_copies_state", "copies", ["state", "id"], unique=False)
     op.create_table(
         "plan_rules",
