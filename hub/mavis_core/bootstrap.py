@@ -28,6 +28,7 @@ from mavis_core.projects.service import Projects
 from mavis_core.protection import copy_calls, hooks, restore_removal, sharing
 from mavis_core.protection.after_backup import AfterBackup
 from mavis_core.protection.backup import BackupJob
+from mavis_core.protection.catalogue import RebuildJob
 from mavis_core.protection.copy_queue import queue
 from mavis_core.protection.copying import copy_jobs
 from mavis_core.protection.deleting import DeleteJob, RetentionJob
@@ -305,6 +306,7 @@ def make_work(parts: Parts) -> Work:
         DeleteJob(database, expiry),
         *copy_jobs(database, transfers=transfers, shares=shares, locking=locking, expiry=expiry),
         *lock_jobs(database, locking),
+        RebuildJob(database, clouds),
         ReconcileJob(
             database,
             clouds,

@@ -14,16 +14,20 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
+from mavis_core.bootstrap import api_app
 from mavis_core.config import Config, load, settings
 from mavis_core.errors import InvalidInput, MavisError, Unavailable
-from mavis_hub import appliance
+from mavis_core.scheduling.model import RunState
+from mavis_hub import appliance, rebuilding
 from mavis_hub.certificate import fingerprint
 from mavis_hub.doctor import Verdict, examine
 from mavis_hub.processes import processes
@@ -229,6 +233,46 @@ def database_migrate() -> None:
     """Bring the database to this release; `mavisctl up` does it too."""
     appliance.migrate(load())
     _say("The database is up to date.")
+
+
+@cli.group()
+def catalogue() -> None:
+    """Look after the catalogue of recovery points."""
+
+
+@catalogue.command("rebuild")
+@click.option("--project", help="The name of one project; else all of them.")
+@_output
+def catalogue_rebuild(project: str | None, output: str) -> None:
+    """Compare it with the clouds, and write what it lacks; repeating it changes nothing."""
+    config = _running_config()
+    if running_pid(config) is None:
+        raise Unavailable("Mavis is not running", mend="Start it first: `mavisctl up`.")
+    app = api_app(config)
+    try:
+        found = rebuilding.projects_of(app.database, project)
+        begun = [rebuilding.begin(app.database, app.runs, each) for each in found]
+        ended = rebuilding.follow(app.database, begun, _say)
+    finally:
+        app.close()
+    results = {name: run.result.get("catalogue", {}) for name, run in ended.items()}
+    if output == "json":
+        click.echo(json.dumps(results, indent=2))
+    else:
+        click.echo(columns(_CATALOGUE_HEAD, [_catalogue_line(*item) for item in results.items()]))
+        for name, result in results.items():
+            for reason in result.get("left_alone", ()):
+                _say(f"{name}: left alone: {reason}")
+    if any(run.state is not RunState.SUCCEEDED for run in ended.values()):
+        raise SystemExit(_REFUSED)
+
+
+_CATALOGUE_HEAD = ("PROJECT", "FOUND", "ADDED", "REPAIRED", "LEFT ALONE")
+
+
+def _catalogue_line(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
+    counts = (str(result.get(key, "-")) for key in ("found", "added", "repaired"))
+    return (name, *counts, str(len(result.get("left_alone", ()))))
 
 
 @cli.command("version")

@@ -28,6 +28,7 @@ __all__ = [
 
 ACTION = "cloud.CopySnapshot"
 COPY_TAG = "mavis:copy"
+_LONGEST = 255  # of a tag's value
 
 
 def make_copy(
@@ -67,6 +68,7 @@ def _tags(transfer: Transfer, volume_id: str, source_id: str, intent: str) -> Ma
         "volume": volume_id,
         "source": source_id,
         "home": f"{point.region}/{point.environment}/{point.account}",
+        "kms-key": (copy.kms_key or "") if len(copy.kms_key or "") <= _LONGEST else "",
         "taken-at": clock.iso(point.taken_at) if point.taken_at else "",
         "intent": intent,
     }
