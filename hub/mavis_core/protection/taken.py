@@ -148,7 +148,8 @@ def follow(
     complete: list[RecoveryPoint] = []
     for point, found in seen:
         copy = point.primary
-        patient = now <= (point.taken_at or point.created_at) + missing_after
+        # the cloud's clock and ours: it was not taken before it was planned
+        patient = now <= max(point.taken_at or point.created_at, point.created_at) + missing_after
         members = [_now(member, found, patient=patient) for member in copy.members]
         rows += [
             _row(copy, new) for old, new in zip(copy.members, members, strict=True) if new != old

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from core_double import ACCOUNT, REGION, Core, Project, finish
+from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudQuota, CloudUnreachable
 from mavis_core.protection.manifests import unpack
 from mavis_core.protection.model import MemberState, PointState
 from mavis_core.scheduling.model import RunState
-from mavis_core.testing.cloud import Call, FakeCloud, FakeVolume, during, lose_reply, refuse
+from mavis_core.testing.cloud import (
+    Call,
+    FakeCloud,
+    FakeVolume,
+    during,
+    invisible,
+    lose_reply,
+    refuse,
+)
 
 
 @pytest.fixture
@@ -174,6 +185,23 @@ def test_a_snapshot_that_the_cloud_breaks_makes_the_set_partial(
     assert point.state is PointState.PARTIAL
     assert second in (point.error or {})["message"]
     assert shop.run(run).state is RunState.FAILED
+
+
+def test_a_cloud_whose_clock_is_behind_has_its_time_to_show_what_it_made(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    shop.plan(selection={"resources": ["web-1"]})
+    cloud.rules.append(invisible("snapshots.create", looks=2))
+    shop.start("backup.run", "nightly")
+    attempt = shop.core.begin(shop.core.worker())
+    for position in (0, 1, 2):
+        attempt.perform(position)
+    table, taken_at = tables.recovery_points, shop.points()[0].taken_at
+    assert taken_at is not None
+    with shop.core.database.write() as tx:
+        tx.execute(sa.update(table).values(taken_at=taken_at - timedelta(minutes=10)))
+    assert finish(attempt) is None
+    assert shop.points()[0].state is PointState.COMPLETE
 
 
 def test_a_cloud_that_lets_nobody_look_leaves_open_what_reconciliation_finds(
