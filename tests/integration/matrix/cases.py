@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,12 +137,18 @@ def matrix(scenario: str, calls: Sequence[CloudCall], faults: Sequence[Fault]) -
 
 
 def sample(cases: Sequence[Case], size: int) -> list[Case]:
-    """Return some cases, always the same: of each fault as many, rather changes than looks."""
-    chance = random.Random(f"{_SEED}/{cases[0].scenario}")
-    shuffled = sorted(chance.sample(list(cases), len(cases)), key=lambda case: case.call.reads)
-    rank: Counter[str] = Counter()
-    turns: list[tuple[int, float, Case]] = []
-    for case in shuffled:
-        rank[case.fault.name] += 1
-        turns.append((rank[case.fault.name], chance.random(), case))
+    """Return some cases, always the same: of each fault as many, rather changes than looks.
+
+    Each case has a rank of its own, so that another call in the matrix moves few others.
+    """
+    ranked = sorted(cases, key=lambda case: (case.call.reads, _rank(str(case))))
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, str, Case]] = []
+    for case in ranked:
+        seen[case.fault.name] += 1
+        turns.append((seen[case.fault.name], _rank(f"{case.scenario}/{case.fault.name}"), case))
     return [case for _, _, case in sorted(turns, key=lambda turn: turn[:2])[:size]]
+
+
+def _rank(words: str) -> str:
+    return hashlib.sha256(f"{_SEED}/{words}".encode()).hexdigest()

@@ -2,19 +2,24 @@
 
 - `trial`: lanes in which cases are tried; its outcomes are told at the end of the test run and in
   ``tests/artifacts/fault-matrix.txt``
+- `outcomes`: those of a scenario and a fault, or of a scenario's sample; what the tests of this run
+  ask for is begun at once, so that no lane waits for a test
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from integration.matrix.outcomes import Tally
-from integration.matrix.trial import Trial
+from integration.matrix.cases import FAULTS, Case, CloudCall, Fault, matrix, sample
+from integration.matrix.outcomes import Outcome, Tally
+from integration.matrix.trial import Choice, Trial
 from integration.matrix.trial import trial as open_trial
 
+Outcomes = Callable[[str, Fault | None], list[Outcome]]
+_SAMPLED = 6  # cases of each scenario
 _TALLY = pytest.StashKey[Tally]()
 _REPORT = Path(__file__).resolve().parents[2] / "artifacts" / "fault-matrix.txt"
 
@@ -26,6 +31,26 @@ def trial(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         yield made
     if not made.tally.empty:
         made.tally.write(_REPORT)
+
+
+@pytest.fixture(scope="session")
+def outcomes(trial: Trial, request: pytest.FixtureRequest) -> Outcomes:
+    asked = [
+        (item.callspec.params["scenario"], item.callspec.params.get("fault"))
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "outcomes" in item.fixturenames
+    ]
+    begun = {(scenario, fault): trial.begin(scenario, _choice(fault)) for scenario, fault in asked}
+    return lambda scenario, fault: begun[scenario, fault].result()
+
+
+def _choice(fault: Fault | None) -> Choice:
+    def choose(scenario: str, calls: Sequence[CloudCall]) -> list[Case]:
+        if fault is None:
+            return sample(matrix(scenario, calls, FAULTS), _SAMPLED)
+        return matrix(scenario, calls, [fault])
+
+    return choose
 
 
 def pytest_terminal_summary(

@@ -86,9 +86,14 @@ class Tally:
         return [f"failed with: {', '.join(told) or 'nothing'}; at most {most} attempts", *wrong]
 
     def write(self, path: Path) -> None:
-        """Write the table into a file."""
+        """Write the table and every case into a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.table() + "\n", encoding="utf-8")
+        cases = [
+            f"{each.case}: {each.kind.value}{f' ({each.code})' if each.code else ''}"
+            f", {each.attempts} attempts, {each.seconds:.1f} s"
+            for each in self._outcomes
+        ]
+        path.write_text("\n".join([self.table(), "", *sorted(cases), ""]), encoding="utf-8")
 
 
 def _rows(head: str, names: Sequence[str], counted: Counter[tuple[str, Kind]]) -> list[str]:

@@ -6,35 +6,35 @@ A sample of the matrix for every day, the same each time; all of it where there 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from integration.matrix.cases import FAULTS, Case, matrix, sample
+from integration.matrix.cases import FAULTS, Fault
+from integration.matrix.conftest import Outcomes
+from integration.matrix.outcomes import Outcome
 from integration.matrix.scenarios import SCENARIOS
-from integration.matrix.trial import Trial
-
-_SAMPLED = 6  # of each scenario
 
 
-def _all_well(trial: Trial, cases: list[Case]) -> None:
-    outcomes = [each.result() for each in [trial.begin(case) for case in cases]]
+def _wrong(outcomes: Sequence[Outcome]) -> str:
     wrong = [str(outcome) for outcome in outcomes if outcome.wrong]
-    assert not wrong, "\n".join([f"{len(wrong)} of {len(cases)} cases:", *wrong])
+    return "\n".join([f"{len(wrong)} of {len(outcomes)} cases:", *wrong] if wrong else [])
 
 
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 def test_whatever_goes_wrong_with_some_calls_the_cloud_is_as_mavis_says(
-    trial: Trial, scenario: str
+    outcomes: Outcomes, scenario: str
 ) -> None:
-    calls = trial.world(scenario).result().prepared.calls
-    _all_well(trial, sample(matrix(scenario, calls, FAULTS), _SAMPLED))
+    found = outcomes(scenario, None)
+    assert not _wrong(found), _wrong(found)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 def test_whatever_goes_wrong_with_any_call_the_cloud_is_as_mavis_says(
-    trial: Trial, scenario: str, fault: str
+    outcomes: Outcomes, scenario: str, fault: Fault
 ) -> None:
-    calls = trial.world(scenario).result().prepared.calls
-    _all_well(trial, matrix(scenario, calls, [fault]))
+    found = outcomes(scenario, fault)
+    assert not _wrong(found), _wrong(found)

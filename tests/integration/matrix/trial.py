@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from integration.matrix import judge
-from integration.matrix.cases import Case
+from integration.matrix.cases import Case, CloudCall
 from integration.matrix.evidence import Evidence, ids_in
 from integration.matrix.forks import forks
 from integration.matrix.lanes import Course, Lane, Prepared, Stuck, lane
 from integration.matrix.outcomes import Kind, Outcome, Tally
 
 T = TypeVar("T")
+Choice = Callable[[str, Sequence[CloudCall]], list[Case]]
 _LANES = 4  # cases mostly wait
+_WAITING = 200  # threads that wait for cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,19 @@ class World:
 class Trial:
     """Tries scenarios with faults; see `trial`."""
 
-    def __init__(self, lanes: Sequence[Lane], pool: ThreadPoolExecutor, folder: Path) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        pool: ThreadPoolExecutor,
+        waiting: ThreadPoolExecutor,
+        folder: Path,
+    ) -> None:
         self.tally = Tally()
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for each in lanes:
             self._free.put(each)
         self._pool = pool
+        self._waiting = waiting
         self._folder = folder
         self._lock = threading.Lock()
         self._worlds: dict[str, Future[World]] = {}
@@ -51,10 +60,20 @@ class Trial:
                 self._worlds[scenario] = self._in_a_lane(lambda lane: self._make(lane, scenario))
             return self._worlds[scenario]
 
-    def begin(self, case: Case) -> Future[Outcome]:
-        """Try a case as soon as a lane is free."""
-        world = self.world(case.scenario).result()
-        return self._in_a_lane(lambda lane: self._try(lane, world, case))
+    def begin(self, scenario: str, choose: Choice) -> Future[list[Outcome]]:
+        """Try the cases of a scenario that `choose` takes from its calls, when lanes are free."""
+
+        def do() -> list[Outcome]:
+            world = self.world(scenario).result()
+            cases = choose(scenario, world.prepared.calls)
+            begun = [
+                self._in_a_lane(lambda lane, case=case: self._try(lane, world, case))  # type: ignore[misc]
+                for case in cases
+            ]
+            return [each.result() for each in begun]
+
+        self.world(scenario)
+        return self._waiting.submit(do)
 
     def _in_a_lane(self, work: Callable[[Lane], T]) -> Future[T]:
         def do() -> T:
@@ -125,4 +144,7 @@ def trial(folder: Path) -> Iterator[Trial]:
             lambda number: stack.enter_context(lane(server, folder / f"lane-{number}")),
             range(_LANES),
         )
-        yield Trial(list(opened), pool, folder)
+        lanes = list(opened)
+        waiting = stack.enter_context(ThreadPoolExecutor(_WAITING, thread_name_prefix="waiting"))
+        stack.callback(pool.shutdown, cancel_futures=True)  # where somebody stops before the end
+        yield Trial(lanes, pool, waiting, folder)
