@@ -36,9 +36,9 @@ def die(call: Call) -> None:
     raise Killed
 
 
-def scene(core: Core, cloud: FakeCloud, *, kms_key: str | None = None) -> Project:
+def scene(core: Core, cloud: FakeCloud) -> Project:
     """Return the project, with one machine of two volumes."""
-    cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8, 20), kms_key=kms_key, tags={"app": "shop"})
+    cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8, 20), tags={"app": "shop"})
     shop = core.shop()
     add_environment(shop, "away", ACCOUNT, AWAY)
     add_environment(shop, "dr", OTHER, AWAY)

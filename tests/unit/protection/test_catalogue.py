@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,8 +45,24 @@ from mavis_core.testing.cloud import FakeCloud, Rule
 HOUR = timedelta(hours=1)
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return freeze(tmp_path_factory.mktemp("base"), _protected)
+
+
 @pytest.fixture
-def shop(core: Core, cloud: FakeCloud) -> Project:
+def shop(base: Template, tmp_path: Path) -> Iterator[Project]:
+    made = base.copy(tmp_path / "shop")
+    yield made
+    made.core.close()
+
+
+@pytest.fixture
+def cloud(shop: Project) -> FakeCloud:
+    return shop.core.cloud
+
+
+def _protected(core: Core, cloud: FakeCloud) -> None:
     """A plan's point with copies in two accounts, and one that a person asked for."""
     made = scene(core, cloud)
     made.plan(
@@ -57,7 +74,6 @@ def shop(core: Core, cloud: FakeCloud) -> Project:
     assert made.back_up(rule="daily").state is RunState.SUCCEEDED
     made.start("recovery_point.create", "web-1", description="before the upgrade")
     assert core.carry_out() is None
-    return made
 
 
 def rebuild(shop: Project) -> dict[str, Any]:

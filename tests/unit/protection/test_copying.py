@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,9 +53,21 @@ from mavis_core.testing.cloud import (
 )
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return freeze(tmp_path_factory.mktemp("base"), scene)
+
+
 @pytest.fixture
-def shop(core: Core, cloud: FakeCloud) -> Project:
-    return scene(core, cloud)
+def shop(base: Template, tmp_path: Path) -> Iterator[Project]:
+    made = base.copy(tmp_path / "shop")
+    yield made
+    made.core.close()
+
+
+@pytest.fixture
+def cloud(shop: Project) -> FakeCloud:
+    return shop.core.cloud
 
 
 def enqueue(
@@ -64,6 +76,12 @@ def enqueue(
     """Put copies into the queue, as a backup plan does."""
     with shop.core.database.write() as tx:
         queue(tx, points, [Target(environment, region) for environment in environments])
+
+
+def encrypt(cloud: FakeCloud, kms_key: str) -> None:
+    """Let every volume be encrypted with a key."""
+    for volume in cloud.volumes.values():
+        volume.kms_key = kms_key
 
 
 def open_intents(shop: Project) -> list[str]:
@@ -106,17 +124,17 @@ def test_another_account_may_read_only_while_it_copies(shop: Project, cloud: Fak
     assert open_intents(shop) == []
 
 
-def test_a_key_of_the_destination_encrypts_the_copy(core: Core, cloud: FakeCloud) -> None:
-    shop = scene(core, cloud, kms_key="alias/shop")
+def test_a_key_of_the_destination_encrypts_the_copy(shop: Project, cloud: FakeCloud) -> None:
+    encrypt(cloud, "alias/shop")
     copy_to(shop, take(shop), "dr", kms_key="alias/dr")
     assert {cloud.snapshots[one].kms_key for one in made_in(cloud, OTHER)} == {"alias/dr"}
     assert copies(shop)[0].kms_key == "alias/dr"
 
 
 def test_a_key_that_cannot_be_used_fails_the_copy_with_the_clouds_own_words(
-    core: Core, cloud: FakeCloud
+    shop: Project, cloud: FakeCloud
 ) -> None:
-    shop = scene(core, cloud, kms_key="alias/shop")
+    encrypt(cloud, "alias/shop")
     cloud.unusable_keys.add("alias/dr")
     run = copy_to(shop, take(shop), "dr", kms_key="alias/dr")
     assert run.state is RunState.FAILED
@@ -130,9 +148,9 @@ def test_a_key_that_cannot_be_used_fails_the_copy_with_the_clouds_own_words(
 
 
 def test_what_cannot_be_shared_fails_before_anything_is_copied(
-    core: Core, cloud: FakeCloud
+    shop: Project, cloud: FakeCloud
 ) -> None:
-    shop = scene(core, cloud, kms_key=DEFAULT_KEY)
+    encrypt(cloud, DEFAULT_KEY)
     assert copy_to(shop, take(shop), "dr").state is RunState.FAILED
     assert (copies(shop)[0].error or {})["code"] == "cloud_denied"
     assert cloud.called("copies.copy") == []

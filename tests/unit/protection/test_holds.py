@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from copy_scene import scene, take
+from copy_scene import Template, freeze, scene, take
 from core_double import Core, Project, call
 from mavis_core.access import Role
 from mavis_core.errors import CloudInUse, Conflict, Forbidden, InvalidInput, NotFound
@@ -13,19 +16,35 @@ from mavis_core.protection.model import RecoveryPoint
 from mavis_core.testing.cloud import FakeCloud
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return freeze(tmp_path_factory.mktemp("base"), _taken)
+
+
 @pytest.fixture
-def shop(core: Core, cloud: FakeCloud) -> Project:
-    return scene(core, cloud)
+def shop(base: Template, tmp_path: Path) -> Iterator[Project]:
+    made = base.copy(tmp_path / "shop")
+    yield made
+    made.core.close()
+
+
+@pytest.fixture
+def cloud(shop: Project) -> FakeCloud:
+    return shop.core.cloud
+
+
+def _taken(core: Core, cloud: FakeCloud) -> None:
+    take(scene(core, cloud))
 
 
 @pytest.fixture
 def point(shop: Project) -> RecoveryPoint:
-    return take(shop)
+    return shop.points()[0]
 
 
 @pytest.fixture
-def holds(core: Core) -> Holds:
-    return Holds(core.database, core.projects)
+def holds(shop: Project) -> Holds:
+    return Holds(shop.core.database, shop.core.projects)
 
 
 def story(shop: Project) -> list[tuple[str, str]]:

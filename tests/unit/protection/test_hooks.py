@@ -83,13 +83,31 @@ def machine(tmp_path: Path) -> Iterator[Shell]:
             shell.run(thaw_script(mark))
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return freeze(tmp_path_factory.mktemp("base"), _one_machine)
+
+
 @pytest.fixture
-def shop(core: Core, cloud: FakeCloud, machine: Shell) -> Project:
-    cloud.launch(ACCOUNT, REGION, "db-1", sizes=(8, 20)).runs = machine
-    project = core.shop()
-    project.discover()
+def shop(base: Template, machine: Shell, tmp_path: Path) -> Iterator[Project]:
+    made = base.copy(tmp_path / "shop")
+    cloud = made.core.cloud
+    next(iter(cloud.instances.values())).runs = machine
     cloud.rules.append(Rule("snapshots.create", before=lambda _: machine.add("taken"), times=99))
-    return project
+    yield made
+    made.core.close()
+
+
+@pytest.fixture
+def cloud(shop: Project) -> FakeCloud:
+    return shop.core.cloud
+
+
+def _one_machine(core: Core, cloud: FakeCloud) -> Project:
+    cloud.launch(ACCOUNT, REGION, "db-1", sizes=(8, 20))
+    shop = core.shop()
+    shop.discover()
+    return shop
 
 
 def back_up(shop: Project, **hooks: Any) -> Run:
@@ -290,9 +308,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """Return a project that has been asked for a backup with hooks."""
 
     def prepare(core: Core, cloud: FakeCloud) -> None:
-        cloud.launch(ACCOUNT, REGION, "db-1", sizes=(8, 20))
-        shop = core.shop()
-        shop.discover()
+        shop = _one_machine(core, cloud)
         shop.plan(hooks=HOOKS)
         shop.start("backup.run", "nightly")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,9 @@ import pytest
 
 from copy_scene import (
     AWAY,
-    OTHER,
     Template,
     calls_of,
     carry_on,
-    copies,
     copy_to,
     freeze,
     kill,
@@ -24,7 +23,7 @@ from copy_scene import (
     scene,
     take,
 )
-from core_double import Core, Project, call
+from core_double import ACCOUNT, Core, Project, call
 from mavis_core import clock
 from mavis_core.contract import LockMode
 from mavis_core.errors import (
@@ -43,14 +42,30 @@ from mavis_core.testing.cloud import FakeCloud, lose_reply, refuse
 DAY = timedelta(days=1)
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return freeze(tmp_path_factory.mktemp("base"), _copied)
+
+
 @pytest.fixture
-def shop(core: Core, cloud: FakeCloud) -> Project:
-    return scene(core, cloud)
+def shop(base: Template, tmp_path: Path) -> Iterator[Project]:
+    made = base.copy(tmp_path / "shop")
+    yield made
+    made.core.close()
+
+
+@pytest.fixture
+def cloud(shop: Project) -> FakeCloud:
+    return shop.core.cloud
+
+
+def _copied(core: Core, cloud: FakeCloud) -> None:
+    shop = scene(core, cloud)
+    copy_to(shop, take(shop), "dr")
 
 
 @pytest.fixture
 def point(shop: Project) -> RecoveryPoint:
-    copy_to(shop, take(shop), "dr")
     return shop.points()[0]
 
 
@@ -163,10 +178,10 @@ def test_a_lock_is_never_made_shorter_or_softer(
 def test_a_copy_that_becomes_complete_later_is_locked_as_its_point_is(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    point = take(shop)
+    (point,) = shop.points()
     done(shop, "recovery_point.lock", point, mode="governance", **{"for": "7d"})
-    assert copy_to(shop, point, "dr").state is RunState.SUCCEEDED
-    assert len(made_in(cloud, OTHER)) == 2
+    assert copy_to(shop, point, "away").state is RunState.SUCCEEDED
+    assert len(made_in(cloud, ACCOUNT)) == 2
     assert len(locked(cloud)) == 1
     assert None not in locked(cloud)
 
@@ -179,11 +194,11 @@ def test_a_plans_lock_is_on_its_points_when_they_are_complete(
         copies=[{"environment": "away", "region": AWAY}],
     )
     assert shop.back_up().state is RunState.SUCCEEDED
-    (point,) = shop.points()
+    point = shop.points()[0]
     assert point.lock is not None
-    assert [copy.state for copy in copies(shop)] == [PointState.COMPLETE]
-    assert len(cloud.snapshots) == 4
-    assert locked(cloud) == {(LockMode.GOVERNANCE, point.lock.until)}
+    assert [copy.state for copy in point.copies] == [PointState.COMPLETE] * 2
+    assert locked(cloud) == {None, (LockMode.GOVERNANCE, point.lock.until)}
+    assert sum(one.lock is not None for one in cloud.snapshots.values()) == 4
 
 
 def test_where_one_copy_cannot_be_locked_the_point_does_not_say_that_it_is(
