@@ -19,8 +19,7 @@ from mavis_core.db import tables
 from mavis_core.errors import CloudVanished, told
 from mavis_core.ids import new_id, time_of
 from mavis_core.protection import copy_calls, points, taking
-from mavis_core.protection.found_sets import FoundPoint, FoundSet, tag
-from mavis_core.protection.hooks import CONSISTENCY
+from mavis_core.protection.found_sets import FoundPoint, FoundSet, bare, tag
 from mavis_core.protection.manifests import Manifest
 from mavis_core.protection.model import (
     Copy,
@@ -188,9 +187,8 @@ def _lock(found: FoundPoint, locks: Mapping[str, SnapshotLock]) -> Lock | None:
 
 def same(row: Manifest, found: Manifest) -> bool:
     """Whether the manifest of a row is the one in the tags, which may be shorter."""
-    known = {k: v for k, v in row.configuration.items() if k != CONSISTENCY}
-    shorter = replace(row, configuration=known)
-    return found in (shorter, replace(shorter, tags={}))
+    known, seen = bare(row), bare(found)
+    return seen in (known, replace(known, tags={}))
 
 
 def changes_of(

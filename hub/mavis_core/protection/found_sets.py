@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mavis_core import clock
@@ -19,10 +19,11 @@ from mavis_core.errors import InvalidInput
 from mavis_core.ids import check_id
 from mavis_core.projects.model import Environment
 from mavis_core.protection.copy_calls import COPY_TAG
+from mavis_core.protection.hooks import CONSISTENCY
 from mavis_core.protection.manifests import PREFIX, Manifest, unpack
 from mavis_core.protection.model import CopyRole
 
-__all__ = ["FoundPoint", "FoundSet", "Gathered", "Seen", "gather", "tag"]
+__all__ = ["FoundPoint", "FoundSet", "Gathered", "Seen", "bare", "gather", "tag"]
 
 _DONE_FIRST = (SnapshotState.COMPLETED, SnapshotState.PENDING, SnapshotState.ERROR)
 
@@ -119,6 +120,12 @@ def tag(tags: Mapping[str, str], name: str) -> str:
     return tags.get(PREFIX + name, "")
 
 
+def bare(manifest: Manifest) -> Manifest:
+    """Return a manifest without what was found out after the point was taken."""
+    known = {k: v for k, v in manifest.configuration.items() if k != CONSISTENCY}
+    return replace(manifest, configuration=known)
+
+
 def gather(seen: Iterable[Seen], project: str) -> Gathered:
     """Return the recovery points of a project among what was seen.
 
@@ -154,8 +161,8 @@ def gather(seen: Iterable[Seen], project: str) -> Gathered:
 
 
 def _add(result: Gathered, point_id: str, members: list[tuple[Seen, Manifest]]) -> None:
-    manifests = {manifest.hash: manifest for _, manifest in members}
-    if len(manifests) > 1:
+    manifests = [manifest for _, manifest in members]
+    if len({bare(manifest).hash for manifest in manifests}) > 1:
         result.left_alone.append(f"{point_id}: its members carry different manifests")
         return
     by_set: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
@@ -164,7 +171,7 @@ def _add(result: Gathered, point_id: str, members: list[tuple[Seen, Manifest]]) 
     sets = _one_for_each_place(
         result, point_id, [_set(result, point_id, s) for s in by_set.values()]
     )
-    (manifest,) = manifests.values()
+    manifest = max(manifests, key=lambda each: CONSISTENCY in each.configuration)
     some = min(sets, key=lambda each: each.role is not CopyRole.PRIMARY)
     tags = next(iter(some.members.values())).tags
     result.points.append(FoundPoint(point_id, manifest, tags, tuple(sets)))

@@ -138,6 +138,25 @@ def test_what_was_lost_comes_back_field_by_field(shop: Project) -> None:
     assert {point.description for point in shop.points()} >= {"before the upgrade"}
 
 
+def test_copies_tell_whether_the_machine_was_at_rest_which_is_known_later_than_the_tags(
+    shop: Project,
+) -> None:
+    shop.plan(
+        "frozen",
+        hooks={"pre": "freeze", "post": "thaw"},
+        copies=[{"environment": "dr", "region": AWAY}],
+    )
+    shop.back_up("frozen")
+    point = shop.points()[0]
+    assert point.manifest.configuration["consistency"]["level"] == "application"
+    assert len(point.copies) == 2
+    assert rebuild(shop)["left_alone"] == []
+    forget(shop)
+    assert rebuild(shop)["left_alone"] == []
+    again = shop.points()[0]
+    assert (again.manifest, len(again.copies)) == (point.manifest, 2)
+
+
 def test_repeating_it_changes_nothing(shop: Project) -> None:
     forget(shop)
     rebuild(shop)
