@@ -81,21 +81,25 @@ class Lane:
         assert report is not None, f"the process that prepares {scenario} has died"
         assert not report.bugs, report.bugs[0]
         assert report.facts is not None
+        return self.keep(scenario, report.facts, folder)
+
+    def keep(self, scenario: str, facts: Facts, folder: Path) -> Prepared:
+        """Keep the lane's world as it is now in the new folder."""
         folder.mkdir()
-        made = Prepared(scenario, folder / "cloud.sqlite", folder / "mavis.sqlite", report.facts)
+        made = Prepared(scenario, folder / "cloud.sqlite", folder / "mavis.sqlite", facts)
         self.simulator.save(made.cloud)
         _copy(self.database, made.database)
         return made
 
     def clean_run(self, prepared: Prepared) -> tuple[Prepared, Course]:
         """Carry a scenario out without a fault, and return it with its calls."""
-        self._restore(prepared)
+        self.restore(prepared)
         course = self._attempts(None)
         return replace(prepared, calls=tuple(calls_of(self.simulator.calls()))), course
 
     def carry_out(self, prepared: Prepared, case: Case) -> Course:
         """Carry a scenario out with the case's fault, until nothing is due."""
-        self._restore(prepared)
+        self.restore(prepared)
         call, fault = case.call, case.fault
         self.simulator.fault(
             call.action,
@@ -194,7 +198,8 @@ class Lane:
             raise Stuck(f"an attempt does not end within {_LONGEST_S:.0f} s")
         return child.report()
 
-    def _restore(self, prepared: Prepared) -> None:
+    def restore(self, prepared: Prepared) -> None:
+        """Have a kept world again."""
         self.simulator.release()
         self._quiet()
         self.simulator.load(prepared.cloud)

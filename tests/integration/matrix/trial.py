@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from integration.matrix import judge
 from integration.matrix.cases import Case, CloudCall
 from integration.matrix.evidence import Evidence, ids_in
 from integration.matrix.forks import forks
-from integration.matrix.lanes import Course, Lane, Prepared, Stuck, lane
+from integration.matrix.lanes import Course, Lane, Prepared, lane
 from integration.matrix.outcomes import Kind, Outcome, Tally
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Trial:
         """Return a scenario's world; it is made when it is first asked for."""
         with self._lock:
             if scenario not in self._worlds:
-                self._worlds[scenario] = self._in_a_lane(lambda lane: self._make(lane, scenario))
+                self._worlds[scenario] = self.in_a_lane(lambda lane: self._make(lane, scenario))
             return self._worlds[scenario]
 
     def begin(self, scenario: str, choose: Choice) -> Future[list[Outcome]]:
@@ -67,7 +68,7 @@ class Trial:
             world = self.world(scenario).result()
             cases = choose(scenario, world.prepared.calls)
             begun = [
-                self._in_a_lane(lambda lane, case=case: self._try(lane, world, case))  # type: ignore[misc]
+                self.in_a_lane(lambda lane, case=case: self._try(lane, world, case))  # type: ignore[misc]
                 for case in cases
             ]
             return [each.result() for each in begun]
@@ -75,7 +76,9 @@ class Trial:
         self.world(scenario)
         return self._waiting.submit(do)
 
-    def _in_a_lane(self, work: Callable[[Lane], T]) -> Future[T]:
+    def in_a_lane(self, work: Callable[[Lane], T]) -> Future[T]:
+        """Do something as soon as a lane is free."""
+
         def do() -> T:
             lane = self._free.get()
             try:
@@ -101,8 +104,8 @@ class Trial:
         try:
             course = lane.carry_out(world.prepared, case)
             outcome = _outcome(lane, world, case, course)
-        except Stuck as exc:
-            outcome = Outcome(case, Kind.WRONG, 0, "", (str(exc),), 0.0)
+        except Exception:  # noqa: BLE001  # the case is wrong, and the others go on
+            outcome = Outcome(case, Kind.WRONG, 0, "", (traceback.format_exc(),), 0.0)
         outcome = replace(outcome, seconds=time.monotonic() - began)
         self.tally.add(outcome)
         return outcome
