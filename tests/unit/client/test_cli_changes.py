@@ -14,12 +14,13 @@ from click.testing import Result
 
 from appliance_double.objects import (
     NOW,
+    plan_json,
     preview_json,
     project_json,
     run_json,
     step_json,
 )
-from appliance_double.server import Appliance, Asked, Reply, problem
+from appliance_double.server import Appliance, Asked, Reply, pages, problem
 from appliance_double.terminal import Terminal
 
 Cli = Callable[..., Result]
@@ -363,3 +364,21 @@ def test_in_a_terminal_a_secret_is_typed_unseen(
         "access_key_id": "AKIA",
         "secret_access_key": SECRET,
     }
+
+
+def test_what_a_run_came_to_is_told_in_words(appliance: Appliance, cli: Cli) -> None:
+    result = {
+        "recovery_points": {"complete": 2, "failed": 0},
+        "began": {"retention": "run_2"},
+        "deleted": ["vol-1", "vol-2"],
+    }
+    appliance.on("GET", "/projects/shop/runs/run_1", Reply(run_json("succeeded", result=result)))
+    shown = cli("run", "show", "run_1", "-p", "shop").stdout
+    assert re.search(r"^recovery_points +2 complete, 0 failed$", shown, re.MULTILINE)
+    assert re.search(r"^began +retention run_2$", shown, re.MULTILINE)
+    assert re.search(r"^deleted +vol-1, vol-2$", shown, re.MULTILINE)
+
+
+def test_one_of_several_words_is_counted_as_one(appliance: Appliance, cli: Cli) -> None:
+    appliance.on("GET", "/projects/shop/backup-plans", pages([plan_json()]))
+    assert cli("backup-plan", "list", "-p", "shop").stderr == "1 backup plan in project shop\n"
