@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mavis_core.access import CallContext, Principal, Role, Scope
 from mavis_core.bootstrap import Parts, make_work
 from mavis_core.changes.budget import Budget
+from mavis_core.contract import Kit
 from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable
@@ -50,13 +51,20 @@ def call(name: str, scopes: frozenset[Scope] = PERSON, *groups: str) -> CallCont
 class Core:
     """All services over one database; close it at the end."""
 
-    def __init__(self, url: str, cloud: FakeCloud, *, settle_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        cloud: FakeCloud,
+        *,
+        settle_s: float = 0.0,
+        kits: Mapping[str, Kit] | None = None,
+    ) -> None:
         migrate(url)
         self.database = open_database(url)
         self.cloud = cloud
         self.stop = threading.Event()
         private, public = generate()
-        kits = {"fake": FakeKit(cloud)}
+        kits = kits or {"fake": FakeKit(cloud)}
         self.projects = Projects(self.database)
         self.vault = Vault(self.database, Sealer(public), Opener(private))
         self.environments = Environments(self.database, self.projects, kits)

@@ -53,6 +53,7 @@ class Shell:
         done = subprocess.run(
             ["/bin/sh", "-c", script],
             env=self._environ,
+            cwd=self.log_file.parent,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -364,6 +365,7 @@ def test_a_thaw_ends_a_pre_hook_that_still_runs(machine: Shell) -> None:
     freezing = subprocess.Popen(
         ["/bin/sh", "-c", script(pre='echo pre >> "$LOG"; sleep 20; echo late >> "$LOG"')],
         env=machine._environ,
+        cwd=machine.log_file.parent,
         stdout=subprocess.DEVNULL,
     )
     wait_until(lambda: machine.log == ["pre"])
