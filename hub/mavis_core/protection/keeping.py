@@ -7,7 +7,7 @@ rule by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -147,7 +147,9 @@ _TAKEN_AT = sa.func.coalesce(
     tables.recovery_points.c.created_at,
     type_=tables.recovery_points.c.taken_at.type,
 ).label("taken_at")
-_ALIKE = slice(0, 8)  # of a row of `_query`: all that says in which group it is, and by what
+# Of a row of `_query`: what says in which group it is and what that keeps, and what is its own
+_ALIKE, _OF_ITSELF = slice(0, 8), slice(8, None)
+_STANDS = {state.value: (state.usable, state.ended) for state in PointState}
 
 
 def _query(plan_id: str, instance: str | None) -> sa.Select[Any]:
@@ -214,22 +216,16 @@ def _busy(tx: sa.Connection, plan_id: str) -> _Busy:
 
 
 def _point(row: Any, group: str, busy: _Busy) -> Point:
-    state = PointState(row.state)
-    lock: Mapping[str, str] | None = row.lock
-    return Point(
-        id=row.id,
-        group=group,
-        taken_at=row.taken_at,
-        usable=state.usable,
-        locked_until=clock.parse(lock["until"]) if lock else None,
-        held=bool(row.hold),
-        in_use=(
-            not state.ended
-            or row.id in busy.copies
-            or row.point_id in busy.points
-            or (not state.usable and row.run_id in busy.runs)
-        ),
+    copy_id, point_id, state, run_id, taken_at, hold, lock = row[_OF_ITSELF]
+    usable, ended = _STANDS[state]
+    in_use = (
+        not ended
+        or copy_id in busy.copies
+        or point_id in busy.points
+        or (not usable and run_id in busy.runs)
     )
+    locked_until = clock.parse(lock["until"]) if lock else None
+    return Point(copy_id, group, taken_at, usable, locked_until, bool(hold), in_use)
 
 
 def _kept(row: Any) -> Kept:
