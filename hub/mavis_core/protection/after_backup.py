@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from mavis_core import clock
 from mavis_core.contract import LockMode
 from mavis_core.db import Database, tables
 from mavis_core.projects.service import project_of
@@ -67,7 +66,8 @@ class AfterBackup:
         with self._database.read() as tx:
             good = [p for p in points.of_run(tx, run.id) if p.state is PointState.COMPLETE]
         if definition.lock is not None and good:
-            lock = Lock(LockMode(definition.lock.mode), clock.now() + definition.lock.length)
+            until = run.created_at + definition.lock.length  # the same in every attempt
+            lock = Lock(LockMode(definition.lock.mode), until)
             self._locks.lock_points(run, good, lock, progress)
         wanted = [
             copy

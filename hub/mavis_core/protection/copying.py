@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mavis_core.access import Permission
 from mavis_core.changes.model import Effect, Plan, Severity
 from mavis_core.db import Database
-from mavis_core.errors import CloudRegion, Conflict, InvalidInput, MavisError, NotFound
+from mavis_core.errors import Conflict, InvalidInput, MavisError, NotFound
 from mavis_core.projects.environments import environment_by_id, environments_of
 from mavis_core.projects.model import Environment, check_text
 from mavis_core.protection import copy_queue, points
@@ -206,7 +206,10 @@ def _destination(
     region = given.get("region") or point.region
     if region not in found[0].regions:
         known = ", ".join(found[0].regions)
-        raise CloudRegion(f"{found[0].name} has no region {region[:40]!r}; it has {known}")
+        raise InvalidInput(
+            f"{found[0].name} has no region {region[:40]!r}; it has {known}",
+            field="arguments.region",
+        )
     key = given.get("kms_key")
     return found[0], region, check_text(key, field="arguments.kms_key", limit=2048) if key else None
 

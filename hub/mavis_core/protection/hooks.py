@@ -195,6 +195,7 @@ class Freezer:
         try:
             if _state(connection, call) in _AT_REST:
                 return _Held("the machine was stopped", Consistency.APPLICATION)
+            _check_shell(point)
             self._run_pre(run, hooks, call, connection, held)
         except Interrupted:
             self._let_go_early(run, connection, held)
@@ -353,6 +354,12 @@ class Freezer:
             if stop.wait(pause_s):
                 raise Interrupted(f"Stopped while a script runs in {call.target}")
             pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
+
+
+def _check_shell(point: RecoveryPoint) -> None:
+    """Return where the machine can run shell scripts, as far as that is known."""
+    if "windows" in str(point.manifest.configuration.get("platform", "")).lower():
+        raise Conflict("hooks are shell scripts, and the machine runs Windows")
 
 
 def _result(connection: Connection, call: Call, command: str) -> CommandResult | None:

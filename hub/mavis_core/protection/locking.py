@@ -288,7 +288,8 @@ def lock_jobs(database: Database, locking: Locking) -> tuple[LockJob, UnlockJob]
 
 
 _NO_UNDO = (
-    "Until then nobody can delete it, and it is paid for: not an administrator, not the cloud."
+    "Until then nobody can delete it, no administrator and not the cloud's support; and it is"
+    " paid for as long."
 )
 
 

@@ -51,7 +51,7 @@ from mavis_core.protection.copy_calls import (
     source_of,
     unmade,
 )
-from mavis_core.protection.copy_progress import Rooms
+from mavis_core.protection.copy_progress import MOST_PENDING, Rooms
 from mavis_core.protection.copy_queue import Transfer
 from mavis_core.protection.model import Copy, PointState
 from mavis_core.protection.sharing import Shares
@@ -80,12 +80,15 @@ class _Way:
         Since when the cloud does not show a snapshot, by its id.
     moved_at
         When anything last moved.
+    waits_for
+        Why not all goes on that could, in the cloud's words; empty where nothing waits.
     """
 
-    rooms: Rooms = field(default_factory=Rooms)
+    rooms: Rooms
     shared_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     unseen_since: dict[str, datetime] = field(default_factory=dict)
     moved_at: datetime = field(default_factory=clock.now)
+    waits_for: str = ""
     last: object = None
 
     def moves(self, transfers: Sequence[Transfer]) -> bool:
@@ -120,6 +123,8 @@ class Transfers:
         Calls at a time in one environment.
     stop
         Set when the process ends; the next attempt goes on.
+    most
+        Members that may be under way into one region of an account.
     """
 
     def __init__(
@@ -132,6 +137,7 @@ class Transfers:
         timeout_s: float,
         threads: int,
         stop: threading.Event,
+        most: int = MOST_PENDING,
     ) -> None:
         self._database = database
         self._clouds = clouds
@@ -140,6 +146,7 @@ class Transfers:
         self._timeout = timedelta(seconds=timeout_s)
         self._threads = threads
         self._stop = stop
+        self._most = most
 
     def carry_out(
         self, run: Run, progress: Progress, *, also: Also = lambda _tx: None
@@ -160,7 +167,7 @@ class Transfers:
             A share could not be taken back yet, or copies wait for room in vain and stay in the
             queue.
         """
-        way, pause_s, waits = _Way(), _FIRST_LOOK_S, 0
+        way, pause_s, waits = _Way(Rooms(self._most)), _FIRST_LOOK_S, 0
         while todo := self._todo(run, also):
             self._round(run, todo, way, progress)
             left = self._todo(run)
@@ -171,7 +178,7 @@ class Transfers:
             if clock.now() > way.moved_at + self._timeout:
                 waits = self._give_up(run, left)
                 break
-            self._tell(run, left, progress)
+            self._tell(run, left, way, progress)
             pause_s = _FIRST_LOOK_S if moved else min(pause_s * 1.5, _LAST_LOOK_S)
             if self._stop.wait(pause_s):
                 raise Interrupted(f"Stopped while copying for {run.subject}")
@@ -240,27 +247,30 @@ class Transfers:
 
     def _round(self, run: Run, todo: Sequence[Transfer], way: _Way, progress: Progress) -> None:
         """Begin what there is room for, and look once at all that is under way."""
+        way.waits_for = ""
         for of_it in _by_environment(self._to_begin(todo)):
-            self._guarded(of_it, progress, lambda some: self._begin(run, some, way, progress))
+            self._guarded(of_it, way, lambda some: self._begin(run, some, way, progress))
         running = [each for each in self._todo(run) if each.copy.state is PointState.RUNNING]
         for of_it in _by_environment(running):
-            self._guarded(of_it, progress, lambda some: self._look(run, some, way, progress))
+            self._guarded(of_it, way, lambda some: self._look(run, some, way, progress))
 
     def _guarded(
         self,
         transfers: Sequence[Transfer],
-        progress: Progress,
+        way: _Way,
         work: Callable[[Sequence[Transfer]], None],
     ) -> None:
         """Do something for copies in one environment; where it cannot be had, they fail."""
         try:
             work(transfers)
         except _BLIND as exc:
-            progress.waiting(exc.message)
+            way.waits_for = exc.message
         except _CLOSED as exc:
             self._fail(transfers, exc)
 
-    def _fail(self, transfers: Iterable[Transfer], error: MavisError) -> None:
+    def _fail(self, transfers: Sequence[Transfer], error: MavisError) -> None:
+        if not transfers:
+            return
         with self._database.write() as tx:
             copies = [copy_progress.copy_of(tx, each.copy.id) for each in transfers]
             copy_queue.fail(tx, copies, error)
@@ -299,7 +309,7 @@ class Transfers:
 
             how = Effects(finder(connection, seen), make, note, threads=self._threads)
             outcomes = self._ledger.effects(ctx, run.work, calls, how, progress.say)
-        self._learn(outcomes, by_id, way, progress)
+        self._learn(outcomes, by_id, way)
 
     def _note(
         self,
@@ -320,7 +330,6 @@ class Transfers:
         outcomes: Sequence[Outcome],
         by_id: Mapping[str, Transfer],
         way: _Way,
-        progress: Progress,
     ) -> None:
         """Learn from outcomes how much room there is."""
         with self._database.read() as tx:
@@ -334,7 +343,7 @@ class Transfers:
             ]
             if full:
                 way.rooms.refused(place, under_way.get(place, 0))
-                progress.waiting(full[0].message)
+                way.waits_for = full[0].message
             else:
                 way.rooms.taken(place)
 
@@ -423,14 +432,17 @@ class Transfers:
         complete = sum(each.copy.state is PointState.COMPLETE for each in ended)
         return {"complete": complete, "failed": len(ended) - complete}
 
-    def _tell(self, run: Run, left: Sequence[Transfer], progress: Progress) -> None:
+    def _tell(self, run: Run, left: Sequence[Transfer], way: _Way, progress: Progress) -> None:
         done = sum(self._counts(run).values())
+        waiting = sum(len(unmade(each.copy)) for each in left)
+        words = f"{done} of {done + len(left)} copies ended"
+        if way.waits_for:
+            progress.waiting(f"{words}, {waiting} volumes wait: {way.waits_for}")
+            return
         members = [member for each in left for member in each.copy.members]
-        waits = sum(len(unmade(each.copy)) for each in left)
-        more = f"; {waits} volumes wait for room" if waits else ""
         here = sum(member.progress_percent for member in members) // max(len(members), 1)
         percent = (100 * done + here * len(left)) // (done + len(left))
-        progress.say(f"{done} of {done + len(left)} copies ended{more}", percent=min(percent, 99))
+        progress.say(words, percent=min(percent, 99))
 
 
 def _later(error: MavisError, transfer: Transfer, way: _Way) -> bool:

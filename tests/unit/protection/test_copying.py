@@ -329,7 +329,9 @@ def test_throttling_and_a_full_cloud_are_waited_for_and_told(
     cloud.rules.append(during("copies.copy", watch))
     assert shop.core.carry_out() is None
     assert copies(shop)[0].state is PointState.COMPLETE
-    assert seen
+    (waiting,) = seen
+    assert waiting[0] == "waiting"
+    assert "wait: 20 copies are under way" in waiting[1]
 
 
 def test_copies_that_find_no_room_stay_in_the_queue(shop: Project, cloud: FakeCloud) -> None:

@@ -163,6 +163,10 @@ def _may_not(cloud: FakeCloud) -> None:
     cloud.rules.insert(0, refuse("commands.send", CloudDenied("may not ssm:SendCommand")))
 
 
+def _windows(cloud: FakeCloud) -> None:
+    next(iter(cloud.instances.values())).details["platform"] = "Windows"
+
+
 def _late(cloud: FakeCloud) -> None:
     result = CommandResult(CommandState.TIMED_OUT, None, "")
     cloud.rules.insert(0, command_ends(result))
@@ -172,6 +176,7 @@ FAILURES = [
     pytest.param({"pre": "echo no room; exit 7"}, None, "ended with 7: no room", id="exit"),
     pytest.param({}, _no_agent, "no agent answers", id="no agent"),
     pytest.param({}, _may_not, "may not ssm:SendCommand", id="denied"),
+    pytest.param({}, _windows, "runs Windows", id="Windows"),
     pytest.param({}, _late, "was not done in time", id="timed out"),
     pytest.param({"pre": "sleep 9", "timeout": "1s"}, None, "pre hook ended", id="hangs"),
 ]
