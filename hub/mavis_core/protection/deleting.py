@@ -14,7 +14,7 @@ from mavis_core import clock, records
 from mavis_core.access import Permission
 from mavis_core.changes.model import Effect, Plan, Severity
 from mavis_core.db import Database, tables
-from mavis_core.errors import CloudInUse, Conflict, InvalidInput
+from mavis_core.errors import Conflict, InvalidInput
 from mavis_core.projects.service import hold
 from mavis_core.protection import expiry, keeping, points
 from mavis_core.protection.expiry import Expiry
@@ -123,7 +123,7 @@ class DeleteJob(_Deletes):
         point = points.load(tx, request.project.id, request.resource)
         copies = [copy for copy in point.copies if copy.state.ended and _there(copy)]
         if reason := _why_not(tx, point):
-            raise CloudInUse(f"{point.id} cannot be deleted: {reason}")
+            raise Conflict(f"{point.id} cannot be deleted: {reason}")
         if not copies:
             raise Conflict(f"{point.id} is {point.state}: there is nothing to delete")
         return Plan(

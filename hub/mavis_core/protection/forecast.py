@@ -107,6 +107,7 @@ def forecast(
     days: int,
     existing: Iterable[Point] = (),
     grace: timedelta = GRACE,
+    lock: timedelta | None = None,
 ) -> tuple[Day, ...]:
     """Return the plan's next days, the first of them the local day of `start`.
 
@@ -119,6 +120,8 @@ def forecast(
         The points of the group that are there at `start`.
     days
         1 to `MOST_DAYS`.
+    lock
+        For how long the cloud itself keeps each point to come; None: it does not.
 
     Raises
     ------
@@ -134,7 +137,7 @@ def forecast(
     there = list(existing)
     dates = _days(start.astimezone(zone).date(), days)
     ends = [_midnight(day + timedelta(days=1), zone) for day in dates]
-    slots = _Slots(schedule, start, there[0].group if there else "")
+    slots = _Slots(schedule, start, there[0].group if there else "", lock)
     slots.read(ends[-1])
     if slots.full:
         raise InvalidInput(
@@ -228,11 +231,18 @@ class _Slots:
     `made` holds what was read; `full` says that `MOST_POINTS` were read and more are due.
     """
 
-    def __init__(self, schedule: Iterable[Due], start: datetime, group: str) -> None:
+    def __init__(
+        self,
+        schedule: Iterable[Due],
+        start: datetime,
+        group: str,
+        lock: timedelta | None = None,
+    ) -> None:
         self.made: list[Made] = []
         self.full = False
         self._start = start
         self._group = group
+        self._lock = lock
         self._rest = iter(schedule)
         self._ahead = next(self._rest, None)
 
@@ -254,7 +264,8 @@ class _Slots:
 
     def _made(self, rule: str, due_at: datetime) -> Made:
         name = f"{rule} {due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return Made(rule, Point(name, self._group, due_at))
+        locked_until = None if self._lock is None else due_at + self._lock
+        return Made(rule, Point(name, self._group, due_at, locked_until=locked_until))
 
 
 # --- Until when a point is wanted --------------------------------------------------------------

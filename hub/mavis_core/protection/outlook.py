@@ -151,6 +151,7 @@ class Outlooks:
             start=clock.now(),
             days=days,
             existing=existing,
+            lock=definition.lock.length if definition.lock is not None else None,
         )
         return Calendar(definition.zone, keep, found)
 

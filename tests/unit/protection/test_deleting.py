@@ -14,7 +14,7 @@ from core_double import ACCOUNT, REGION, Core, Project
 from mavis_core import clock
 from mavis_core.contract import LockMode
 from mavis_core.db import tables
-from mavis_core.errors import CloudInUse, ConfirmationNeeded
+from mavis_core.errors import CloudInUse, ConfirmationNeeded, Conflict
 from mavis_core.protection import points
 from mavis_core.protection.model import Hold, Lock, PointState, RecoveryPoint
 from mavis_core.scheduling.execution import LEASE
@@ -268,7 +268,7 @@ def delete(shop: Project, point: RecoveryPoint) -> Run:
 def test_a_held_point_cannot_be_deleted_by_hand(shop: Project, hands: Hands) -> None:
     point = shop.points()[0]
     change(shop, point, hold=Hold("aude", hands.now, "audit 2026"))
-    with pytest.raises(CloudInUse, match="audit 2026"):
+    with pytest.raises(Conflict, match="audit 2026"):
         shop.core.runs.preview(
             shop.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
         )

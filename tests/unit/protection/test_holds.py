@@ -10,7 +10,7 @@ import pytest
 from copy_scene import Template, freeze, scene, take
 from core_double import Core, Project, call
 from mavis_core.access import Role
-from mavis_core.errors import CloudInUse, Conflict, Forbidden, InvalidInput, NotFound
+from mavis_core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from mavis_core.protection.holds import Holds
 from mavis_core.protection.model import RecoveryPoint
 from mavis_core.testing.cloud import FakeCloud
@@ -85,7 +85,7 @@ def test_doing_it_again_changes_nothing(shop: Project, point: RecoveryPoint, hol
 
 def test_nobody_deletes_what_is_held(shop: Project, point: RecoveryPoint, holds: Holds) -> None:
     holds.place(shop.ada, "shop", point.id, "case 4711")
-    with pytest.raises(CloudInUse, match="legal hold of ada: case 4711"):
+    with pytest.raises(Conflict, match="legal hold of ada: case 4711"):
         delete(shop, point)
     holds.release(shop.ada, "shop", point.id, "closed")
     delete(shop, point)

@@ -141,3 +141,10 @@ def test_the_calendar_of_a_new_plan_grows_to_what_it_keeps(shop: Project) -> Non
     assert calendar.keep.daily == 3
     assert {len(day.made) for day in calendar.days[1:]} == {1}
     assert {len(day.goes) for day in calendar.days[-3:]} == {1}
+
+
+def test_the_calendar_knows_that_a_lock_keeps_what_retention_would_delete(shop: Project) -> None:
+    shop.plan(keep={"last": 1}, lock={"mode": "governance", "for": "7d"})
+    calendar = shop.core.outlooks.calendar(shop.olga, "shop", "nightly", days=10)
+    assert {len(day.goes) for day in calendar.days[:7]} == {0}
+    assert calendar.days[-1].left == 7
