@@ -106,6 +106,19 @@ def _proven(evidence: Evidence) -> Iterator[str]:
     yield from _complete(evidence)
 
 
+def _catalogued(evidence: Evidence) -> Iterator[str]:
+    """Whatever the cloud has of a point stands in the catalogue, as part of a complete copy."""
+    known = {
+        member.cloud_id
+        for copy in evidence.copies
+        if copy.state == "complete"
+        for member in copy.members
+    }
+    for one, seen in sorted(evidence.snapshots.items()):
+        if "mavis:recovery-point" in seen.tags and one not in known:
+            yield f"{one} is not in the catalogue"
+
+
 def _complete(evidence: Evidence) -> Iterator[str]:
     if evidence.restore is None or evidence.restore.state not in ("complete", "final"):
         yield "the restore is not complete"
@@ -123,6 +136,7 @@ GOALS: Mapping[str, Goal] = {
     "restore.in_place": _in_place,
     "restore.undo": _undone,
     "recovery_point.verify": _proven,
+    "catalogue.rebuild": _catalogued,
 }
 LATER = frozenset({"retention.apply"})
 """Scenarios whose goal is reached a day later, too, where the Run itself has failed."""

@@ -106,6 +106,14 @@ def _verify(stage: Stage) -> Facts:
     return fleet.facts(stage.ask("recovery_point.verify", worlds.point(stage)))
 
 
+def _catalogue(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    stage.plan(PLAN, copies=[{"environment": "main", "region": AWAY}])
+    stage.done("backup.run", PLAN)
+    worlds.forget_points(stage)
+    return fleet.facts(stage.ask("catalogue.rebuild"), elsewhere=[(MAIN, AWAY)])
+
+
 SCENARIOS = {
     each.name: each
     for each in (
@@ -120,5 +128,6 @@ SCENARIOS = {
         Scenario("restore.in_place", _in_place),
         Scenario("restore.undo", _undo),
         Scenario("recovery_point.verify", _verify),
+        Scenario("catalogue.rebuild", _catalogue),
     )
 }

@@ -131,6 +131,14 @@ def snapshots_of(stage: Stage, run_id: str) -> list[str]:
         return [one for one in tx.scalars(query) if one]
 
 
+def forget_points(stage: Stage) -> None:
+    """Lose what the database knows of recovery points, and of the calls that made them."""
+    lost = (tables.copy_members, tables.copies, tables.recovery_points, tables.intents)
+    with stage.database.write() as tx:
+        for table in lost:
+            tx.execute(sa.delete(table))
+
+
 def queued(stage: Stage, action: str) -> Run:
     """Return the Run of an action that waits to be taken up."""
     runs = tables.runs
