@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -94,33 +94,54 @@ def put(
     mine = sa.select(environment.c.id).where(environment.c.id == environment_id)
     if tx.scalar(mine.with_for_update(key_share=True)) is None:
         raise NotFound(f"The environment {environment_id} was removed")
-    for found in page:
-        same = (
-            (table.c.environment_id == environment_id)
-            & (table.c.region == found.region)
-            & (table.c.kind == found.kind)
-            & (table.c.cloud_id == found.cloud_id)
+    found = {(each.region, each.kind.value, each.cloud_id): each for each in page}
+    known = _known(tx, environment_id, found)
+    seen = {"seen_at": seen_at, "gone": False}
+    if again := [key for key in found if key in known]:
+        rows = [{"b_id": known[key], **_values(found[key]), **seen} for key in again]
+        tx.execute(_SEE_AGAIN, rows)
+    if new := [each for key, each in found.items() if key not in known]:
+        where = {"project_id": project_id, "environment_id": environment_id}
+        tx.execute(
+            sa.insert(table),
+            [
+                {
+                    "id": new_id("res"),
+                    "kind": each.kind,
+                    "region": each.region,
+                    "cloud_id": each.cloud_id,
+                    **where,
+                    **_values(each),
+                    **seen,
+                }
+                for each in new
+            ],
         )
-        values = {
-            "name": found.name,
-            "state": found.state,
-            "tags": dict(found.tags),
-            "details": dict(found.details),
-            "seen_at": seen_at,
-            "gone": False,
-        }
-        if tx.execute(sa.update(table).where(same).values(**values)).rowcount == 0:
-            tx.execute(
-                sa.insert(table).values(
-                    id=new_id("res"),
-                    project_id=project_id,
-                    environment_id=environment_id,
-                    kind=found.kind,
-                    region=found.region,
-                    cloud_id=found.cloud_id,
-                    **values,
-                )
-            )
+
+
+_Key = tuple[str, str, str]  # region, kind, cloud id
+_SEE_AGAIN = sa.update(tables.resources).where(tables.resources.c.id == sa.bindparam("b_id"))
+
+
+def _known(tx: sa.Connection, environment_id: str, keys: Collection[_Key]) -> dict[_Key, str]:
+    """Return the ids of resources that were seen before."""
+    table = tables.resources
+    query = sa.select(table.c.region, table.c.kind, table.c.cloud_id, table.c.id).where(
+        table.c.environment_id == environment_id,
+        table.c.region.in_({region for region, _, _ in keys}),
+        table.c.kind.in_({kind for _, kind, _ in keys}),
+        table.c.cloud_id.in_([cloud_id for _, _, cloud_id in keys]),
+    )
+    return {(row.region, row.kind, row.cloud_id): row.id for row in tx.execute(query)}
+
+
+def _values(found: Found) -> dict[str, object]:
+    return {
+        "name": found.name,
+        "state": found.state,
+        "tags": dict(found.tags),
+        "details": dict(found.details),
+    }
 
 
 def mark_gone(

@@ -67,7 +67,11 @@ def insert_copy(tx: sa.Connection, copies: Sequence[Copy]) -> None:
         sa.insert(tables.copies),
         [{name: getattr(copy, name) for name in columns} for copy in copies],
     )
-    members = [{"copy_id": copy.id, **asdict(each)} for copy in copies for each in copy.members]
+    members = [
+        {"copy_id": copy.id, **{name: getattr(each, name) for name in Member.__slots__}}
+        for copy in copies
+        for each in copy.members
+    ]
     if members:
         tx.execute(sa.insert(tables.copy_members), members)
 
