@@ -42,7 +42,7 @@ ENDPOINT = "https://ec2.eu-central-1.amazonaws.com"
     [
         *(
             pytest.param(_no(code, status=503), errors.CloudThrottled, id=code)
-            for code in THROTTLING
+            for code in sorted(THROTTLING)
         ),
         *(
             pytest.param(_no(code), errors.CloudCredentials, id=code)
@@ -64,7 +64,7 @@ ENDPOINT = "https://ec2.eu-central-1.amazonaws.com"
         pytest.param(_no("InternalError", status=500), errors.CloudUnreachable, id="server fault"),
         pytest.param(_no("Unavailable", status=503), errors.CloudUnreachable, id="unavailable"),
         pytest.param(_no("", status=502), errors.CloudUnreachable, id="bad gateway"),
-        *(pytest.param(_no(code), errors.CloudQuota, id=code) for code in QUOTA),
+        *(pytest.param(_no(code), errors.CloudQuota, id=code) for code in sorted(QUOTA)),
         pytest.param(
             _no("InsufficientInstanceCapacity", status=500), errors.CloudQuota, id="capacity"
         ),

@@ -30,7 +30,7 @@ from mavis_core.protection.model import MemberState, PointState
 from mavis_core.protection.points import put_members, set_copy
 from mavis_core.protection.restore_model import RestoreKind, RestoreState
 from mavis_core.scheduling.model import RunState
-from mavis_core.testing.cloud import broken, refuse, vanishing
+from mavis_core.testing.cloud import Call, Rule, broken, refuse, vanishing
 from restore_scene import LATER, OTHER, TAKEN, THERE, Scene, Template, make_template
 
 
@@ -400,6 +400,22 @@ def test_a_volume_that_the_cloud_gives_up_is_taken_back(scene: Scene) -> None:
     scene.ask("restore.volumes")
     assert isinstance(scene.carry_out(), CloudError)
     assert VolumeState.ERROR not in {one.state for one in scene.cloud.volumes.values()}
+    assert scene.made_by(scene.restore) == []
+
+
+@pytest.mark.parametrize("action", ["restore.instance", "recovery_point.verify"])
+def test_an_instance_that_runs_without_one_of_its_volumes_is_no_restored_one(
+    scene: Scene, action: str
+) -> None:
+    def lose(call: Call) -> None:
+        cloud = call.cloud
+        new = next(one for one in cloud.instances.values() if one is not scene.web)
+        cloud.vanish(new.volumes[-1])
+
+    scene.cloud.rules.append(Rule("instances.launch", after=lose))
+    scene.ask(action)
+    assert isinstance(scene.carry_out(), CloudVanished)
+    assert scene.restore.state is RestoreState.FAILED
     assert scene.made_by(scene.restore) == []
 
 
