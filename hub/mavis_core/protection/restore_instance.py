@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from mavis_core.access import Permission
 from mavis_core.changes.model import Plan, Severity
-from mavis_core.contract import Disk, InstanceState, Launch
-from mavis_core.errors import InvalidInput
+from mavis_core.contract import Disk, Instance, InstanceState, Launch
+from mavis_core.errors import CloudVanished, InvalidInput
+from mavis_core.protection import restore_disks as disks
 from mavis_core.protection import restore_machines as machines
 from mavis_core.protection import restores
 from mavis_core.protection.manifests import PREFIX
@@ -29,7 +30,7 @@ from mavis_core.protection.restore_request import Arguments, Part, Source, sourc
 from mavis_core.protection.restore_site import Site
 from mavis_core.scheduling.jobs import PlanRequest
 
-__all__ = ["Machine", "RestoreInstanceJob", "machine_of", "priced"]
+__all__ = ["Machine", "RestoreInstanceJob", "launched_disks", "machine_of", "priced"]
 
 _OVERRIDES = ("instance_type", "subnet", "security_groups", "key_name", "profile", "name")
 _KNOWN = ("environment", "region", *_OVERRIDES)
@@ -164,11 +165,7 @@ class RestoreInstanceJob(RestoreJob):
     def _check(self, site: Site) -> Mapping[str, Any]:
         point, parts = parts_of(site)
         instance = machines.described(site, site.restore.made.instance_id or "")
-        made = {
-            part.disk.volume_id: instance.devices[part.disk.device]
-            for part in parts
-            if part.disk.device in instance.devices
-        }
+        made = launched_disks(site, instance, parts)
         machine = Machine.from_json(site.restore.arguments["machine"]).to_json()
         details = {name: value for name, value in machine.items() if value}
         root = {"root_device": point.manifest.configuration.get("root_device")}
@@ -176,6 +173,24 @@ class RestoreInstanceJob(RestoreJob):
         remember(site, parts, made, None)
         site.write(lambda tx, restore: restores.note_made(tx, restore.id, Made(made)))
         return self.complete(site)
+
+
+def launched_disks(site: Site, instance: Instance, parts: Sequence[Part]) -> dict[str, str]:
+    """Return by the original's id each volume of an instance that was launched with `parts`.
+
+    Raises
+    ------
+    CloudError
+        It lacks one, or the cloud gave one up: an instance may run without its data.
+    """
+    if lost := [part for part in parts if part.disk.device not in instance.devices]:
+        raise CloudVanished(
+            f"{instance.cloud_id} was launched without the volume {lost[0].words}",
+            mend="Look at the instance in the cloud's console, then ask for it again.",
+        )
+    made = {part.disk.volume_id: instance.devices[part.disk.device] for part in parts}
+    disks.await_there(site, list(made.values()))
+    return made
 
 
 def machine_of(source: Source, arguments: Arguments) -> tuple[Machine, tuple[str, ...]]:

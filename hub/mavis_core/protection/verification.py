@@ -25,7 +25,12 @@ from mavis_core.errors import CloudError, CloudVanished, Conflict
 from mavis_core.protection import points, restores
 from mavis_core.protection import restore_machines as machines
 from mavis_core.protection.block_reading import read_blocks
-from mavis_core.protection.restore_instance import Machine, machine_of, priced
+from mavis_core.protection.restore_instance import (
+    Machine,
+    launched_disks,
+    machine_of,
+    priced,
+)
 from mavis_core.protection.restore_job import (
     RestoreJob,
     Work,
@@ -154,6 +159,8 @@ class VerifyJob(RestoreJob):
         instance_id = site.restore.made.instance_id or ""
         with _timed(site, "alive"):
             self._until_alive(site, instance_id)
+            _, parts = parts_of(site)
+            launched_disks(site, machines.described(site, instance_id), parts)
 
     def _until_alive(self, site: Site, instance_id: str) -> None:
         begun, within_s = clock.now(), site.means.shows_within_s
