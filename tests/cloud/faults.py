@@ -14,7 +14,7 @@ class Effect(StrEnum):
     """What goes wrong.
 
     The first six come instead of the call's effect, the next two before it, the three after those
-    after it. The last three let the call succeed and change what becomes of the things it makes.
+    after it. The last four let the call succeed and change what becomes of the things it makes.
     """
 
     THROTTLE = "throttle"
@@ -30,6 +30,7 @@ class Effect(StrEnum):
     HOLD_REPLY = "hold_reply"  # the answer waits for release, or for `seconds`
     INVISIBLE = "invisible"  # not shown and not usable for `seconds`
     VANISHED = "vanished"  # gone when the answer is there
+    ONE_VANISHED = "one_vanished"  # of what it made, the last one
     BROKEN = "broken"  # ends in `error`; an instance is terminated
 
 

@@ -82,6 +82,8 @@ class Middleware:
         response = self._effect(call, environ, body, fault.fate)
         if fault.effect is Effect.VANISHED:
             self._cloud.vanish(call.made)
+        elif fault.effect is Effect.ONE_VANISHED:
+            self._cloud.vanish(call.made[-1:])
         elif fault.effect is Effect.HOLD_REPLY:
             self.faults.hold(fault.seconds)
         elif fault.effect is Effect.ERROR500_AFTER:

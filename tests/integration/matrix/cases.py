@@ -24,7 +24,7 @@ class CloudCall:
     number
         It was the so many-th of its action in this place, counted from 1.
     makes
-        Whether it made something.
+        How many things it made.
     """
 
     action: str
@@ -32,7 +32,7 @@ class CloudCall:
     account: str
     region: str
     number: int
-    makes: bool
+    makes: int
 
     @property
     def reads(self) -> bool:
@@ -50,7 +50,7 @@ def calls_of(log: Iterable[Mapping[str, Any]]) -> list[CloudCall]:
     for each in log:
         place = (each["action"], each["service"], each["account"], each["region"])
         counted[place] += 1
-        found.append(CloudCall(*place, counted[place], bool(each["made"])))
+        found.append(CloudCall(*place, counted[place], len(each["made"])))
     return found
 
 
@@ -67,6 +67,10 @@ class Meets(Enum):
     ALL = "all"
     CHANGES = "those that change something"
     MAKES = "those that make something"
+    MAKES_MANY = "those that make several things"
+
+
+_LEAST = {Meets.ALL: 0, Meets.MAKES: 1, Meets.MAKES_MANY: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class Fault:
         """Whether it is about `call`."""
         if self.meets is Meets.CHANGES:
             return not call.reads
-        return self.meets is Meets.ALL or call.makes
+        return call.makes >= _LEAST[self.meets]
 
 
 FAULTS = (
@@ -115,6 +119,8 @@ FAULTS = (
     Fault("lost reply, unseen", "lost_reply", Meets.MAKES, hidden_s=UNSEEN_S),
     Fault("unseen", "invisible", Meets.MAKES, hidden_s=UNSEEN_S),
     Fault("vanished", "vanished", Meets.MAKES, rate=40.0),
+    Fault("one of several vanished", "one_vanished", Meets.MAKES_MANY, rate=40.0),
+    Fault("broken", "broken", Meets.MAKES, rate=40.0),
     Fault("denied", "deny"),
 )
 

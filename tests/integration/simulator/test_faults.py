@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from cloud import accounts, making
 from cloud.client import Simulator
-from cloud.seed import register_image
+from cloud.seed import launch, register_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -176,6 +176,16 @@ def test_what_has_vanished_was_made_as_the_log_says(simulator: Simulator, ec2: E
     assert _volumes(ec2) == []
     (call,) = simulator.calls("CreateVolume")
     assert (call["made"], call["happened"], call["status"]) == ([one], True, 200)
+
+
+def test_one_of_two_may_vanish(simulator: Simulator, ec2: EC2Client) -> None:
+    image = register_image(ec2, "base")
+    machine = launch(ec2, accounts.MAIN, REGION, "web-1", (8, 20), image=image)
+    simulator.fault("CreateSnapshots", "one_vanished")
+    wanted: Any = {"InstanceId": machine.instance_id}
+    made = ec2.create_snapshots(InstanceSpecification=wanted)["Snapshots"]
+    left = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    assert [one["SnapshotId"] for one in left] == [made[0]["SnapshotId"]]
 
 
 def test_a_vanished_instance_leaves_nothing(simulator: Simulator, ec2: EC2Client) -> None:
