@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,34 @@ def ec2(url: str, account: str, region: str) -> Iterator[EC2Client]:
     key = KEY if account == MAIN else temporary_key(url, account)
     with session("ec2", url, region, key) as client:
         yield client
+
+
+class Held:
+    """EC2 clients that stay open, one for each place: opening one costs 30 ms. Not for threads.
+
+    Parameters
+    ----------
+    url
+        The simulator; `drop` what is open when it forgets its sessions.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stack = ExitStack()
+        self._open: dict[tuple[str, str], EC2Client] = {}
+
+    @contextmanager
+    def ec2(self, account: str, region: str) -> Iterator[EC2Client]:
+        """Give the client of a place."""
+        place = (account, region)
+        if place not in self._open:
+            self._open[place] = self._stack.enter_context(ec2(self._url, *place))
+        yield self._open[place]
+
+    def drop(self) -> None:
+        """Close what is open."""
+        self._open = {}
+        self._stack.close()
 
 
 @cache

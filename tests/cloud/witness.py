@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cloud.accounts import ec2
+from cloud.accounts import Held, ec2
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
 
 Place = tuple[str, str]
 
@@ -52,9 +56,12 @@ class Witness:
     ----------
     url
         The endpoint.
+    held
+        Clients that stay open; None: one is opened for each look.
     """
 
     url: str
+    held: Held | None = None
 
     def snapshots(self, account: str, region: str) -> list[Seen]:
         """Return all snapshots of an account in a region."""
@@ -129,7 +136,7 @@ class Witness:
 
     def locked(self, account: str, region: str) -> set[str]:
         """Return the ids of snapshots that are locked."""
-        with ec2(self.url, account, region) as client:
+        with self._ec2(account, region) as client:
             found = client.describe_locked_snapshots(MaxResults=1000)["Snapshots"]
         return {each["SnapshotId"] for each in found}
 
@@ -145,7 +152,7 @@ class Witness:
 
     def shared(self, account: str, region: str, other: str) -> set[str]:
         """Return the ids of snapshots from which another account may make volumes."""
-        with ec2(self.url, account, region) as client:
+        with self._ec2(account, region) as client:
             found = client.describe_snapshots(OwnerIds=["self"], RestorableByUserIds=[other])
         return {each["SnapshotId"] for each in found["Snapshots"]}
 
@@ -202,10 +209,15 @@ class Witness:
         }
         return [one for one in known if one not in there]
 
+    def _ec2(self, account: str, region: str) -> AbstractContextManager[EC2Client]:
+        if self.held is None:
+            return ec2(self.url, account, region)
+        return self.held.ec2(account, region)
+
     def _pages(self, place: Place, action: str, **ask: Any) -> list[Any]:
         """Return all things of a describe call, which names them in its only list."""
         account, region = place
-        with ec2(self.url, account, region) as client:
+        with self._ec2(account, region) as client:
             paginator: Any = client.get_paginator(action)  # type: ignore[call-overload]  # by name
             pages = paginator.paginate(**ask, PaginationConfig={"PageSize": 500})
             return list(pages.search(f"{_LISTS[action]}[]"))

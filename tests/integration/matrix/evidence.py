@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from cloud.client import Simulator
-from cloud.witness import Seen, SeenThing, Witness
+from cloud.witness import Seen, SeenThing
+from integration.matrix.lanes import Lane
 from integration.matrix.orders import Facts
 
 
@@ -103,7 +102,7 @@ class Evidence:
 
     Parameters
     ----------
-    simulator, database
+    lane
         Where to look.
     facts
         What is known of the world.
@@ -114,17 +113,11 @@ class Evidence:
     """
 
     def __init__(
-        self,
-        simulator: Simulator,
-        database: Path,
-        facts: Facts,
-        before: frozenset[str],
-        *,
-        may_go: frozenset[str],
+        self, lane: Lane, facts: Facts, before: frozenset[str], *, may_go: frozenset[str]
     ) -> None:
-        self._simulator = simulator
-        self._database = database
-        self._witness = Witness(simulator.url)
+        self._simulator = lane.simulator
+        self._database = lane.database
+        self._witness = lane.witness
         self.facts = facts
         self.before = before
         self.may_go = may_go
@@ -298,10 +291,10 @@ def _first(row: sqlite3.Row) -> Any:
     return row[0]
 
 
-def ids_in(simulator: Simulator, facts: Facts) -> frozenset[str]:
+def ids_in(lane: Lane, facts: Facts) -> frozenset[str]:
     """Return the ids of everything that is in the cloud now."""
     none: frozenset[str] = frozenset()
-    return frozenset(Evidence(simulator, Path(), facts, none, may_go=none).there)
+    return frozenset(Evidence(lane, facts, none, may_go=none).there)
 
 
 def twice(values: Iterable[Any]) -> list[Any]:

@@ -11,7 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cloud.accounts import Held
 from cloud.client import Simulator, running, write_aws_config
+from cloud.witness import Witness
 from integration.matrix.cases import Case, CloudCall, Release, calls_of
 from integration.matrix.forks import Child, Forks
 from integration.matrix.orders import SETTLE_S, Facts, Order, Report
@@ -71,10 +73,13 @@ class Lane:
         self.simulator = simulator
         self.home = home
         self.database = home / "mavis.sqlite"
+        self._clients = Held(simulator.url)
+        self.witness = Witness(simulator.url, self._clients)
 
     def prepare(self, scenario: str, folder: Path) -> Prepared:
         """Make a scenario's world, and keep it in `folder`; its clean run is still to come."""
         self._forget()
+        self.close()
         self.simulator.reset()
         self.simulator.settings(**_SPEED)
         report = self._end(self._begin(time.time(), prepare=scenario))
@@ -82,6 +87,10 @@ class Lane:
         assert not report.bugs, report.bugs[0]
         assert report.facts is not None
         return self.keep(scenario, report.facts, folder)
+
+    def close(self) -> None:
+        """Close the witness's clients; a new look opens them again."""
+        self._clients.drop()
 
     def keep(self, scenario: str, facts: Facts, folder: Path) -> Prepared:
         """Keep the lane's world as it is now in the new folder."""
@@ -239,7 +248,8 @@ def lane(forks: Forks, home: Path) -> Iterator[Lane]:
     with running() as simulator:
         write_aws_config(home / "aws-config", simulator.url, [PROFILE])
         simulator.settings(**_SPEED)
-        yield Lane(forks, simulator, home)
+        with closing(Lane(forks, simulator, home)) as made:
+            yield made
 
 
 def _copy(before: Path, after: Path) -> None:

@@ -33,9 +33,7 @@ class Scene:
     def look(self) -> Evidence:
         """Return the evidence as it is now."""
         facts = self.after.facts
-        return Evidence(
-            self.lane.simulator, self.lane.database, facts, self.before, may_go=facts.may_go
-        )
+        return Evidence(self.lane, facts, self.before, may_go=facts.may_go)
 
     def sql(self, statement: str) -> None:
         """Let Mavis's rows say something else."""

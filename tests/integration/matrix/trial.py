@@ -90,7 +90,7 @@ class Trial:
 
     def _make(self, lane: Lane, scenario: str) -> World:
         prepared = lane.prepare(scenario, self._folder / scenario)
-        before = ids_in(lane.simulator, prepared.facts)
+        before = ids_in(lane, prepared.facts)
         prepared, course = lane.clean_run(prepared)
         world = World(prepared, before)
         evidence, wrong = _judged(lane, world, course)
@@ -128,7 +128,7 @@ def _judged(lane: Lane, world: World, course: Course) -> tuple[Evidence, tuple[s
     scenario, facts = world.prepared.scenario, world.prepared.facts
 
     def look(may_go: frozenset[str]) -> Evidence:
-        return Evidence(lane.simulator, lane.database, facts, world.before, may_go=may_go)
+        return Evidence(lane, facts, world.before, may_go=may_go)
 
     now = look(facts.may_go)
     wrong = judge.wrong_now(scenario, now)
