@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from mavis_core.contract import LockMode
 from mavis_core.db import Database, tables
+from mavis_core.errors import CloudError
 from mavis_core.projects.service import project_of
 from mavis_core.protection import points
 from mavis_core.protection.backup_plans import Copy as Target
@@ -61,42 +62,79 @@ class AfterBackup:
         """Lock the complete points of `run`, queue their copies, and let retention look.
 
         Repeating begins nothing twice: a point has one copy in a place, a Run one retention.
+
+        Raises
+        ------
+        CloudError
+            Points could not be locked; everything else has begun.
         """
-        definition = plan.definition
         with self._database.read() as tx:
             good = [p for p in points.of_run(tx, run.id) if p.state is PointState.COMPLETE]
-        if definition.lock is not None and good:
-            until = run.created_at + definition.lock.length  # the same in every attempt
-            lock = Lock(LockMode(definition.lock.mode), until)
-            self._locks.lock_points(run, good, lock, progress)
-        wanted = [
-            copy
-            for rule in definition.rules
-            if rule.name == run.plan.arguments["rule"] or run.plan.arguments["rule"] is None
-            for copy in definition.copies_of(rule)
-        ]
+        unlocked = self._lock(run, plan, good, progress)
         begun: dict[str, str] = {}
         with self._database.write() as tx:
-            project, ctx = project_of(tx, run.project_id), run.context("worker")
-            if wanted and good:
-                self._queue(tx, good, list(dict.fromkeys(wanted)))
-                if not active(tx, run.project_id, "copies.run"):
-                    begun["copies"] = self._runs.start_in(
-                        tx, ctx, project, action="copies.run", resource=None, arguments={}
-                    ).id
-            slot = f"retention/{run.id}"
-            if not _there(tx, slot) and not active(tx, run.project_id, "retention.apply"):
-                begun["retention"] = self._runs.start_in(
-                    tx,
-                    plan.context("worker"),
-                    project,
-                    action="retention.apply",
-                    resource=plan.id,
-                    arguments={},
-                    slot=slot,
-                ).id
+            if copies := self._copy(tx, run, plan, good):
+                begun["copies"] = copies
+            if retention := self._retain(tx, run, plan):
+                begun["retention"] = retention
+        if unlocked is not None:
+            raise unlocked
         progress.say(", ".join(begun) or "nothing to begin", percent=100)
         return {"began": begun} if begun else None
+
+    def _lock(
+        self, run: Run, plan: BackupPlan, good: Sequence[RecoveryPoint], progress: Progress
+    ) -> CloudError | None:
+        """Lock points where the plan wants that; return why they are not, the rest goes on."""
+        wanted = plan.definition.lock
+        if wanted is None or not good:
+            return None
+        lock = Lock(LockMode(wanted.mode), run.created_at + wanted.length)
+        try:
+            self._locks.lock_points(run, good, lock, progress)
+        except CloudError as exc:
+            return exc
+        return None
+
+    def _copy(
+        self, tx: sa.Connection, run: Run, plan: BackupPlan, good: Sequence[RecoveryPoint]
+    ) -> str | None:
+        """Queue copies of points; return the Run that makes them, where one was begun now."""
+        rule = run.plan.arguments["rule"]
+        wanted = [
+            copy
+            for each in plan.definition.rules
+            if rule in (each.name, None)
+            for copy in plan.definition.copies_of(each)
+        ]
+        if not (wanted and good):
+            return None
+        self._queue(tx, good, list(dict.fromkeys(wanted)))
+        if active(tx, run.project_id, "copies.run"):
+            return None
+        return self._runs.start_in(
+            tx,
+            run.context("worker"),
+            project_of(tx, run.project_id),
+            action="copies.run",
+            resource=None,
+            arguments={},
+        ).id
+
+    def _retain(self, tx: sa.Connection, run: Run, plan: BackupPlan) -> str | None:
+        """Let retention look at the plan; return its Run, where one was begun now."""
+        slot = f"retention/{run.id}"
+        if _there(tx, slot) or active(tx, run.project_id, "retention.apply", plan.name):
+            return None
+        return self._runs.start_in(
+            tx,
+            plan.context("worker"),
+            project_of(tx, run.project_id),
+            action="retention.apply",
+            resource=plan.id,
+            arguments={},
+            slot=slot,
+        ).id
 
 
 def _there(tx: sa.Connection, slot: str) -> bool:

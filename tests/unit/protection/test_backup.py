@@ -276,3 +276,30 @@ def test_a_cancelled_run_keeps_what_is_complete_and_removes_the_rest(
     assert [point.id for point in shop.points()] == [done.id], "the others are gone"
     assert shop.points()[0].state is PointState.COMPLETE
     assert set(cloud.snapshots) == {member.cloud_id for member in done.primary.members}
+
+
+def test_a_lock_that_the_cloud_refuses_fails_the_run_and_the_rest_goes_on(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    shop.core.environments.create(
+        shop.ada,
+        "shop",
+        name="dr",
+        kit="fake",
+        account=ACCOUNT,
+        regions=["there-1"],
+        key=None,
+        options={},
+    )
+    cloud.rules.append(refuse("locks.lock", CloudDenied("may not ec2:LockSnapshot"), times=9))
+    shop.plan(
+        selection={"resources": ["web-1"]},
+        lock={"mode": "governance", "for": "7d"},
+        copies=[{"environment": "dr", "region": "there-1"}],
+    )
+    run = shop.back_up()
+    assert run.state is RunState.FAILED
+    (point,) = shop.points()
+    assert (point.state, point.lock) == (PointState.COMPLETE, None)
+    kinds = {each.kind for each in shop.core.runs.list(shop.olga, "shop", shop.page()).items}
+    assert {"copies.run", "retention.apply"} <= kinds
