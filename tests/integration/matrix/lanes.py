@@ -23,7 +23,7 @@ _SPEED = {"snapshot_s": 0.05, "instance_s": 0.03, "volume_s": 0.02}
 _ATTEMPTS = 14  # more than a Run may have
 _LONGEST_S = 90.0
 _LATER_S = 25 * 3600.0
-_OLD_S = 600.0  # what was made in the preparation is no longer new, and the cloud shows it all
+_BEFORE_S = 600.0  # so long ago worlds were made: nothing in them is new to the Run
 _LATE_SETTLE_S = 20.0  # a late effect comes before it is over, however slow this machine is
 _LATE_AFTER = 3  # calls of the next attempt, after which a late effect comes about
 
@@ -82,7 +82,7 @@ class Lane:
         self.close()
         self.simulator.reset()
         self.simulator.settings(**_SPEED)
-        report = self._end(self._begin(time.time(), prepare=scenario))
+        report = self._end(self._begin(time.time() - _BEFORE_S, prepare=scenario))
         assert report is not None, f"the process that prepares {scenario} has died"
         assert not report.bugs, report.bugs[0]
         assert report.facts is not None
@@ -135,7 +135,7 @@ class Lane:
         return replace(course, bugs=bugs, now=now)
 
     def _attempts(self, case: Case | None) -> Course:
-        now, bugs, attempts, rate = time.time() + _OLD_S, (), 0, case.fault.rate if case else 1.0
+        now, bugs, attempts, rate = time.time(), (), 0, case.fault.rate if case else 1.0
         release = case.fault.release if case else None
         settle_s = _LATE_SETTLE_S if release is Release.DURING else SETTLE_S
         killed = False
