@@ -7,6 +7,7 @@ point with copies and members. What Prefect adds to a Run is measured in ``run_s
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -38,6 +39,7 @@ _API_RATE = 1000.0  # neither contender asks for anything like a budget
 
 def main() -> None:
     """Discover, then have every selected machine backed up; tell what each step took."""
+    gc.freeze()  # as the worker does when it has started
     settings = WorkerConfig(api_rate=_API_RATE)
     url = sqlite_url(Path(sys.argv[1]))
     migrate(url)

@@ -8,6 +8,7 @@ after a crash of this process, the next one goes on with what was claimed and no
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ def main() -> int:
         return 1
     # Prefect reads its settings when it is imported, so it is imported after they are made.
     from mavis_flows.platform import Platform  # noqa: PLC0415
+
+    gc.freeze()  # all of it stays; each search for garbage through it stopped every Run for a while
 
     async def run() -> None:
         platform = Platform(app)
