@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +13,7 @@ from cloud.overlay import Fate
 class Effect(StrEnum):
     """What goes wrong.
 
-    The first six come instead of the call's effect, the next two before it, the three after those
+    The first six come instead of the call's effect, the next three before it, the three after those
     after it. The last four let the call succeed and change what becomes of the things it makes.
     """
 
@@ -25,6 +25,7 @@ class Effect(StrEnum):
     HOLD_INSTEAD = "hold_instead"  # waits for release, or for `seconds`; then as LOST_REQUEST
     DELAY = "delay"  # only late: waits, then takes its course
     HOLD_BEFORE = "hold_before"  # the call waits for release, or for `seconds`
+    LATE = "late"  # the same, and goes on by itself before the third call to EC2 that follows
     LOST_REPLY = "lost_reply"  # the connection breaks without an answer
     ERROR500_AFTER = "error500_after"
     HOLD_REPLY = "hold_reply"  # the answer waits for release, or for `seconds`
@@ -83,6 +84,8 @@ class Fault:
 
 
 _MATCH = {"action", "region", "account", "service"}
+_LATE_CALLS = 3  # whoever connects anew asks for regions, and looks
+_LATE_DONE_S = 10.0
 _WORDS = {"match", "effect", "skip", "times", "seconds", "hidden_s"}
 
 
@@ -111,6 +114,14 @@ class _Pending:
     left: int
 
 
+@dataclass
+class Late:
+    """A call that is done before the last of the next `left` ones."""
+
+    left: int
+    done: threading.Event = field(default_factory=threading.Event)
+
+
 class Faults:
     """The faults to come. Safe for threads."""
 
@@ -119,6 +130,7 @@ class Faults:
         self._pending: list[_Pending] = []
         self._release = threading.Event()
         self._held = 0
+        self._late: Late | None = None
         self._changed = threading.Condition(self._lock)
 
     def add(self, faults: list[Fault]) -> None:
@@ -135,6 +147,7 @@ class Faults:
         """Let the calls and replies go that are held now."""
         with self._lock:
             held, self._release = self._release, threading.Event()
+            self._late = None
         held.set()
 
     def take(self, action: str, region: str, account: str, service: str) -> Fault | None:
@@ -163,6 +176,26 @@ class Faults:
         gate.wait(seconds)
         with self._changed:
             self._held -= 1
+
+    def begin_late(self) -> Late:
+        """Let a call be late: it is held until so many others have come."""
+        with self._lock:
+            self._late = Late(_LATE_CALLS)
+            return self._late
+
+    def let_late_pass(self, service: str) -> None:
+        """Count a call that comes; where it is the last one, let the late one be done before."""
+        with self._lock:
+            late = self._late
+            if late is None or service != "ec2":
+                return
+            late.left -= 1
+            if late.left:
+                return
+            self._late = None
+            self._release.set()
+            self._release = threading.Event()
+        late.done.wait(_LATE_DONE_S)
 
     def held(self, timeout_s: float) -> int:
         """Return how many calls and replies are held, as soon as there is one."""

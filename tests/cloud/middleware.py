@@ -54,8 +54,12 @@ class Middleware:
         call = self._begin(environ, body)
         if self._cloud.settings.latency_s:
             time.sleep(self._cloud.settings.latency_s)
+        self.faults.let_late_pass(call.service)
         fault = self.faults.take(call.action, call.region, call.account, call.service)
-        response = self._answer(call, fault, environ, body)
+        if fault is not None and fault.effect is Effect.LATE:
+            response = self._late(call, fault, environ, body)
+        else:
+            response = self._answer(call, fault, environ, body)
         self.oracle.note(call, status=response.status_code, code=error_code(response))
         return response(environ, start_response)
 
@@ -92,10 +96,17 @@ class Middleware:
             self._hang_up(call, environ)
         return response
 
+    def _late(self, call: Call, fault: Fault, environ: Environ, body: bytes) -> Response:
+        late = self.faults.begin_late()
+        try:
+            return self._answer(call, fault, environ, body)
+        finally:
+            late.done.set()
+
     def _before(self, call: Call, fault: Fault, environ: Environ) -> None:
         if fault.effect is Effect.DELAY:
             time.sleep(fault.seconds)
-        elif fault.effect in (Effect.HOLD_BEFORE, Effect.HOLD_INSTEAD):
+        elif fault.effect in (Effect.HOLD_BEFORE, Effect.HOLD_INSTEAD, Effect.LATE):
             self.faults.hold(fault.seconds)
         if fault.effect in NEVER:
             self._hang_up(call, environ)

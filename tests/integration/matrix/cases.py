@@ -37,10 +37,15 @@ class CloudCall:
     @property
     def reads(self) -> bool:
         """Whether it changes nothing."""
-        return self.action.startswith(_READS)
+        return reads(self.action)
 
     def __str__(self) -> str:
         return f"{self.action} #{self.number} in {self.account[:3]}/{self.region}"
+
+
+def reads(action: str) -> bool:
+    """Whether calls of an action change nothing."""
+    return action.startswith(_READS)
 
 
 def calls_of(log: Iterable[Mapping[str, Any]]) -> list[CloudCall]:
@@ -52,13 +57,6 @@ def calls_of(log: Iterable[Mapping[str, Any]]) -> list[CloudCall]:
         counted[place] += 1
         found.append(CloudCall(*place, counted[place], len(each["made"])))
     return found
-
-
-class Release(Enum):
-    """When a call goes on that was held while its process was killed."""
-
-    BEFORE = "before the next attempt"
-    DURING = "while the next attempt is at work"
 
 
 class Meets(Enum):
@@ -81,8 +79,8 @@ class Fault:
     ----------
     effect
         As the simulator names it.
-    release
-        Of a fault by which the process dies: when the call that it had sent goes on.
+    kills
+        Whether the process dies with its call on the way.
     times
         With so many calls from this one on.
     hidden_s
@@ -94,7 +92,7 @@ class Fault:
     name: str
     effect: str
     meets: Meets = Meets.ALL
-    release: Release | None = None
+    kills: bool = False
     times: int = 1
     hidden_s: float = 0.0
     rate: float = 1.0
@@ -107,10 +105,10 @@ class Fault:
 
 
 FAULTS = (
-    Fault("killed before, never done", "hold_instead", release=Release.BEFORE),
-    Fault("killed before, done then", "hold_before", Meets.CHANGES, Release.BEFORE),
-    Fault("killed before, done late", "hold_before", Meets.CHANGES, Release.DURING),
-    Fault("killed after", "hold_reply", release=Release.BEFORE),
+    Fault("killed before, never done", "hold_instead", kills=True),
+    Fault("killed before, done then", "hold_before", Meets.CHANGES, kills=True),
+    Fault("killed before, done late", "late", Meets.CHANGES, kills=True),
+    Fault("killed after", "hold_reply", kills=True),
     Fault("throttled twice", "throttle", times=2),
     Fault("error 500", "error500"),
     Fault("error 500 after", "error500_after", Meets.CHANGES),

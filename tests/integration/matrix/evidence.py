@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from cloud.witness import Seen, SeenThing
+from integration.matrix.cases import reads
 from integration.matrix.lanes import Lane
 from integration.matrix.orders import Facts
 
@@ -205,6 +206,11 @@ class Evidence:
             return RunRow(row["id"], row["kind"], row["state"], row["attempt"], code)
 
         return self._rows("SELECT * FROM runs ORDER BY id", read)
+
+    @property
+    def blind(self) -> bool:
+        """Whether the cloud has refused a look."""
+        return any(call.fault == "deny" and reads(call.action) for call in self.calls)
 
     @property
     def run(self) -> RunRow:

@@ -83,18 +83,29 @@ def _in_place(evidence: Evidence) -> Iterator[str]:
         taken = {device: evidence.facts.content[volume] for device, volume in disks.items()}
         if evidence.bytes_of(machine) != taken:
             yield f"{machine} has other bytes than the point"
+        yield from _runs(machine, evidence)
     yield from _complete(evidence)
 
 
 def _undone(evidence: Evidence) -> Iterator[str]:
-    """The machine runs with the volumes that it had."""
+    """The machine runs with the volumes that it had, which are volumes like others again."""
     for machine, disks in evidence.facts.disks.items():
         if evidence.disks.get(machine) != disks:
             yield f"{machine} has other volumes than before"
+        yield from _runs(machine, evidence)
+        for volume in disks.values():
+            seen = evidence.things.get(volume)
+            if seen is not None and seen.tags.get("mavis:undo-until", "released") != "released":
+                yield f"{volume} says that it is kept for an undo"
     for one in sorted(evidence.facts.may_go & evidence.there):
         yield f"{one} is still there"
     if evidence.restore is None or evidence.restore.state != "undone":
         yield "the restore is not undone"
+
+
+def _runs(machine: str, evidence: Evidence) -> Iterator[str]:
+    if (state := evidence.things[machine].state) != "running":
+        yield f"{machine} is {state}"
 
 
 def _proven(evidence: Evidence) -> Iterator[str]:

@@ -42,12 +42,15 @@ def _told_by(evidence: Evidence, *rules: Rule) -> list[str]:
 
 
 def _run_is_true(scenario: str, evidence: Evidence) -> Iterator[str]:
-    """A Run has succeeded where its goal is reached, and only there; else it says why."""
+    """A Run has succeeded where its goal is reached, and only there; else it says why.
+
+    One that the cloud did not let look may have failed for that alone.
+    """
     run = evidence.run
     lacks = list(GOALS[scenario](evidence))
     if run.state == "succeeded" and lacks:
         yield f"the Run has succeeded, and {'; '.join(lacks)}"
-    if run.state in ("failed", "refused") and not lacks:
+    if run.state in ("failed", "refused") and not lacks and not evidence.blind:
         yield f"the Run is {run.state} ({run.code}), and everything is there"
     if run.state in ("failed", "refused") and not run.code:
         yield f"the Run is {run.state} and does not say why"
@@ -162,8 +165,9 @@ def _machines_are_whole(evidence: Evidence) -> Iterator[str]:
         now = {device: evidence.facts.bytes_now[volume] for device, volume in disks.items()}
         if mine not in (taken, now):
             yield f"{machine} has neither its old volumes nor the new ones: {hanging}"
-        elif evidence.things[machine].state != "running":
-            yield f"{machine} is {evidence.things[machine].state}"
+        state = evidence.things[machine].state
+        if state != "running" and evidence.run.state != "failed":  # which tells that it stands
+            yield f"{machine} is {state}"
 
 
 def _locks_are_true(evidence: Evidence) -> Iterator[str]:

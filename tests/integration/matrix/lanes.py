@@ -14,7 +14,7 @@ from typing import Any
 from cloud.accounts import Held
 from cloud.client import Simulator, running, write_aws_config
 from cloud.witness import Witness
-from integration.matrix.cases import Case, CloudCall, Release, calls_of
+from integration.matrix.cases import Case, CloudCall, Fault, calls_of
 from integration.matrix.forks import Child, Forks
 from integration.matrix.orders import SETTLE_S, Facts, Order, Report
 from integration.matrix.stage import PROFILE
@@ -25,7 +25,6 @@ _LONGEST_S = 90.0
 _LATER_S = 25 * 3600.0
 _BEFORE_S = 600.0  # so long ago worlds were made: nothing in them is new to the Run
 _LATE_SETTLE_S = 20.0  # a late effect comes before it is over, however slow this machine is
-_LATE_AFTER = 3  # calls of the next attempt, after which a late effect comes about
 
 
 class Stuck(AssertionError):
@@ -121,12 +120,14 @@ class Lane:
             seconds=fault.hidden_s or 60.0,
             hidden_s=fault.hidden_s,
         )
-        course = self._attempts(case)
-        return replace(course, met=self.simulator.faults_left() == 0)
+        course = self._attempts(fault)
+        course = replace(course, met=self.simulator.faults_left() == 0)
+        self.simulator.clear_faults()  # nobody else is to meet them
+        self._quiet()
+        return course
 
     def a_day_later(self, course: Course) -> Course:
         """Let the timetable begin what is due a day later, and carry that out."""
-        self.simulator.clear_faults()
         now, bugs, attempts = course.now + _LATER_S, course.bugs, 0
         while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
             report = self._end(self._begin(max(now, self._free_at()), tick=not attempts))
@@ -134,21 +135,20 @@ class Lane:
             now, bugs, attempts = report.now + 0.1, bugs + report.bugs, attempts + 1
         return replace(course, bugs=bugs, now=now)
 
-    def _attempts(self, case: Case | None) -> Course:
-        now, bugs, attempts, rate = time.time(), (), 0, case.fault.rate if case else 1.0
-        release = case.fault.release if case else None
-        settle_s = _LATE_SETTLE_S if release is Release.DURING else SETTLE_S
-        killed = False
+    def _attempts(self, fault: Fault | None) -> Course:
+        now, bugs, attempts = time.time(), (), 0
+        rate = fault.rate if fault is not None else 1.0
+        to_kill = fault is not None and fault.kills
+        late = fault is not None and fault.effect == "late"
+        settle_s = _LATE_SETTLE_S if late else SETTLE_S
         while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
             child = self._begin(max(now, self._free_at()), rate=rate, settle_s=settle_s)
             attempts += 1
-            if release is not None and not killed:
-                killed = self._kill_when_held(child)
-                if killed:
-                    self._let_go(release is Release.BEFORE)
-                    continue
-            elif killed and release is Release.DURING:
-                self._let_go_late(child)
+            if to_kill and self._kill_when_held(child):
+                to_kill = False
+                if not late:
+                    self._let_go()
+                continue
             report = self._end(child)
             assert report is not None, "an attempt has died that nobody killed"
             now, bugs = report.now + 0.1, bugs + report.bugs
@@ -166,19 +166,10 @@ class Lane:
         child.kill()
         return True
 
-    def _let_go(self, now: bool) -> None:
-        if now:
-            self.simulator.release()
-            self._quiet()
-
-    def _let_go_late(self, child: Child) -> None:
-        """Let the held call go on when the next attempt has begun to look."""
-        seen = len(self.simulator.calls())
-        end = time.monotonic() + _LONGEST_S
-        while not child.ended(0.02) and time.monotonic() < end:
-            if len(self.simulator.calls()) >= seen + _LATE_AFTER:
-                break
+    def _let_go(self) -> None:
+        """Let the held call go on, and wait until it is over."""
         self.simulator.release()
+        self._quiet()
 
     def _begin(
         self,
@@ -209,8 +200,7 @@ class Lane:
 
     def restore(self, prepared: Prepared) -> None:
         """Have a kept world again."""
-        self.simulator.release()
-        self._quiet()
+        self._let_go()
         self.simulator.load(prepared.cloud)
         self._forget()
         _copy(prepared.database, self.database)

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     AT_ONCE = "done in one attempt"
     LATER = "done in more attempts"
     FAILED = "failed, truly told"
+    BLIND = "failed, may not look"
     UNMET = "the call did not come"
     WRONG = "WRONG"
 
@@ -79,7 +80,8 @@ class Tally:
         return "\n".join(lines)
 
     def _reasons(self) -> list[str]:
-        codes = Counter(each.code for each in self._outcomes if each.kind is Kind.FAILED)
+        failed = (Kind.FAILED, Kind.BLIND)
+        codes = Counter(each.code for each in self._outcomes if each.kind in failed)
         most = max((each.attempts for each in self._outcomes), default=0)
         told = [f"{code or 'no code'} {number}" for code, number in codes.most_common()]
         wrong = [str(each) for each in self._outcomes if each.wrong]

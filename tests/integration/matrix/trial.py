@@ -115,7 +115,7 @@ def _outcome(lane: Lane, world: World, case: Case, course: Course) -> Outcome:
     run, wrong = _judged(lane, world, course)
     kind = Kind.AT_ONCE if course.attempts == 1 else Kind.LATER
     if run.run.state != "succeeded":
-        kind = Kind.FAILED
+        kind = Kind.BLIND if run.blind else Kind.FAILED
     if not course.met:
         kind = Kind.UNMET
     if wrong:

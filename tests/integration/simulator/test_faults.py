@@ -115,6 +115,19 @@ def test_somebody_can_wait_until_a_call_is_held(simulator: Simulator, ec2: EC2Cl
     assert simulator.wait_for_held(timeout_s=0) == 0
 
 
+def test_a_late_call_is_done_before_the_third_that_follows(
+    simulator: Simulator, ec2: EC2Client
+) -> None:
+    simulator.fault("CreateVolume", "late", seconds=60)
+    thread = threading.Thread(target=ec2.create_volume, kwargs=NEW)
+    thread.start()
+    assert simulator.wait_for_held() == 1
+    with accounts.client("sts", simulator.url, accounts.MAIN, REGION) as sts:
+        sts.get_caller_identity()  # does not count
+    assert [len(_volumes(ec2)) for _ in range(4)] == [0, 0, 1, 1]
+    thread.join(30)
+
+
 def test_a_lost_answer_may_be_of_something_that_is_invisible(
     simulator: Simulator, ec2: EC2Client
 ) -> None:
