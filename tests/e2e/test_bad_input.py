@@ -52,7 +52,7 @@ def refusals() -> Iterator[Any]:
     number = {"json": {"resource": 7}}
     yield case("a number for a name", operator, "POST", points, number, 400, "resource")
     described = {"json": {"resource": "web-1", "description": "red\x1b[31m"}}
-    yield case("an escape", operator, "POST", points, described, 400, "arguments.description")
+    yield case("an escape", operator, "POST", points, described, 400, "description")
     somewhere = {"name": "x1", "kit": "aws", "account": "123456789012", "regions": ["mars-1"]}
     yield case(
         "a region",
