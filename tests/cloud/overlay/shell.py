@@ -1,7 +1,8 @@
 """Commands that really run: a script for an instance, in a folder that is the instance's own.
 
-Its environment is empty but for the path and the home, which is that folder; at its timeout it is
-killed with everything that it started.
+Its environment is empty but for the path, the home, which is that folder, and the place of what
+would be in ``/var/run``, of which these machines share one; at its timeout it is killed with
+everything that it started.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Shells:
             process = self._running[script.id] = subprocess.Popen(
                 ["bash", "-c", script.text],
                 cwd=home,
-                env={"PATH": _PATH, "HOME": str(home)},
+                env={"PATH": _PATH, "HOME": str(home), "MAVIS_HOOKS": str(home / "hooks")},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

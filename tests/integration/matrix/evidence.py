@@ -187,6 +187,13 @@ class Evidence:
             found |= self._witness.disks(*place)
         return found
 
+    def written_on(self, machine: str) -> tuple[list[str], bool]:
+        """Return what scripts wrote on a machine, in order, and whether it is frozen."""
+        folder = self._simulator.folder(machine)
+        log = folder / "log"
+        lines = log.read_text(encoding="utf-8").split() if log.exists() else []
+        return lines, (folder / "frozen").exists()
+
     def bytes_of(self, instance_id: str) -> dict[str, str]:
         """Return by device name the digest of what an instance has there."""
         hanging = self.disks.get(instance_id, {})

@@ -137,6 +137,7 @@ def _complete(evidence: Evidence) -> Iterator[str]:
 
 GOALS: Mapping[str, Goal] = {
     "backup.run": _points_complete,
+    "backup.run with scripts": _points_complete,
     "recovery_point.create": _points_complete,
     "retention.apply": _all_gone,
     "copies.run to a region": _copied,

@@ -6,6 +6,7 @@ by themselves: they are compared with what plain boto3 sees and with the simulat
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -21,6 +22,8 @@ _DELETES = {
     "DeregisterImage": "ImageId",
     "DeleteSecurityGroup": "GroupId",
 }
+_THAWS_WITHIN_S = 20.0  # twice the time that a machine waits before it thaws by itself
+_LOOK_EVERY_S = 0.2
 _ENDED = ("succeeded", "failed", "refused", "cancelled")
 
 
@@ -170,6 +173,20 @@ def _machines_are_whole(evidence: Evidence) -> Iterator[str]:
             yield f"{machine} is {state}"
 
 
+def _machines_are_thawed(evidence: Evidence) -> Iterator[str]:
+    """Each machine is frozen and thawed in turns, and thawed at last, by itself if need be."""
+    for machine in evidence.facts.disks:
+        end = time.monotonic() + _THAWS_WITHIN_S
+        lines, frozen = evidence.written_on(machine)
+        while frozen and time.monotonic() < end:
+            time.sleep(_LOOK_EVERY_S)
+            lines, frozen = evidence.written_on(machine)
+        if frozen:
+            yield f"{machine} is frozen"
+        if lines != ["pre", "post"] * (len(lines) // 2):
+            yield f"{machine} was frozen and thawed out of turn: {lines}"
+
+
 def _locks_are_true(evidence: Evidence) -> Iterator[str]:
     for copy in evidence.copies:
         for member in copy.members if copy.point_id in evidence.locks else ():
@@ -239,6 +256,7 @@ _ALWAYS: tuple[Rule, ...] = (
     _states_are_true,
     _restores_are_true,
     _machines_are_whole,
+    _machines_are_thawed,
     _locks_are_true,
     _proofs_are_true,
 )

@@ -34,6 +34,17 @@ def _backup(stage: Stage) -> Facts:
     return fleet.facts(stage.ask("backup.run", PLAN))
 
 
+def _backup_with_scripts(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    scripts = {
+        "pre": "touch ~/frozen; echo pre >> ~/log",
+        "post": "rm -f ~/frozen; echo post >> ~/log",
+        "timeout": "6s",
+    }
+    stage.plan(PLAN, hooks=scripts)
+    return fleet.facts(stage.ask("backup.run", PLAN))
+
+
 def _create(stage: Stage) -> Facts:
     fleet = worlds.shop(stage, "web-1")
     return fleet.facts(stage.ask("recovery_point.create", "web-1"))
@@ -119,6 +130,7 @@ SCENARIOS = {
     each.name: each
     for each in (
         Scenario("backup.run", _backup),
+        Scenario("backup.run with scripts", _backup_with_scripts),
         Scenario("recovery_point.create", _create),
         Scenario("retention.apply", _retention),
         Scenario("copies.run to a region", _copy_to_region),

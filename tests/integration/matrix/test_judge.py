@@ -122,6 +122,11 @@ def _deleted_though_it_was_there(scene: Scene) -> None:
     scene.ec2(delete)
 
 
+def _not_thawed(scene: Scene) -> None:
+    folder = scene.lane.simulator.folder(_machine(scene.look()))
+    (folder / "log").write_text("pre\npost\npre\n", encoding="utf-8")
+
+
 def _row(statement: str) -> Callable[[Scene], None]:
     return lambda scene: scene.sql(statement)
 
@@ -138,6 +143,7 @@ RUN = "kind = 'recovery_point.create'"
         pytest.param(_rewritten, "has other bytes", id="other bytes"),
         pytest.param(_detached, "has neither its old volumes nor", id="a volume is off"),
         pytest.param(_stopped, "is stop", id="the machine does not run"),
+        pytest.param(_not_thawed, "out of turn", id="a machine that nobody thawed"),
         pytest.param(_deleted_though_it_was_there, "is lost", id="a thing is lost"),
         pytest.param(
             _deleted_though_it_was_there, "nobody allowed it", id="a deletion that nobody allowed"
