@@ -77,7 +77,7 @@ def test_an_instance_keeps_its_folder_and_sees_nothing_else(
     assert ended(ssm, other, send(ssm, other, "cat marker"))["Status"] == "Failed"
     home = simulator.folder(machine)
     names = {line.split("=")[0] for line in (home / "environment").read_text().splitlines()}
-    assert names - {"PWD", "SHLVL", "_"} == {"PATH", "HOME"}
+    assert names - {"PWD", "SHLVL", "_"} == {"PATH", "HOME", "MAVIS_HOOKS"}
     assert (home / "marker").read_text() == "here\n"
 
 
