@@ -7,7 +7,6 @@ point with copies and members. What Prefect adds to a Run is measured in ``run_s
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from pathlib import Path
@@ -27,6 +26,7 @@ from mavis_core.protection.plans import BACKUP, BackupPlans
 from mavis_core.scheduling.execution import Attempt, Execution
 from mavis_core.vault.sealing import Opener, Sealer, generate
 from mavis_core.vault.service import Vault
+from mavis_flows.worker import settle_heap
 
 _PROJECT, _PLAN = "shop", "nightly"
 _DOCUMENT = {
@@ -39,7 +39,7 @@ _API_RATE = 1000.0  # neither contender asks for anything like a budget
 
 def main() -> None:
     """Discover, then have every selected machine backed up; tell what each step took."""
-    gc.freeze()  # as the worker does when it has started
+    settle_heap()
     settings = WorkerConfig(api_rate=_API_RATE)
     url = sqlite_url(Path(sys.argv[1]))
     migrate(url)

@@ -54,7 +54,7 @@ Note = Callable[[sa.Connection, Sequence[Outcome]], None]
 TAG = "mavis:intent"
 _MAX_TRIES = 5
 _LOOK_EVERY_S = 1.0
-_GATHER_S = 0.05  # calls that end within this time of each other share a transaction
+_GATHER_S = 0.1  # calls that end within this time of each other share a transaction
 
 
 @dataclass(frozen=True, slots=True)
