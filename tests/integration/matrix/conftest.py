@@ -24,7 +24,7 @@ _TALLY = pytest.StashKey[Tally]()
 _REPORT = Path(__file__).resolve().parents[2] / "artifacts" / "fault-matrix.txt"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trial(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Trial]:
     with open_trial(tmp_path_factory.mktemp("matrix")) as made:
         pytestconfig.stash[_TALLY] = made.tally
@@ -33,7 +33,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         made.tally.write(_REPORT)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def outcomes(trial: Trial, request: pytest.FixtureRequest) -> Outcomes:
     asked = [
         (item.callspec.params["scenario"], item.callspec.params.get("fault"))
