@@ -312,6 +312,7 @@ def make_work(parts: Parts) -> Work:
             clouds,
             ledger,
             taking,
+            expiry,
             looks={copy_calls.ACTION: transfers.looking, **restore_removal.LOOKS},
             owed={sharing.ACTION: shares.end, hooks.ACTION: freezer.end},
         ),

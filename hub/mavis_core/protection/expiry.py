@@ -12,7 +12,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -28,7 +28,7 @@ from mavis_core.protection.model import Copy, MemberState, PointState, check_ste
 from mavis_core.scheduling.jobs import Progress
 from mavis_core.scheduling.model import Run, RunState
 
-__all__ = ["ACTION", "POINT_TAG", "Expiry", "mark", "take_over"]
+__all__ = ["ACTION", "POINT_TAG", "Expiry", "left_over", "mark", "take_over"]
 
 ACTION = "cloud.DeleteSnapshot"
 POINT_TAG = "mavis:recovery-point"
@@ -72,6 +72,18 @@ def take_over(tx: sa.Connection, run: Run) -> int:
         )
         .values(expire_run_id=run.id)
     ).rowcount
+
+
+def left_over(tx: sa.Connection, *, ended_before: datetime) -> set[str]:
+    """Return the projects in which Runs that ended before a moment have left copies expiring."""
+    table, runs, recovery_points = _COPIES, tables.runs, tables.recovery_points
+    query = (
+        sa.select(recovery_points.c.project_id)
+        .join(table, table.c.point_id == recovery_points.c.id)
+        .join(runs, runs.c.id == table.c.expire_run_id)
+        .where(table.c.state == PointState.EXPIRING, runs.c.finished_at < ended_before)
+    )
+    return set(tx.scalars(query))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,20 @@
 A Run may end while the cloud lets nobody look; then an intent stays open. The job
 ``ledger.reconcile`` looks for what such calls made. What it finds comes into the catalogue, as
 what it is: a set that is whole becomes a recovery point after all, one that is not becomes
-partial and goes with retention. What shows nothing after its time to settle was not made.
+partial and goes with retention. What shows nothing after its time to settle was not made. What a
+Run was to delete and could not is tried again, an hour after the last try.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from mavis_core import clock
 from mavis_core.access import Permission
 from mavis_core.changes import intents
 from mavis_core.changes.ledger import Effects, Ledger
@@ -22,10 +25,11 @@ from mavis_core.contract import Connection
 from mavis_core.db import Database, tables
 from mavis_core.errors import CloudError, InvalidInput, NotFound
 from mavis_core.inventory.connections import Clouds
-from mavis_core.protection import points, taking
+from mavis_core.protection import expiry, points, taking
+from mavis_core.protection.expiry import Expiry
 from mavis_core.protection.model import PointState, RecoveryPoint
 from mavis_core.protection.taking import Taking
-from mavis_core.scheduling.jobs import BaseJob, Binding, JobStep, PlanRequest, Progress
+from mavis_core.scheduling.jobs import BaseJob, Binding, JobStep, Load, PlanRequest, Progress
 from mavis_core.scheduling.model import Run, RunState
 
 __all__ = ["ACTION", "ReconcileJob", "due"]
@@ -33,12 +37,18 @@ __all__ = ["ACTION", "ReconcileJob", "due"]
 ACTION = "ledger.reconcile"
 Look = Callable[[Connection], Effects]
 Payment = Callable[[Run, Connection, Sequence[Intent]], int]
+_DELETE_EVERY = timedelta(hours=1)
 _OVER = tuple(state for state in RunState if state.final)
 
 
 def due(tx: sa.Connection) -> list[str]:
-    """Return the projects that have open intents of Runs that are over, or points of such Runs."""
-    return sorted({*tx.scalars(_open().with_only_columns(tables.intents.c.project_id)), *_left(tx)})
+    """Return the projects in which Runs that are over have left something.
+
+    Open intents, points that nobody follows, copies that nobody deletes.
+    """
+    open_ = tx.scalars(_open().with_only_columns(tables.intents.c.project_id))
+    expiring = expiry.left_over(tx, ended_before=clock.now() - _DELETE_EVERY)
+    return sorted({*open_, *_left(tx), *expiring})
 
 
 def _open() -> sa.Select[Any]:
@@ -70,8 +80,8 @@ class ReconcileJob(BaseJob):
     ----------
     database, clouds, ledger
         Rows, connections, and what stands open.
-    taking
-        Follows points that turned out to be there.
+    taking, expiry
+        Follows points that turned out to be there; deletes what another Run could not.
     looks
         How to find what other calls made, by action.
     owed
@@ -88,6 +98,7 @@ class ReconcileJob(BaseJob):
         clouds: Clouds,
         ledger: Ledger,
         taking_: Taking,
+        expiry_: Expiry,
         *,
         looks: Mapping[str, Look],
         owed: Mapping[str, Payment],
@@ -98,6 +109,7 @@ class ReconcileJob(BaseJob):
         self._clouds = clouds
         self._ledger = ledger
         self._taking = taking_
+        self._expiry = expiry_
 
     def plan(self, tx: sa.Connection, request: PlanRequest) -> Plan:  # noqa: ARG002  # Job's form
         if request.arguments or request.resource:
@@ -115,6 +127,9 @@ class ReconcileJob(BaseJob):
         return [
             JobStep("Look for what was made", lambda progress: self._look(run, progress)),
             JobStep("Follow what was found", lambda progress: self._follow(run, progress)),
+            JobStep(
+                "Delete what was left", lambda progress: self._delete(run, progress), Load.CALLS
+            ),
         ]
 
     def _look(self, run: Run, progress: Progress) -> Mapping[str, Any]:
@@ -181,6 +196,12 @@ class ReconcileJob(BaseJob):
             return points.points_of(tx, tx.execute(query).mappings().all())
 
         self._taking.wait_for(run, progress, which)
+
+    def _delete(self, run: Run, progress: Progress) -> Mapping[str, Any] | None:
+        with self._database.write() as tx:
+            expiry.take_over(tx, run)
+        found = self._expiry.carry_out(run, progress)
+        return found if found["deleted"] else None
 
 
 def _never(call: Call, _intent: str) -> Sequence[str]:

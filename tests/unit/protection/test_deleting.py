@@ -14,7 +14,7 @@ from core_double import ACCOUNT, REGION, Core, Project
 from mavis_core import clock
 from mavis_core.contract import LockMode
 from mavis_core.db import tables
-from mavis_core.errors import CloudInUse, ConfirmationNeeded, Conflict
+from mavis_core.errors import CloudDenied, CloudInUse, ConfirmationNeeded, Conflict
 from mavis_core.protection import points
 from mavis_core.protection.model import Hold, Lock, PointState, RecoveryPoint
 from mavis_core.scheduling.execution import LEASE
@@ -211,6 +211,34 @@ def test_what_the_cloud_keeps_is_told_and_tried_again_by_the_next_run(
     second = apply(shop)
     assert second.state is RunState.SUCCEEDED
     assert stuck.id not in [point.id for point in shop.points()]
+
+
+def test_what_one_asked_to_delete_and_the_cloud_kept_goes_by_itself_later(
+    core: Core, cloud: FakeCloud, hands: Hands
+) -> None:
+    """Also in a project without a plan, in which no retention runs."""
+    cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8,))
+    project = core.shop()
+    project.discover()
+    project.start("recovery_point.create", "web-1")
+    core.carry_out()
+    (point,) = project.points()
+    cloud.rules.append(refuse("snapshots.delete", CloudDenied("no")))
+    shown = core.runs.preview(
+        project.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
+    )
+    core.runs.apply(
+        project.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
+    )
+    assert core.carry_out() is not None
+    assert project.points()[0].state is PointState.EXPIRING
+    assert core.timetable.tick() == [], "not at once again"
+
+    hands.now += timedelta(minutes=61)
+    (again,) = core.timetable.tick()
+    assert core.carry_out() is None
+    assert project.run_of(again).result["deleted"] == 1
+    assert (project.points(), len(cloud.snapshots)) == ([], 0)
 
 
 def test_a_killed_run_is_finished_by_its_next_attempt(
