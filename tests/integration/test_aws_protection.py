@@ -188,6 +188,18 @@ def test_a_group_that_was_made_unheard_is_closed_by_the_next_call(
     assert bench.ways(REGION, place.security_group) == 0
 
 
+@pytest.mark.parametrize("effect", ["lost_reply", "error500_after"])
+def test_an_unlock_whose_answer_is_lost_is_sent_again_and_finds_it_done(
+    simulator: Simulator, connection: Connection, source: str, effect: str
+) -> None:
+    until = datetime.now(UTC) + timedelta(days=2)
+    connection.locks.lock(REGION, source, SnapshotLock(LockMode.GOVERNANCE, until))
+    simulator.fault("UnlockSnapshot", effect)
+    connection.locks.unlock(REGION, source)
+    assert connection.locks.locks(REGION, [source]) == {}
+    assert _calls(simulator, "UnlockSnapshot") == 2
+
+
 def test_a_group_that_cannot_be_closed_does_not_stay(
     simulator: Simulator, connection: Connection
 ) -> None:

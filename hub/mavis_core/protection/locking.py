@@ -132,6 +132,9 @@ class Locking:
     def unlock_points(self, run: Run, points_: Sequence[RecoveryPoint], progress: Progress) -> None:
         """Take governance locks away.
 
+        Where that fails for one copy of a point, all of them are locked again: no point is
+        locked in part, and the same may be asked for once more.
+
         Raises
         ------
         CloudError
@@ -147,8 +150,20 @@ class Locking:
             for point in points_:
                 if not errors.keys() & {copy.id for copy in point.copies}:
                     points.update(tx, point.id, lock=None)
+        for point in points_:
+            if errors.keys() & {copy.id for copy in point.copies}:
+                self._lock_again(run, point, progress)
         _raise(errors, copies, "unlocked")
         progress.say(f"{len(points_)} unlocked", percent=100)
+
+    def _lock_again(self, run: Run, point: RecoveryPoint, progress: Progress) -> None:
+        """Lock what was unlocked of a point; where that fails it says no more that it is locked."""
+        try:
+            self.lock_copies(run, [point], {copy.id for copy in point.copies}, progress)
+        except CloudError as exc:
+            progress.say(exc.message)
+            with self._database.write() as tx:
+                points.update(tx, point.id, lock=None)
 
     def _all(
         self,

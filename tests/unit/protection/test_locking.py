@@ -215,6 +215,31 @@ def test_where_one_copy_cannot_be_locked_the_point_does_not_say_that_it_is(
     assert len(locked(cloud)) == 1
 
 
+def test_an_unlock_that_fails_leaves_all_copies_locked_as_they_were(
+    shop: Project, point: RecoveryPoint, cloud: FakeCloud
+) -> None:
+    done(shop, "recovery_point.lock", point, mode="governance", **{"for": "7d"})
+    before = locked(cloud)
+    cloud.rules.append(refuse("locks.unlock", CloudDenied("may not"), region=AWAY))
+    run = done(shop, "recovery_point.unlock", point)
+    assert run.state is RunState.FAILED
+    assert (locked(cloud), len(before)) == (before, 1)
+    assert shop.points()[0].lock is not None
+    assert done(shop, "recovery_point.unlock", point).state is RunState.SUCCEEDED
+    assert locked(cloud) == {None}
+
+
+def test_a_point_that_is_unlocked_in_part_does_not_say_that_it_is_locked(
+    shop: Project, point: RecoveryPoint, cloud: FakeCloud
+) -> None:
+    done(shop, "recovery_point.lock", point, mode="governance", **{"for": "7d"})
+    cloud.rules.append(refuse("locks.unlock", CloudDenied("may not"), region=AWAY))
+    cloud.rules.append(refuse("locks.lock", CloudDenied("may not"), times=9))
+    assert done(shop, "recovery_point.unlock", point).state is RunState.FAILED
+    assert None in locked(cloud)
+    assert shop.points()[0].lock is None
+
+
 def test_a_lost_answer_is_asked_again(
     shop: Project, point: RecoveryPoint, cloud: FakeCloud
 ) -> None:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from mavis_core.contract import LockMode, SnapshotLock
 from mavis_core.errors import CloudInUse, CloudVanished
 from mavis_core.kits.aws.clients import Clients
@@ -66,7 +68,11 @@ class AwsLocks:
                 continue
             ec2 = self._clients.ec2(region)
             with translated(region, f"snapshot {cloud_id}"):
-                ec2.unlock_snapshot(SnapshotId=cloud_id)
+                try:
+                    ec2.unlock_snapshot(SnapshotId=cloud_id)
+                except ClientError:  # also where it was sent again, and the first has done it
+                    if cloud_id in self.locks(region, [cloud_id]):
+                        raise
 
     def locks(self, region: str, cloud_ids: Sequence[str]) -> Mapping[str, SnapshotLock]:
         found: dict[str, SnapshotLock] = {}
