@@ -58,8 +58,6 @@ class RestoreRow:
 
     Parameters
     ----------
-    runs
-        The Runs that have worked on it.
     volumes
         By the original's id the new volume's.
     """
@@ -67,7 +65,6 @@ class RestoreRow:
     id: str
     kind: str
     state: str
-    runs: set[str | None]
     volumes: Mapping[str, str]
     instance_id: str | None
     group_id: str | None
@@ -274,7 +271,6 @@ class Evidence:
                 row["id"],
                 row["kind"],
                 row["state"],
-                {row["run_id"], row["end_run_id"]},
                 made.get("volumes", {}),
                 made.get("instance_id"),
                 made.get("group_id"),
@@ -284,9 +280,8 @@ class Evidence:
 
     @property
     def restore(self) -> RestoreRow | None:
-        """The restore that the scenario is about."""
-        mine = [each for each in self.restores if self.facts.run_id in each.runs]
-        return mine[0] if mine else None
+        """The restore that the scenario is about: there is one at most."""
+        return self.restores[0] if self.restores else None
 
     @cached_property
     def open_intents(self) -> list[str]:

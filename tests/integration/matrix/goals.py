@@ -51,6 +51,12 @@ def _locked(evidence: Evidence) -> Iterator[str]:
                 yield f"{member.cloud_id} is not locked"
 
 
+def _unlocked(evidence: Evidence) -> Iterator[str]:
+    """No snapshot is locked, and the catalogue knows it."""
+    yield from (f"{point} has a lock" for point in sorted(evidence.locks))
+    yield from (f"{one} is locked" for one in sorted(evidence.locked))
+
+
 def _volumes_there(evidence: Evidence) -> Iterator[str]:
     """Every volume is there once more, and hangs at the instance."""
     restore = evidence.restore
@@ -103,6 +109,14 @@ def _undone(evidence: Evidence) -> Iterator[str]:
         yield "the restore is not undone"
 
 
+def _forgotten(evidence: Evidence) -> Iterator[str]:
+    """The old volumes have gone."""
+    for one in sorted(evidence.facts.may_go & evidence.there):
+        yield f"{one} is still there"
+    if evidence.restore is None or evidence.restore.state != "final":
+        yield "the restore is not final"
+
+
 def _runs(machine: str, evidence: Evidence) -> Iterator[str]:
     if (state := evidence.things[machine].state) != "running":
         yield f"{machine} is {state}"
@@ -143,12 +157,15 @@ GOALS: Mapping[str, Goal] = {
     "copies.run to a region": _copied,
     "copies.run to an account": _copied,
     "recovery_point.lock": _locked,
+    "recovery_point.unlock": _unlocked,
+    "recovery_point.delete": _all_gone,
     "restore.volumes": _volumes_there,
     "restore.instance": _instance_there,
     "restore.in_place": _in_place,
     "restore.undo": _undone,
+    "restore.forget": _forgotten,
     "recovery_point.verify": _proven,
     "catalogue.rebuild": _catalogued,
 }
-LATER = frozenset({"retention.apply"})
+LATER = frozenset({"retention.apply", "recovery_point.delete", "restore.forget"})
 """Scenarios whose goal is reached a day later, too, where the Run itself has failed."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cloud.accounts import MAIN, PARTNER
 from integration.matrix import worlds
 from integration.matrix.orders import Facts
-from integration.matrix.stage import Stage, present
+from integration.matrix.stage import Stage, ago
 from integration.matrix.worlds import AWAY, HOME, PLAN
 
 
@@ -56,7 +57,7 @@ def _retention(stage: Stage) -> Facts:
     old = worlds.snapshots_of(stage, stage.done("backup.run", PLAN).id)
     stage.done("backup.run", PLAN)
     stage.change_plan(PLAN, keep={"last": 1}, max_delete_share=1.0)
-    with present():  # what the cloud took just now is not in the future
+    with ago(timedelta(0)):  # what the cloud took just now is not in the future
         return fleet.facts(stage.ask("retention.apply", PLAN), may_go=old)
 
 
@@ -82,6 +83,13 @@ def _lock(stage: Stage) -> Facts:
     asked = {"mode": "governance", "for": "7d"}
     run = stage.ask("recovery_point.lock", worlds.point(stage), **asked)
     return fleet.facts(run)
+
+
+def _unlock(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    point = worlds.point(stage)
+    stage.done("recovery_point.lock", point, mode="governance", **{"for": "7d"})
+    return fleet.facts(stage.ask("recovery_point.unlock", point))
 
 
 def _volumes(stage: Stage) -> Facts:
@@ -113,6 +121,23 @@ def _undo(stage: Stage) -> Facts:
     return fleet.facts(run, later=later, may_go=new, may_go_later=old)
 
 
+def _forget(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    point = worlds.point(stage)
+    later = worlds.written(stage, fleet.machines, "later")
+    with ago(timedelta(hours=25)):
+        done = stage.done("restore.in_place", point)
+    run = stage.ask("restore.forget", done.result["restore"])
+    return fleet.facts(run, later=later, may_go=fleet.machines[0].volume_ids)
+
+
+def _delete(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1")
+    made = stage.done("recovery_point.create", "web-1")
+    run = stage.ask("recovery_point.delete", made.result["recovery_point"])
+    return fleet.facts(run, may_go=worlds.snapshots_of(stage, made.id))
+
+
 def _verify(stage: Stage) -> Facts:
     fleet = worlds.shop(stage, "web-1")
     return fleet.facts(stage.ask("recovery_point.verify", worlds.point(stage)))
@@ -136,10 +161,13 @@ SCENARIOS = {
         Scenario("copies.run to a region", _copy_to_region),
         Scenario("copies.run to an account", _copy_to_account),
         Scenario("recovery_point.lock", _lock),
+        Scenario("recovery_point.unlock", _unlock),
+        Scenario("recovery_point.delete", _delete),
         Scenario("restore.volumes", _volumes),
         Scenario("restore.instance", _instance),
         Scenario("restore.in_place", _in_place),
         Scenario("restore.undo", _undo),
+        Scenario("restore.forget", _forget),
         Scenario("recovery_point.verify", _verify),
         Scenario("catalogue.rebuild", _catalogue),
     )

@@ -164,9 +164,9 @@ class Stage:
 
 
 @contextmanager
-def present() -> Iterator[None]:
-    """Let the block happen now, whatever the process's clock says."""
-    with clock.set_clock(lambda: datetime.now(UTC)):
+def ago(span: timedelta) -> Iterator[None]:
+    """Let the block happen so long ago, whatever the process's clock says."""
+    with clock.set_clock(lambda: datetime.now(UTC) - span):
         yield
 
 

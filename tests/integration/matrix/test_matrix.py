@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from integration.matrix.cases import FAULTS, Fault
+from integration.matrix.cases import FAULTS, Fault, reads
 from integration.matrix.conftest import Outcomes
 from integration.matrix.outcomes import Outcome
 from integration.matrix.scenarios import SCENARIOS
+from integration.matrix.trial import Trial
+from mavis_core.kits.aws.operations import OPERATIONS
 
 
 def _wrong(outcomes: Sequence[Outcome]) -> str:
@@ -27,6 +29,14 @@ def test_whatever_goes_wrong_with_some_calls_the_cloud_is_as_mavis_says(
 ) -> None:
     found = outcomes(scenario, None)
     assert not _wrong(found), _wrong(found)
+
+
+def test_every_call_that_changes_something_is_in_the_matrix(trial: Trial) -> None:
+    worlds = [trial.world(scenario) for scenario in SCENARIOS]
+    met = {call.action for world in worlds for call in world.result().prepared.calls}
+    assert {name for name in OPERATIONS if not reads(name)} - met == {
+        "RevokeSecurityGroupIngress"  # a new group lets nothing in
+    }
 
 
 @pytest.mark.slow
