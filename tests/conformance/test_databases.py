@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -18,6 +20,7 @@ from mavis_core.db import Database, migrate, open_database, revision, tables
 from mavis_core.db.paging import PageRequest, fetch
 from mavis_core.errors import Conflict, InvalidInput, Unavailable
 from mavis_core.ids import Ids, new_id
+from mavis_core.protection import points
 from mavis_core.records import Kind, Outbox, Outcome, Phase, Record
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -62,6 +65,69 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) 
         assert compare_metadata(MigrationContext.configure(tx), tables.metadata) == []
         current, needed = revision(tx)
         assert current == needed
+
+
+def migration_module() -> Any:
+    """Return the module; the package gives its name to the function in it."""
+    return importlib.import_module("mavis_core.db.migrate")
+
+
+def migrate_to(url: str, wanted: str) -> None:
+    """Bring a new database to an older release's revision."""
+    config, opened = migration_module()._config(), open_database(url)
+    with opened.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, wanted)
+    opened.close()
+
+
+def fill_first_tables(tx: sa.Connection) -> None:
+    """Write a complete snapshot and one that was under way, as the first release did."""
+    now = clock.iso(NOON) if tx.dialect.name == "sqlite" else NOON
+    project = add_project(tx)
+    run = (
+        "INSERT INTO runs (id, project_id, kind, state, subject, plan, plan_hash, person, groups,"
+        " scopes, correlation_id, request_id, created_at, attempt, result) VALUES (:id, :project,"
+        " 'snapshot.create', :state, 'web-1', '{}', '', 'olga', '[]', '[]', 'c', 'r', :now, 1,"
+        " '{}')"
+    )
+    snapshot = (
+        "INSERT INTO snapshots (id, project_id, environment, account, region, instance_id,"
+        " instance_name, state, description, created_by, created_at, run_id) VALUES (:id, :project,"
+        " 'main', '1', 'here-1', 'i-1', 'web-1', :state, 'by hand', 'olga', :now, :run)"
+    )
+    member = (
+        "INSERT INTO snapshot_members (snapshot_id, volume_id, cloud_id, state, progress_percent,"
+        " size_gib) VALUES (:id, 'vol-1', 'snap-1', 'completed', 100, 8)"
+    )
+    for number, (run_state, state) in enumerate(
+        [("succeeded", "complete"), ("running", "running")]
+    ):
+        known = {"project": project, "now": now}
+        run_id, snapshot_id = f"run_{number}", f"snp_{number}"
+        tx.execute(sa.text(run), known | {"id": run_id, "state": run_state})
+        tx.execute(sa.text(snapshot), known | {"id": snapshot_id, "state": state, "run": run_id})
+        tx.execute(sa.text(member), {"id": snapshot_id})
+
+
+def test_the_snapshots_of_the_first_release_become_recovery_points(url: str) -> None:
+    migrate_to(url, "0001")
+    opened = open_database(url)
+    with opened.write() as tx:
+        fill_first_tables(tx)
+    migrate(url)
+    with opened.read() as tx:
+        table = tables.recovery_points
+        rows = tx.execute(sa.select(table).order_by(table.c.id)).mappings().all()
+        complete, broken = points.points_of(tx, rows)
+        runs = dict(tx.execute(sa.select(tables.runs.c.id, tables.runs.c.state)).all())
+    opened.close()
+    assert (complete.id, complete.state, complete.description) == ("rp_0", "complete", "by hand")
+    assert complete.taken_at == NOON
+    (member,) = complete.primary.members
+    assert (member.volume_id, member.cloud_id, member.size_gib) == ("vol-1", "snap-1", 8)
+    assert (broken.id, broken.state, broken.primary.state) == ("rp_1", "failed", "failed")
+    assert runs == {"run_0": "succeeded", "run_1": "failed"}
 
 
 def test_migrating_again_changes_nothing(database: Database, url: str) -> None:

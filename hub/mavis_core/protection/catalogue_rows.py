@@ -259,7 +259,7 @@ def _lacks(members: Iterable[Member]) -> dict[str, str]:
     return told(
         CloudVanished(
             f"The set lacks {', '.join(bad) or 'its members'}: the cloud shows it no more",
-            mend="It does not restore and goes by itself.",
+            mend="It does not restore; its plan's retention removes it, or whoever deletes it.",
         )
     )
 

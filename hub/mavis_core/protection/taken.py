@@ -207,7 +207,7 @@ def _broken(
     if missing:
         return CloudVanished(
             f"The set lacks {', '.join(missing)}: detached while it was taken, or removed since",
-            mend="Discover again and take a new one; this one does not restore and goes by itself.",
+            mend=f"Discover again and take a new one; this one does not restore. {_leaves(point)}",
         )
     words = [
         f"{m.cloud_id} of {m.volume_id}"
@@ -217,8 +217,15 @@ def _broken(
     ]
     return CloudError(
         f"The cloud could not complete {', '.join(words) or point.id}",
-        mend="Take a new one; the broken one does not restore and goes by itself.",
+        mend=f"Take a new one; the broken one does not restore. {_leaves(point)}",
     )
+
+
+def _leaves(point: RecoveryPoint) -> str:
+    """Return what becomes of a point that is not whole: retention is a plan's."""
+    if point.plan_id is not None:
+        return "Its plan's retention removes it."
+    return f"It stays until somebody deletes it: mavis recovery-point delete {point.id}."
 
 
 def _row(copy: Copy, member: Member) -> dict[str, Any]:

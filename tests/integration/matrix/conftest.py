@@ -1,7 +1,7 @@
 """Fixtures of the fault matrix.
 
 - `trial`: lanes in which cases are tried; its outcomes are told at the end of the test run and in
-  ``tests/artifacts/fault-matrix.txt``
+  ``tests/artifacts/fault-matrix.txt``, of a sample in ``fault-matrix-sample.txt``
 - `outcomes`: those of a scenario and a fault, or of a scenario's sample; what the tests of this run
   ask for is begun at once, so that no lane waits for a test
 """
@@ -21,16 +21,26 @@ from integration.matrix.trial import trial as open_trial
 Outcomes = Callable[[str, Fault | None], list[Outcome]]
 _SAMPLED = 4  # cases of each scenario
 _TALLY = pytest.StashKey[Tally]()
-_REPORT = Path(__file__).resolve().parents[2] / "artifacts" / "fault-matrix.txt"
+_ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 
 
 @pytest.fixture(scope="package")
-def trial(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Trial]:
+def trial(
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+    request: pytest.FixtureRequest,
+) -> Iterator[Trial]:
     with open_trial(tmp_path_factory.mktemp("matrix")) as made:
         pytestconfig.stash[_TALLY] = made.tally
         yield made
     if not made.tally.empty:
-        made.tally.write(_REPORT)
+        made.tally.write(_ARTIFACTS / _report(request.session.items))
+
+
+def _report(items: Sequence[pytest.Item]) -> str:
+    """Return the name of the report: a sample never overwrites what a whole run has told."""
+    whole = any(item.get_closest_marker("slow") for item in items)
+    return "fault-matrix.txt" if whole else "fault-matrix-sample.txt"
 
 
 @pytest.fixture(scope="package")

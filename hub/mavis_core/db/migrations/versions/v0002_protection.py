@@ -226,7 +226,17 @@ def upgrade() -> None:
 
 
 def _keep_snapshots() -> None:
-    """Make each snapshot a recovery point with one copy."""
+    """Make each snapshot a recovery point with one copy; what was not complete has failed.
+
+    No worker of this release knows how to go on with a Run that took one.
+    """
+    op.execute("UPDATE snapshots SET state = 'failed' WHERE state IN ('planned', 'running')")
+    op.execute(
+        """
+        UPDATE runs SET state = 'failed', lease_until = NULL
+        WHERE kind = 'snapshot.create' AND state IN ('queued', 'running')
+        """
+    )
     op.execute(
         """
         INSERT INTO recovery_points (id, project_id, environment_id, environment, account, region,
