@@ -22,9 +22,9 @@ from contenders.measuring import Stretch, goal, stretched
 from cloud.client import running
 from mavis_core.db import tables
 from mavis_core.db.paging import PageRequest
-from mavis_core.protection import keeping
-from mavis_core.protection.retention import Fate, at_most
-from mavis_core.protection.service import RecoveryPoints
+from mavis_core.protection.deletion import keeping
+from mavis_core.protection.points.service import RecoveryPoints
+from mavis_core.protection.retention.policy import Fate, at_most
 
 PAGES, DECISIONS = 20, 5  # for the median
 _LIMIT = 50

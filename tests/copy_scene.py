@@ -14,7 +14,7 @@ from typing import Any
 
 from core_double import ACCOUNT, REGION, Core, Project, finish, sqlite_url
 from mavis_core import clock
-from mavis_core.protection.model import Copy, CopyRole, RecoveryPoint
+from mavis_core.protection.points.model import Copy, CopyRole, RecoveryPoint
 from mavis_core.scheduling.model import Run
 from mavis_core.testing.cloud import ACTIONS, Call, FakeCloud, Rule
 

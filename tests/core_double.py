@@ -21,12 +21,12 @@ from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable
 from mavis_core.inventory.service import Resources
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection.model import RecoveryPoint
-from mavis_core.protection.outlook import Outlooks
-from mavis_core.protection.plans import BackupPlan, BackupPlans
+from mavis_core.protection.deletion.outlook import Outlooks
+from mavis_core.protection.plans.service import BackupPlan, BackupPlans
+from mavis_core.protection.points.model import RecoveryPoint
+from mavis_core.protection.points.service import RecoveryPoints
 from mavis_core.protection.reports import Reports
-from mavis_core.protection.restore_service import Restores
-from mavis_core.protection.service import RecoveryPoints
+from mavis_core.protection.restore.service import Restores
 from mavis_core.protection.timetable import Timetable
 from mavis_core.records import Outbox, Record
 from mavis_core.scheduling.execution import Attempt, Execution

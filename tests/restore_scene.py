@@ -25,12 +25,12 @@ from mavis_core.db.paging import PageRequest
 from mavis_core.errors import MavisError
 from mavis_core.ids import new_id
 from mavis_core.inventory.connections import Clouds
-from mavis_core.protection import points
-from mavis_core.protection.model import Copy, CopyRole, Member, RecoveryPoint
+from mavis_core.protection.points import rows as points
+from mavis_core.protection.points.model import Copy, CopyRole, Member, RecoveryPoint
 from mavis_core.protection.prices import load_prices
-from mavis_core.protection.restore_jobs import restore_jobs
-from mavis_core.protection.restore_model import Restore
-from mavis_core.protection.restore_site import Means
+from mavis_core.protection.restore.jobs import restore_jobs
+from mavis_core.protection.restore.model import Restore
+from mavis_core.protection.restore.site import Means
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import Run
 from mavis_core.testing.cloud import Call, FakeCloud, FakeInstance, FakeKit, FakeSnapshot, Rule

@@ -13,10 +13,10 @@ from mavis_core import clock
 from mavis_core.access import CallContext
 from mavis_core.db import Database, migrate, open_database
 from mavis_core.projects.service import Projects
-from mavis_core.protection import points
-from mavis_core.protection.manifests import Disk, Manifest
-from mavis_core.protection.model import Member, MemberState, PointState, RecoveryPoint
-from mavis_core.protection.plans import BackupPlan, BackupPlans
+from mavis_core.protection.plans.service import BackupPlan, BackupPlans
+from mavis_core.protection.points import rows as points
+from mavis_core.protection.points.manifests import Disk, Manifest
+from mavis_core.protection.points.model import Member, MemberState, PointState, RecoveryPoint
 
 PROJECT, MACHINES = "shop", 1000
 FEW = 10  # machines of the second plan

@@ -22,7 +22,7 @@ from mavis_core.db import Database, migrate, open_database
 from mavis_core.kits.aws import AwsKit
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection.plans import BACKUP, BackupPlans
+from mavis_core.protection.plans.service import BACKUP, BackupPlans
 from mavis_core.scheduling.execution import Attempt, Execution
 from mavis_core.vault.sealing import Opener, Sealer, generate
 from mavis_core.vault.service import Vault

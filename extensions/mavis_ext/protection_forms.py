@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from mavis_core.protection.deletion.outlook import Calendar, Explanation, PlanSlots
 from mavis_core.protection.durations import written
-from mavis_core.protection.forecast import Day
-from mavis_core.protection.model import Copy, RecoveryPoint
-from mavis_core.protection.outlook import Calendar, Explanation, PlanSlots
-from mavis_core.protection.plans import BackupPlan, PlanCheck
+from mavis_core.protection.plans.service import BackupPlan, PlanCheck
+from mavis_core.protection.points.model import Copy, RecoveryPoint
 from mavis_core.protection.reports import ProtectionReport
-from mavis_core.protection.restore_model import Before, Restore
+from mavis_core.protection.restore.model import Before, Restore
+from mavis_core.protection.retention.forecast import Day
 from mavis_ext.forms import moment
 
 __all__ = [

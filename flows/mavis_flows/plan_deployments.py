@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 
-from mavis_core.protection.plans import BACKUP, BackupPlan
+from mavis_core.protection.plans.service import BACKUP, BackupPlan
 
 __all__ = ["PlanDeployments", "slot_of"]
 

@@ -21,7 +21,7 @@ from prefect.flow_engine import run_flow_sync
 from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-from mavis_core.protection.plans import BACKUP
+from mavis_core.protection.plans.service import BACKUP
 from mavis_core.scheduling.execution import Due
 from mavis_flows.plan_deployments import PlanDeployments, names_of
 

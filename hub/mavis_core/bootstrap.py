@@ -25,31 +25,34 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection import copy_calls, hooks, restore_removal, sharing
-from mavis_core.protection.after_backup import AfterBackup
-from mavis_core.protection.backup import BackupJob
-from mavis_core.protection.catalogue import RebuildJob
-from mavis_core.protection.copy_queue import queue
-from mavis_core.protection.copying import copy_jobs
-from mavis_core.protection.deleting import DeleteJob, RetentionJob
-from mavis_core.protection.expiry import Expiry
-from mavis_core.protection.holds import Holds
-from mavis_core.protection.hooks import Freezer
-from mavis_core.protection.locking import Locking, lock_jobs
-from mavis_core.protection.on_demand import RecoveryPointJob
-from mavis_core.protection.outlook import Outlooks
-from mavis_core.protection.plans import BackupPlans
+from mavis_core.protection.catalogue.rebuild import RebuildJob
+from mavis_core.protection.catalogue.reconciliation import ReconcileJob
+from mavis_core.protection.copies import calls as copy_calls
+from mavis_core.protection.copies import sharing
+from mavis_core.protection.copies.jobs import copy_jobs
+from mavis_core.protection.copies.queue import queue
+from mavis_core.protection.copies.sharing import Shares
+from mavis_core.protection.copies.transfers import Transfers
+from mavis_core.protection.deletion.jobs import DeleteJob, RetentionJob
+from mavis_core.protection.deletion.outlook import Outlooks
+from mavis_core.protection.plans.service import BackupPlans
+from mavis_core.protection.points.expiry import Expiry
+from mavis_core.protection.points.holds import Holds
+from mavis_core.protection.points.locks import Locking, lock_jobs
+from mavis_core.protection.points.service import RecoveryPoints
 from mavis_core.protection.prices import load_prices
-from mavis_core.protection.reconciliation import ReconcileJob
 from mavis_core.protection.reports import Reports
-from mavis_core.protection.restore_jobs import restore_jobs
-from mavis_core.protection.restore_service import Restores
-from mavis_core.protection.restore_site import Means
-from mavis_core.protection.service import RecoveryPoints
-from mavis_core.protection.sharing import Shares
-from mavis_core.protection.taking import Taking
+from mavis_core.protection.restore import removal as restore_removal
+from mavis_core.protection.restore.jobs import restore_jobs
+from mavis_core.protection.restore.service import Restores
+from mavis_core.protection.restore.site import Means
+from mavis_core.protection.taking import hooks
+from mavis_core.protection.taking.after_backup import AfterBackup
+from mavis_core.protection.taking.backup import BackupJob
+from mavis_core.protection.taking.hooks import Freezer
+from mavis_core.protection.taking.on_demand import RecoveryPointJob
+from mavis_core.protection.taking.taking import Taking
 from mavis_core.protection.timetable import Timetable
-from mavis_core.protection.transfers import Transfers
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.jobs import Job
 from mavis_core.scheduling.service import Runs

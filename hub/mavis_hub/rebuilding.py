@@ -15,7 +15,7 @@ from mavis_core.db import Database, tables
 from mavis_core.errors import NotFound
 from mavis_core.projects.model import Project
 from mavis_core.projects.service import hold
-from mavis_core.protection.catalogue import ACTION
+from mavis_core.protection.catalogue.rebuild import ACTION
 from mavis_core.protection.timetable import platform_call
 from mavis_core.scheduling import store
 from mavis_core.scheduling.model import Run, RunState

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mavis_core.config import load, settings
-from mavis_core.protection.plan_documents import definition_of
+from mavis_core.protection.plans.document import definition_of
 from mavis_hub.processes import processes
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from mavis_core.db import Database, migrate, open_database, revision, tables
 from mavis_core.db.paging import PageRequest, fetch
 from mavis_core.errors import Conflict, InvalidInput, Unavailable
 from mavis_core.ids import Ids, new_id
-from mavis_core.protection import points
+from mavis_core.protection.points import rows as points
 from mavis_core.records import Kind, Outbox, Outcome, Phase, Record
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -16,7 +16,7 @@ from copy_scene import copies, later
 from core_double import PLATFORM, Core, Project, call, sqlite_url
 from mavis_core.access import Role
 from mavis_core.db import tables
-from mavis_core.protection.model import PointState, RecoveryPoint
+from mavis_core.protection.points.model import PointState, RecoveryPoint
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import FakeCloud

@@ -14,7 +14,7 @@ from cloud.witness import Witness
 from cloud_benches import KIT, AwsBench
 from core_double import PLATFORM, Core, Project, call, sqlite_url
 from mavis_core.access import Role
-from mavis_core.protection.model import PointState
+from mavis_core.protection.points.model import PointState
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import FakeCloud
 

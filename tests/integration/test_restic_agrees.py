@@ -29,7 +29,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from mavis_core.protection.retention import Fate, Keep, Point, decide
+from mavis_core.protection.retention.policy import Fate, Keep, Point, decide
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

@@ -9,8 +9,8 @@ from mavis_core.access import Permission
 from mavis_core.contract import ResourceKind
 from mavis_core.errors import InvalidInput
 from mavis_core.projects.model import check_name
-from mavis_core.protection.plan_presets import PRESETS
-from mavis_core.protection.plans import BACKUP
+from mavis_core.protection.plans.presets import PRESETS
+from mavis_core.protection.plans.service import BACKUP
 from mavis_ext import forms, protection_forms
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body

@@ -21,10 +21,10 @@ from mavis_core.db import Database, tables
 from mavis_core.inventory.model import Resource
 from mavis_core.projects.service import Projects
 from mavis_core.protection.durations import written
-from mavis_core.protection.model import PointState
-from mavis_core.protection.plans import BackupPlan, plans_of
-from mavis_core.protection.selecting import machine_of
-from mavis_core.protection.targets import instances_of
+from mavis_core.protection.plans.selecting import machine_of
+from mavis_core.protection.plans.service import BackupPlan, plans_of
+from mavis_core.protection.plans.targets import instances_of
+from mavis_core.protection.points.model import PointState
 from mavis_core.scheduling.model import RunState
 
 __all__ = ["Finding", "ProtectionReport", "ReportRow", "Reports", "to_csv"]

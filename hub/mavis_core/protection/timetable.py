@@ -23,12 +23,18 @@ from mavis_core.db import Database, tables
 from mavis_core.errors import MavisError
 from mavis_core.ids import new_id
 from mavis_core.projects.service import hold, project_of
-from mavis_core.protection import reconciliation
-from mavis_core.protection.due import Beginning, Reason, Skipped, Timing, decide
-from mavis_core.protection.model import PointState
-from mavis_core.protection.plans import BACKUP, VERIFICATION, BackupPlan, find_plan, plans_of
-from mavis_core.protection.restores import due_to_clear, due_to_forget
-from mavis_core.protection.slots import next_after
+from mavis_core.protection.catalogue import reconciliation
+from mavis_core.protection.plans.service import (
+    BACKUP,
+    VERIFICATION,
+    BackupPlan,
+    find_plan,
+    plans_of,
+)
+from mavis_core.protection.points.model import PointState
+from mavis_core.protection.restore.rows import due_to_clear, due_to_forget
+from mavis_core.protection.slots.due import Beginning, Reason, Skipped, Timing, decide
+from mavis_core.protection.slots.schedule import next_after
 from mavis_core.scheduling.service import Runs
 from mavis_core.scheduling.store import active
 

@@ -10,8 +10,8 @@ import pytest
 
 from core_double import plan_document
 from mavis_core import clock
-from mavis_core.protection.plan_documents import definition_of
-from mavis_core.protection.plan_presets import PRESETS
+from mavis_core.protection.plans.document import definition_of
+from mavis_core.protection.plans.presets import PRESETS
 from rest_service import Answer, RestService
 
 PLANS = "/projects/shop/backup-plans"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mavis_core.contract import LockMode
-from mavis_core.protection import points
-from mavis_core.protection.model import Copy, Hold, Lock, RecoveryPoint
+from mavis_core.protection.points import rows as points
+from mavis_core.protection.points.model import Copy, Hold, Lock, RecoveryPoint
 from rest_service import Answer, RestService
 
 POINTS = "/projects/shop/recovery-points"

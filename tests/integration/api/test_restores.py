@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mavis_core.protection.restore_model import Restore
+from mavis_core.protection.restore.model import Restore
 from rest_service import RestService
 
 RESTORES = "/projects/shop/restores"

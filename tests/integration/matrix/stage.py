@@ -23,7 +23,7 @@ from mavis_core.kits.aws.kit import AwsKit
 from mavis_core.kits.aws.retries import RetryPolicy
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
-from mavis_core.protection.plans import BackupPlans
+from mavis_core.protection.plans.service import BackupPlans
 from mavis_core.protection.timetable import Timetable
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.model import Run

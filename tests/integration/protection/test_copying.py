@@ -34,10 +34,10 @@ from mavis_core import clock
 from mavis_core.changes.model import IntentState
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudQuota, CloudUnreachable, CloudVanished
-from mavis_core.protection.backup_plans import Copy as Target
-from mavis_core.protection.copy_queue import queue
-from mavis_core.protection.manifests import unpack
-from mavis_core.protection.model import MemberState, PointState, RecoveryPoint
+from mavis_core.protection.copies.queue import queue
+from mavis_core.protection.plans.definition import Copy as Target
+from mavis_core.protection.points.manifests import unpack
+from mavis_core.protection.points.model import MemberState, PointState, RecoveryPoint
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import (

@@ -21,8 +21,8 @@ from mavis_core.changes.model import IntentState
 from mavis_core.contract import CommandResult, CommandState
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudUnreachable
-from mavis_core.protection.hook_scripts import Thaw, freeze_script, thaw_of, thaw_script
-from mavis_core.protection.model import PointState
+from mavis_core.protection.points.model import PointState
+from mavis_core.protection.taking.hook_scripts import Thaw, freeze_script, thaw_of, thaw_script
 from mavis_core.scheduling.model import Run, RunState
 from mavis_core.testing.cloud import (
     Call,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mavis_core.errors import Cancelled
-from mavis_core.protection.restore_model import Disks, RestoreKind, RestoreState
+from mavis_core.protection.restore.model import Disks, RestoreKind, RestoreState
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import ACTIONS, Call, lose_reply, throttle
 from restore_scene import LATER, TAKEN, Scene, Template, freeze, kill, make_template, nth

@@ -20,8 +20,8 @@ from mavis_core.errors import (
     CloudVanished,
     Conflict,
 )
-from mavis_core.protection.restore_in_place import UNDO
-from mavis_core.protection.restore_model import Disks, RestoreState
+from mavis_core.protection.restore.in_place import UNDO
+from mavis_core.protection.restore.model import Disks, RestoreState
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import ACTIONS, Call, Rule, during, refuse
 from restore_scene import LATER, TAKEN, Scene, Template, freeze, kill, make_template, nth

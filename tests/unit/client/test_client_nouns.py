@@ -19,9 +19,9 @@ from appliance_double.objects import (
 )
 from appliance_double.server import Appliance, Reply, problem
 from mavis_core.access import Role
-from mavis_core.protection.model import PointState
+from mavis_core.protection.points.model import PointState
 from mavis_core.protection.reports import Finding
-from mavis_core.protection.restore_model import RestoreKind, RestoreState
+from mavis_core.protection.restore.model import RestoreKind, RestoreState
 from mavis_core.scheduling.model import RunState
 from mavis_kernel import errors
 from mavis_kernel.client import Mavis

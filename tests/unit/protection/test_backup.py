@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from core_double import ACCOUNT, REGION, Core, Project, finish
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudQuota, CloudUnreachable
-from mavis_core.protection.manifests import unpack
-from mavis_core.protection.model import MemberState, PointState
+from mavis_core.protection.points.manifests import unpack
+from mavis_core.protection.points.model import MemberState, PointState
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import (
     Call,

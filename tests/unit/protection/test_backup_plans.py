@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mavis_core.contract import LockMode
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.backup_plans import (
+from mavis_core.protection.plans.definition import (
     Copy,
     Hooks,
     Lock,
@@ -23,13 +23,13 @@ from mavis_core.protection.backup_plans import (
     Rule,
     Verification,
 )
-from mavis_core.protection.blackouts import Span, Weekday, Weekly
-from mavis_core.protection.due import CatchUp, Timing
-from mavis_core.protection.plan_documents import definition_of
-from mavis_core.protection.plan_presets import PRESETS
-from mavis_core.protection.retention import Keep
-from mavis_core.protection.selection import VOLUME_ATTRIBUTES, Selection, parse
-from mavis_core.protection.slots import Schedule
+from mavis_core.protection.plans.document import definition_of
+from mavis_core.protection.plans.presets import PRESETS
+from mavis_core.protection.plans.selection import VOLUME_ATTRIBUTES, Selection, parse
+from mavis_core.protection.retention.policy import Keep
+from mavis_core.protection.slots.blackouts import Span, Weekday, Weekly
+from mavis_core.protection.slots.due import CatchUp, Timing
+from mavis_core.protection.slots.schedule import Schedule
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

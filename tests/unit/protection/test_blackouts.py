@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mavis_core.protection.blackouts import Blackout, Span, Weekday, Weekly, covered_until
+from mavis_core.protection.slots.blackouts import Blackout, Span, Weekday, Weekly, covered_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MON, TUE, SAT, SUN = (Weekday.MONDAY, Weekday.TUESDAY, Weekday.SATURDAY, Weekday.SUNDAY)

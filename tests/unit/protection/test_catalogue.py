@@ -35,10 +35,10 @@ from mavis_core.contract import LockMode, SnapshotState, VolumeSnapshot
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, Forbidden
 from mavis_core.projects.model import Environment, EnvironmentState
-from mavis_core.protection.catalogue_rows import new_copy
-from mavis_core.protection.found_sets import Seen, gather
-from mavis_core.protection.manifests import Disk, Manifest, pack
-from mavis_core.protection.model import Copy, CopyRole, PointState, RecoveryPoint
+from mavis_core.protection.catalogue.found_sets import Seen, gather
+from mavis_core.protection.catalogue.rows import new_copy
+from mavis_core.protection.points.manifests import Disk, Manifest, pack
+from mavis_core.protection.points.model import Copy, CopyRole, PointState, RecoveryPoint
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import FakeCloud, Rule
 

@@ -15,8 +15,8 @@ from mavis_core import clock
 from mavis_core.contract import LockMode
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudInUse, ConfirmationNeeded, Conflict
-from mavis_core.protection import points
-from mavis_core.protection.model import Hold, Lock, PointState, RecoveryPoint
+from mavis_core.protection.points import rows as points
+from mavis_core.protection.points.model import Hold, Lock, PointState, RecoveryPoint
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import Run, RunState
 from mavis_core.testing.cloud import FakeCloud, lose_reply, refuse

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mavis_core.protection.blackouts import Span, Weekday, Weekly
-from mavis_core.protection.due import (
+from mavis_core.protection.slots.blackouts import Span, Weekday, Weekly
+from mavis_core.protection.slots.due import (
     CatchUp,
     Decision,
     Timing,
@@ -19,7 +19,7 @@ from mavis_core.protection.due import (
     decide,
     jitter_offset,
 )
-from mavis_core.protection.slots import Schedule, Slot, between
+from mavis_core.protection.slots.schedule import Schedule, Slot, between
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from clock_walk import CRONS, Cron, clock, slots_of
-from mavis_core.protection.blackouts import Blackout, Span, Weekday, Weekly, covered_until
-from mavis_core.protection.due import (
+from mavis_core.protection.slots.blackouts import Blackout, Span, Weekday, Weekly, covered_until
+from mavis_core.protection.slots.due import (
     CatchUp,
     Decision,
     Reason,
@@ -25,7 +25,7 @@ from mavis_core.protection.due import (
     begins_at,
     decide,
 )
-from mavis_core.protection.slots import Schedule, Slot, count_between
+from mavis_core.protection.slots.schedule import Schedule, Slot, count_between
 
 MINUTE, HOUR, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=365)
 EVERY_DAY = tuple(Weekday)

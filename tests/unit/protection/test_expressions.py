@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.expression_text import parse
-from mavis_core.protection.expressions import (
+from mavis_core.protection.plans.expression_text import parse
+from mavis_core.protection.plans.expressions import (
     MACHINE_ATTRIBUTES,
     VOLUME_ATTRIBUTES,
     Attribute,

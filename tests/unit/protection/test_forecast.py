@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.forecast import (
+from mavis_core.protection.retention.forecast import (
     LOOK_AHEAD,
     MOST_DAYS,
     MOST_POINTS,
@@ -21,7 +21,7 @@ from mavis_core.protection.forecast import (
     explain,
     forecast,
 )
-from mavis_core.protection.retention import Fate, Keep, Point, Why, decide
+from mavis_core.protection.retention.policy import Fate, Keep, Point, Why, decide
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)

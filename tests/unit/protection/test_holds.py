@@ -11,8 +11,8 @@ from copy_scene import Template, freeze, scene, take
 from core_double import Core, Project, call
 from mavis_core.access import Role
 from mavis_core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from mavis_core.protection.holds import Holds
-from mavis_core.protection.model import RecoveryPoint
+from mavis_core.protection.points.holds import Holds
+from mavis_core.protection.points.model import RecoveryPoint
 from mavis_core.testing.cloud import FakeCloud
 
 

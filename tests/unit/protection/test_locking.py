@@ -35,7 +35,7 @@ from mavis_core.errors import (
     MavisError,
     NotFound,
 )
-from mavis_core.protection.model import Lock, PointState, RecoveryPoint
+from mavis_core.protection.points.model import Lock, PointState, RecoveryPoint
 from mavis_core.scheduling.model import Run, RunState
 from mavis_core.testing.cloud import FakeCloud, lose_reply, refuse
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.manifests import MAX_TAGS, Disk, Manifest, OwnTags, pack, unpack
+from mavis_core.protection.points.manifests import MAX_TAGS, Disk, Manifest, OwnTags, pack, unpack
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=40)
 MANIFESTS = st.builds(

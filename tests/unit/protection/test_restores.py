@@ -25,10 +25,10 @@ from mavis_core.errors import (
     InvalidInput,
     NotFound,
 )
-from mavis_core.protection import restores
-from mavis_core.protection.model import MemberState, PointState
-from mavis_core.protection.points import put_members, set_copy
-from mavis_core.protection.restore_model import RestoreKind, RestoreState
+from mavis_core.protection.points.model import MemberState, PointState
+from mavis_core.protection.points.rows import put_members, set_copy
+from mavis_core.protection.restore import rows as restores
+from mavis_core.protection.restore.model import RestoreKind, RestoreState
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import Call, Rule, broken, refuse, vanishing
 from restore_scene import LATER, OTHER, TAKEN, THERE, Scene, Template, make_template

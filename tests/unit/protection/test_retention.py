@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.retention import (
+from mavis_core.protection.retention.policy import (
     Batch,
     Fate,
     Keep,

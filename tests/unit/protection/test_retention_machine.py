@@ -16,7 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mavis_core.protection.retention import Fate, Keep, Point, Verdict, Why, at_most, decide
+from mavis_core.protection.retention.policy import (
+    Fate,
+    Keep,
+    Point,
+    Verdict,
+    Why,
+    at_most,
+    decide,
+)
 
 ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]
 GRACE = timedelta(hours=24)

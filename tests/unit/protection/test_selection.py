@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mavis_core.protection.selection import VOLUME_ATTRIBUTES, Machine, Selection, parse
+from mavis_core.protection.plans.selection import VOLUME_ATTRIBUTES, Machine, Selection, parse
 
 
 def machine(name: str, environment: str = "prod", **tags: str) -> Machine:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clock_walk import CRONS, Cron, changes, clock, slots_of
 from mavis_core.errors import InvalidInput
-from mavis_core.protection.slots import (
+from mavis_core.protection.slots.schedule import (
     Schedule,
     Slot,
     between,

@@ -12,7 +12,7 @@ from core_double import ACCOUNT, REGION, Core, Project, at_once, plan_document
 from mavis_core import clock
 from mavis_core.access import Role
 from mavis_core.db import tables
-from mavis_core.protection.model import PointState
+from mavis_core.protection.points.model import PointState
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import FakeCloud
 

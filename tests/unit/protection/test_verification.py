@@ -23,8 +23,8 @@ from mavis_core.errors import (
     Internal,
     Interrupted,
 )
-from mavis_core.protection.block_reading import BlockProof, read_blocks
-from mavis_core.protection.restore_model import (
+from mavis_core.protection.restore.block_reading import BlockProof, read_blocks
+from mavis_core.protection.restore.model import (
     STEPS,
     Before,
     Disks,

@@ -1,0 +1,1 @@
+"""The catalogue against the clouds: made anew from them, and open calls found out."""

@@ -1,0 +1,1 @@
+"""What becomes of points that nobody keeps: weighed, shown beforehand, deleted."""

@@ -1,0 +1,1 @@
+"""Backup plans: what they say, what they select and who may write them."""

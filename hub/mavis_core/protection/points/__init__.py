@@ -1,0 +1,1 @@
+"""Recovery points as the catalogue has them: rows, manifests, holds, locks and their end."""

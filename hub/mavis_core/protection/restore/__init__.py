@@ -1,0 +1,1 @@
+"""Bringing recovery points back, taking that away again, and proving that it can be done."""
