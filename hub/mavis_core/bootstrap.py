@@ -36,6 +36,7 @@ from mavis_core.protection.copies.transfers import Transfers
 from mavis_core.protection.deletion.jobs import DeleteJob, RetentionJob
 from mavis_core.protection.deletion.outlook import Outlooks
 from mavis_core.protection.plans.service import BackupPlans
+from mavis_core.protection.points import victims
 from mavis_core.protection.points.expiry import Expiry
 from mavis_core.protection.points.holds import Holds
 from mavis_core.protection.points.locks import Locking, lock_jobs
@@ -316,7 +317,11 @@ def make_work(parts: Parts) -> Work:
             ledger,
             taking,
             expiry,
-            looks={copy_calls.ACTION: transfers.looking, **restore_removal.LOOKS},
+            looks={
+                copy_calls.ACTION: transfers.looking,
+                victims.ACTION: expiry.looking,
+                **restore_removal.LOOKS,
+            },
             owed={sharing.ACTION: shares.end, hooks.ACTION: freezer.end},
         ),
         *restore_jobs(means),

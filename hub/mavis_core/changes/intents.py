@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,16 @@ from mavis_core.db import tables
 from mavis_core.errors import Cancelled, Interrupted, told
 from mavis_core.ids import new_id
 
-__all__ = ["again", "begin", "end", "intent_of", "keep_hold", "known", "open_of"]
+__all__ = [
+    "again",
+    "begin",
+    "end",
+    "intent_of",
+    "keep_hold",
+    "known",
+    "made_since",
+    "open_of",
+]
 
 
 _RUNS, _TABLE = tables.runs, tables.intents
@@ -26,6 +35,7 @@ _HOLD = (
     .with_for_update(key_share=True)
 )
 _BEGIN = sa.insert(_TABLE)
+_ENDINGS = {None: "begins", records.Outcome.OK: "done"}
 _DONE = (
     sa.update(_TABLE)
     .where(_TABLE.c.id == sa.bindparam("b_id"))
@@ -83,6 +93,31 @@ def open_of(tx: sa.Connection, run_id: str) -> list[Intent]:
         .order_by(table.c.id)
     )
     return [intent_of(row) for row in tx.execute(query)]
+
+
+def made_since(
+    tx: sa.Connection, since: datetime, *, runs: Collection[str] | None = None
+) -> set[str]:
+    """Return ids of what calls made whose answers were written down after `since`.
+
+    A cloud may not show these yet. The moment is of our own clock, and the call's, however long
+    it waited for its turn.
+
+    Parameters
+    ----------
+    runs
+        Ids of the Runs whose calls count; None: all.
+    """
+    query = sa.select(_TABLE.c.target, _TABLE.c.made).where(
+        _TABLE.c.state == IntentState.DONE, _TABLE.c.finished_at > since
+    )
+    if runs is None:
+        rows = tx.execute(query).all()
+    else:
+        rows = [
+            row for run_id in runs for row in tx.execute(query.where(_TABLE.c.run_id == run_id))
+        ]
+    return {made for row in rows for made in row.made if made != row.target}
 
 
 def begin(tx: sa.Connection, ctx: CallContext, work: Work, calls: Sequence[Call]) -> list[Intent]:
@@ -187,6 +222,7 @@ def _outcome(ctx: CallContext, work: Work, intent: Intent, outcome: Outcome) -> 
         outcome=records.Outcome.FAILED,
         error_code=outcome.error.code,
         error=told(outcome.error),
+        how=outcome.how,
     )
 
 
@@ -200,8 +236,9 @@ def _record(
     error_code: str | None = None,
     **data: Any,
 ) -> records.Record:
-    ending = {None: "begins", records.Outcome.OK: "done"}.get(outcome, "failed")
-    call = intent.call
+    call, ending = intent.call, _ENDINGS.get(outcome, "failed")
+    if data.get("how") == "unknown":
+        ending = "may have happened: nobody can tell"
     return records.Record(
         kind=records.Kind.OPERATION,
         phase=phase,

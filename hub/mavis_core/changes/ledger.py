@@ -42,6 +42,7 @@ from mavis_core.errors import (
     Cancelled,
     CloudThrottled,
     CloudUnreachable,
+    Internal,
     Interrupted,
     MavisError,
     Unavailable,
@@ -184,7 +185,7 @@ class Ledger:
         ctx: CallContext,
         work: Work,
         open_: Sequence[Intent],
-        how: Effects,
+        how: Effects | None,
         say: Callable[[str], None],
     ) -> list[Outcome]:
         """Find out what became of calls that nobody will make again, and write it down.
@@ -194,7 +195,8 @@ class Ledger:
         work
             The attempt that looks, which need not be at the Run that the calls belong to.
         how
-            Its `make` is never called; its `note` may have to be told of what was found.
+            Its `make` is never called; its `note` may have to be told of what was found. None:
+            nobody can see what such calls have done, and that is what is written down.
 
         Raises
         ------
@@ -203,7 +205,9 @@ class Ledger:
         Unavailable
             As of `effect`.
         """
-        round_ = _Round(self._database, ctx, work, how, unclear=list(open_), tries=0)
+        seen = how or Effects(find=lambda _open: {}, make=_never, settle=False)
+        doubt = _UNSEEN if how is None else _NOT_THERE
+        round_ = _Round(self._database, ctx, work, seen, unclear=list(open_), tries=0, doubt=doubt)
         self._look(round_, say)
         return list(round_.outcomes.values())
 
@@ -253,6 +257,26 @@ class Ledger:
         return min(left, default=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What is written down of a call that got no answer and shows no effect.
+
+    Parameters
+    ----------
+    how
+        See `mavis_core.changes.model.Outcome`.
+    words
+        With the names of the call's action and target.
+    """
+
+    how: str
+    words: str
+
+
+_UNSEEN = _Doubt("unknown", "Nobody knows whether {action} of {target} has happened")
+_NOT_THERE = _Doubt("failed", "{action} of {target} got no answer, and its effect is not there")
+
+
 @dataclass(slots=True)
 class _Round:
     """Calls on their way: those to make, those of which nobody knows, and outcomes."""
@@ -266,8 +290,9 @@ class _Round:
     unclear: list[Intent] = field(default_factory=list)
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     tries: int = _MAX_TRIES
+    doubt: _Doubt = _UNSEEN
     _ours: set[str] = field(default_factory=set)
-    _errors: dict[str, MavisError] = field(default_factory=dict)
+    _errors: dict[str, CloudUnreachable] = field(default_factory=dict)
     _unanswered: dict[str, datetime] = field(default_factory=dict)
 
     def sort(self, call: Call, intent: Intent | None) -> None:
@@ -310,11 +335,11 @@ class _Round:
             if intent.tries < self.tries:
                 self.again.append(intent)
                 continue
-            call = intent.call
-            error = self._errors.get(intent.id) or CloudUnreachable(
-                f"Nobody knows whether {call.action} of {call.target} has happened"
-            )
-            self._commit([(intent, Outcome(call, intent.id, (), "failed", error))])
+            call, error, how = intent.call, self._errors.get(intent.id), "failed"
+            if error is None:
+                words, how = self.doubt.words, self.doubt.how
+                error = CloudUnreachable(words.format(action=call.action, target=call.target))
+            self._commit([(intent, Outcome(call, intent.id, (), how, error))])
 
     def make(self) -> None:
         """Make every call that waits; those without a clear answer are `unclear` after it."""
@@ -407,6 +432,10 @@ class _Here(Executor):
         except Exception as exc:  # noqa: BLE001  # what was raised is the answer
             future.set_exception(exc)
         return future
+
+
+def _never(call: Call, _intent: str) -> Sequence[str]:
+    raise Internal(f"{call.action} of {call.target} is only looked for")
 
 
 def _done(flying: Mapping[Future[Sequence[str]], Intent]) -> Iterable[Future[Sequence[str]]]:

@@ -201,7 +201,8 @@ class Outcome:
         Ids of what there is now by it.
     how
         ``made`` by this attempt, ``adopted`` where an earlier try had made it, ``known`` where
-        an earlier attempt had written that down; ``failed``.
+        an earlier attempt had written that down; ``failed``; ``unknown`` where nobody can see
+        whether it has happened.
     error
         Why nothing was made, or None.
     """

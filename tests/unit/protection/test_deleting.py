@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from core_double import ACCOUNT, REGION, Core, Project
+from core_double import ACCOUNT, REGION, Core, Project, finish
 from mavis_core import clock
 from mavis_core.contract import LockMode
 from mavis_core.db import tables
@@ -19,7 +19,7 @@ from mavis_core.protection.points import rows as points
 from mavis_core.protection.points.model import Hold, Lock, PointState, RecoveryPoint
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import Run, RunState
-from mavis_core.testing.cloud import FakeCloud, lose_reply, refuse
+from mavis_core.testing.cloud import FakeCloud, Rule, lose_reply, refuse
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -270,6 +270,43 @@ def test_a_killed_run_is_finished_by_its_next_attempt(
     assert shop.run(run).state is RunState.SUCCEEDED
     assert len(shop.points()) == 2
     assert set(deleted(cloud).values()) == {1}
+
+
+def test_what_a_killed_attempt_has_deleted_is_not_waited_for(
+    shop: Project, cloud: FakeCloud, hands: Hands
+) -> None:
+    """However young it was: somebody has seen it before."""
+
+    class Killed(BaseException):
+        pass
+
+    shop.start("recovery_point.create", "web-1")
+    assert shop.core.carry_out() is None
+    young = shop.points()[0]
+    shown = shop.core.runs.preview(
+        shop.ada, "shop", action="recovery_point.delete", resource=young.id, arguments={}
+    )
+    run = shop.core.runs.apply(
+        shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
+    )
+
+    def kill(_: object) -> None:
+        raise Killed
+
+    cloud.rules.append(Rule("snapshots.delete", after=kill, times=2))
+    attempt = shop.core.begin(shop.core.worker())
+    with pytest.raises(Killed):
+        finish(attempt)
+    assert not {member.cloud_id for member in young.primary.members} & set(cloud.snapshots)
+    hands.now += 3 * LEASE
+    cloud.rules[:] = [Rule("snapshots.find", after=lambda _: shop.core.stop.set(), skip=3)]
+    assert shop.core.carry_out() is None, "it waits no more than three looks"
+    assert shop.run(run).state is RunState.SUCCEEDED
+    with shop.core.database.read() as tx:
+        states = tx.scalars(
+            sa.select(tables.intents.c.state).where(tables.intents.c.run_id == run.id)
+        )
+        assert set(states) == {"done"}
 
 
 def test_deleting_the_only_good_one_warns(shop: Project) -> None:

@@ -3,8 +3,9 @@
 A Run may end while the cloud lets nobody look; then an intent stays open. The job
 ``ledger.reconcile`` looks for what such calls made. What it finds comes into the catalogue, as
 what it is: a set that is whole becomes a recovery point after all, one that is not becomes
-partial and goes with retention. What shows nothing after its time to settle was not made. What a
-Run was to delete and could not is tried again, an hour after the last try.
+partial and goes with retention. What shows nothing after its time to settle was not made. Calls
+that nobody can look for are closed as such: nobody knows. What a Run was to delete and could not
+is tried again, an hour after the last try.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mavis_core import clock
 from mavis_core.access import Permission
 from mavis_core.changes import intents
 from mavis_core.changes.ledger import Effects, Ledger
-from mavis_core.changes.model import Call, Intent, IntentState, Plan, Severity
+from mavis_core.changes.model import Intent, IntentState, Plan, Severity
 from mavis_core.contract import Connection
 from mavis_core.db import Database, tables
 from mavis_core.errors import CloudError, InvalidInput, NotFound
@@ -85,7 +86,7 @@ class ReconcileJob(BaseJob):
     taking, expiry
         Follows points that turned out to be there; deletes what another Run could not.
     looks
-        How to find what other calls made, by action.
+        How to find what other calls did, by action.
     owed
         How to undo what must not last, by action; returns how much was undone.
     """
@@ -160,8 +161,8 @@ class ReconcileJob(BaseJob):
         progress: Progress,
     ) -> int:
         ctx = run.context("worker")
-        if not environment_id:  # repeating such a call is harmless; nothing is there to find
-            outcomes = self._ledger.resolve(ctx, run.work, of_it, _NOTHING, progress.say)
+        if not environment_id:  # repeating such a call is harmless, and nobody can look for it
+            outcomes = self._ledger.resolve(ctx, run.work, of_it, None, progress.say)
             return sum(outcome.error is None for outcome in outcomes)
         with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
             if action in self._owed:
@@ -170,11 +171,11 @@ class ReconcileJob(BaseJob):
             outcomes = self._ledger.resolve(ctx, run.work, of_it, how, progress.say)
         return sum(outcome.error is None for outcome in outcomes)
 
-    def _how(self, connection: Connection, action: str, of_it: Sequence[Intent]) -> Effects:
-        """Return how to find what calls of `action` made."""
+    def _how(self, connection: Connection, action: str, of_it: Sequence[Intent]) -> Effects | None:
+        """Return how to find what calls of `action` did; None where nobody can see that."""
         if action == taking.ACTION:
             return self._taking.looking(connection.snapshots, self._points_of(of_it))
-        return self._looks[action](connection) if action in self._looks else _NOTHING
+        return self._looks[action](connection) if action in self._looks else None
 
     def _points_of(self, of_it: Sequence[Intent]) -> dict[str, RecoveryPoint]:
         """Return the point that each intent was for, by the intent's id."""
@@ -204,10 +205,3 @@ class ReconcileJob(BaseJob):
             expiry.take_over(tx, run)
         found = self._expiry.carry_out(run, progress)
         return found if found["deleted"] else None
-
-
-def _never(call: Call, _intent: str) -> Sequence[str]:
-    raise InvalidInput(f"{call.action} of {call.target} is only looked for")
-
-
-_NOTHING = Effects(find=lambda _open: {}, make=_never, settle=False)

@@ -10,27 +10,37 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from mavis_core import clock
+from mavis_core.changes import intents
 from mavis_core.changes.ledger import TAG, Effects, Ledger
 from mavis_core.changes.model import Call, Intent, Outcome
-from mavis_core.contract import Snapshots, VolumeSnapshot
+from mavis_core.contract import Connection, Snapshots, VolumeSnapshot
 from mavis_core.db import Database, tables
-from mavis_core.errors import CloudError, Conflict, Interrupted, MavisError, NotFound, told
+from mavis_core.errors import (
+    CloudError,
+    CloudUnreachable,
+    Conflict,
+    Interrupted,
+    MavisError,
+    NotFound,
+    told,
+)
 from mavis_core.inventory.connections import Clouds
 from mavis_core.protection.points import rows as points
-from mavis_core.protection.points.model import Copy, MemberState, PointState, check_step
+from mavis_core.protection.points import victims
+from mavis_core.protection.points.model import Copy, PointState, check_step
+from mavis_core.protection.points.victims import ACTION, Victim
 from mavis_core.scheduling.jobs import Progress
 from mavis_core.scheduling.model import Run, RunState
 
 __all__ = ["ACTION", "POINT_TAG", "Expiry", "left_over", "mark", "take_over"]
 
-ACTION = "cloud.DeleteSnapshot"
 POINT_TAG = "mavis:recovery-point"
 _SHOWS_WITHIN = timedelta(minutes=2)
 _LOOK_EVERY_S = 2.0
@@ -84,15 +94,6 @@ def left_over(tx: sa.Connection, *, ended_before: datetime) -> set[str]:
         .where(table.c.state == PointState.EXPIRING, runs.c.finished_at < ended_before)
     )
     return set(tx.scalars(query))
-
-
-@dataclass(frozen=True, slots=True)
-class _Victim:
-    """One volume snapshot that is to be deleted."""
-
-    copy: Copy
-    volume_id: str
-    cloud_id: str
 
 
 class Expiry:
@@ -156,6 +157,46 @@ class Expiry:
             )
         return {"deleted": total}
 
+    def looking(self, connection: Connection) -> Effects:
+        """Return how to find what calls of `ACTION` have deleted, and to write it down.
+
+        While the cloud may not show yet what they were about, they stay open.
+        """
+        by_id: dict[str, Victim] = {}
+        how = self._deleting(connection.snapshots, by_id)
+
+        def find(open_: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+            with self._database.read() as tx:
+                found = victims.of(tx, [intent.call.target for intent in open_])
+                young = intents.made_since(tx, clock.now() - _SHOWS_WITHIN)
+            by_id.update({victim.cloud_id: victim for victim in found})
+            gone = how.find([intent for intent in open_ if intent.call.target in by_id])
+            if hidden := young & {one for made in gone.values() for one in made}:
+                raise CloudUnreachable(f"The cloud may not show {min(hidden)} yet")
+            return gone
+
+        return replace(how, find=find, settle=True)
+
+    def _deleting(self, cloud: Snapshots, by_id: Mapping[str, Victim]) -> Effects:
+        """Return how victims are deleted; what is there of them no more was."""
+
+        def find(open_: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+            there = _found(cloud, [by_id[intent.call.target].copy for intent in open_])
+            return {
+                intent.id: [intent.call.target]
+                for intent in open_
+                if intent.call.target not in there
+            }
+
+        def make(call: Call, _intent: str) -> Sequence[str]:
+            cloud.delete(call.region, call.target)
+            return (call.target,)
+
+        def note(tx: sa.Connection, outcomes: Sequence[Outcome]) -> None:
+            victims.gone(tx, [by_id[o.call.target] for o in outcomes if o.error is None])
+
+        return Effects(find, make, note, settle=False, threads=self._threads)
+
     def _expiring(self, run: Run) -> list[Copy]:
         query = sa.select(_COPIES).where(
             _COPIES.c.state == PointState.EXPIRING, _COPIES.c.expire_run_id == run.id
@@ -171,27 +212,11 @@ class Expiry:
         with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
             cloud = connection.snapshots
             shown = self._shown(cloud, copies, progress)
-            victims, foreign = self._ours(copies, shown)
-            by_id = {victim.cloud_id: victim for victim in victims}
-
-            def find(intents: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
-                there = _found(cloud, [by_id[intent.call.target].copy for intent in intents])
-                return {
-                    intent.id: [intent.call.target]
-                    for intent in intents
-                    if intent.call.target not in there
-                }
-
-            def make(call: Call, _intent: str) -> Sequence[str]:
-                cloud.delete(call.region, call.target)
-                return (call.target,)
-
-            def note(tx: sa.Connection, outcomes: Sequence[Outcome]) -> None:
-                _gone(tx, [by_id[o.call.target] for o in outcomes if o.error is None])
-
-            calls = [Call(ACTION, v.cloud_id, environment_id, v.copy.region) for v in victims]
+            ours, foreign = self._ours(run, copies, shown)
+            by_id = {victim.cloud_id: victim for victim in ours}
+            calls = [victim.call for victim in ours]
             progress.say(f"{len(calls)} volume snapshots in {copies[0].environment}")
-            how = Effects(find, make, note, settle=False, threads=self._threads)
+            how = self._deleting(cloud, by_id)
             outcomes = self._ledger.effects(ctx, run.work, calls, how, progress.say)
         kept = [(by_id[o.call.target].copy, o.error) for o in outcomes if o.error is not None]
         for copy, error in [*kept, *foreign]:
@@ -205,54 +230,46 @@ class Expiry:
         """Return what the cloud shows of the copies, waiting for what was made just now."""
         while True:
             shown = _found(cloud, copies)
-            hidden = [
-                member.cloud_id
-                for copy in copies
-                if clock.now() < copy.created_at + _SHOWS_WITHIN
-                for member in copy.members
-                if member.cloud_id and member.state is not MemberState.GONE
-                if member.cloud_id not in shown
-            ]
+            hidden = self._hidden([victim.cloud_id for victim in victims.left(copies)], shown)
             if not hidden:
                 return shown
-            progress.waiting(f"the cloud does not show {hidden[0]} yet")
+            progress.waiting(f"the cloud does not show {min(hidden)} yet")
             if self._stop.wait(_LOOK_EVERY_S):
                 raise Interrupted("Stopped while waiting to see what is to be deleted")
 
-    def _ours(
-        self, copies: Sequence[Copy], shown: Mapping[str, VolumeSnapshot]
-    ) -> tuple[list[_Victim], list[tuple[Copy, MavisError]]]:
-        """Return what may be deleted, and copies of which something may not, with the reason."""
-        victims: list[_Victim] = []
-        foreign: list[tuple[Copy, MavisError]] = []
-        gone: list[_Victim] = []
+    def _hidden(self, wanted: Iterable[str], shown: Collection[str]) -> set[str]:
+        """Return what the cloud does not show and may show yet.
+
+        What somebody has begun to delete was shown before: it is gone.
+        """
+        missing = {one for one in wanted if one not in shown}
+        if not missing:
+            return missing
         with self._database.read() as tx:
-            ledger = _made_by(tx, [each.tags.get(TAG, "") for each in shown.values()])
-        for copy in copies:
-            for member in copy.members:
-                if member.cloud_id is None or member.state is MemberState.GONE:
-                    continue
-                victim = _Victim(copy, member.volume_id, member.cloud_id)
-                there = shown.get(member.cloud_id)
-                if there is None:
-                    gone.append(victim)
-                elif member.cloud_id in ledger.get(there.tags.get(TAG, ""), ()):
-                    victims.append(victim)
-                else:
-                    foreign.append(
-                        (
-                            copy,
-                            Conflict(
-                                f"{member.cloud_id} carries no tag of a call in the ledger, so it"
-                                " is not deleted",
-                                mend="Look whose it is; delete it in the cloud's console if it"
-                                " may go.",
-                            ),
-                        )
-                    )
+            missing &= intents.made_since(tx, clock.now() - _SHOWS_WITHIN)
+            return missing - victims.begun(tx, missing)
+
+    def _ours(
+        self, run: Run, copies: Sequence[Copy], shown: Mapping[str, VolumeSnapshot]
+    ) -> tuple[list[Victim], list[tuple[Copy, MavisError]]]:
+        """Return what may be deleted, and copies of which something may not, with the reason."""
+        ours: list[Victim] = []
+        gone: list[Victim] = []
+        foreign: list[tuple[Copy, MavisError]] = []
+        with self._database.read() as tx:
+            ledger = victims.made_by(tx, [each.tags.get(TAG, "") for each in shown.values()])
+            open_ = {intent.call for intent in intents.open_of(tx, run.id)}
+        for victim in victims.left(copies):
+            there = shown.get(victim.cloud_id)
+            if there is None and victim.call not in open_:
+                gone.append(victim)
+            elif there is None or victim.cloud_id in ledger.get(there.tags.get(TAG, ""), ()):
+                ours.append(victim)  # what is not there any more the ledger finds, and says so
+            else:
+                foreign.append((victim.copy, _not_ours(victim)))
         with self._database.write() as tx:
-            _gone(tx, gone)
-        return victims, foreign
+            victims.gone(tx, gone)
+        return ours, foreign
 
     def _note_kept(self, copies: Iterable[Copy], error: MavisError) -> None:
         with self._database.write() as tx:
@@ -262,13 +279,15 @@ class Expiry:
                 )
 
     def _finish(self, copies: Sequence[Copy]) -> None:
-        """Let copies be gone of which every member is."""
         with self._database.write() as tx:
-            query = sa.select(_COPIES).where(_COPIES.c.id.in_([copy.id for copy in copies]))
-            for copy in points.copies_of(tx, tx.execute(query).mappings().all()):
-                left = [m for m in copy.members if m.cloud_id and m.state is not MemberState.GONE]
-                if not left and copy.state is PointState.EXPIRING:
-                    points.set_copy(tx, copy, PointState.GONE)
+            victims.finish(tx, copies)
+
+
+def _not_ours(victim: Victim) -> Conflict:
+    return Conflict(
+        f"{victim.cloud_id} carries no tag of a call in the ledger, so it is not deleted",
+        mend="Look whose it is; delete it in the cloud's console if it may go.",
+    )
 
 
 def _found(cloud: Snapshots, copies: Iterable[Copy]) -> dict[str, VolumeSnapshot]:
@@ -281,24 +300,3 @@ def _found(cloud: Snapshots, copies: Iterable[Copy]) -> dict[str, VolumeSnapshot
         for region, ids in by_region.items()
         for snapshot in cloud.find(region, tag=POINT_TAG, values=sorted(ids))
     }
-
-
-def _made_by(tx: sa.Connection, intents: Iterable[str]) -> dict[str, list[str]]:
-    """Return what each of `intents` made, as the ledger has it."""
-    table = tables.intents
-    ids = sorted({intent for intent in intents if intent})
-    found: dict[str, list[str]] = {}
-    for start in range(0, len(ids), 500):
-        query = sa.select(table.c.id, table.c.made).where(table.c.id.in_(ids[start : start + 500]))
-        found |= {row.id: list(row.made) for row in tx.execute(query)}
-    return found
-
-
-def _gone(tx: sa.Connection, victims: Sequence[_Victim]) -> None:
-    table = tables.copy_members
-    for victim in victims:
-        tx.execute(
-            sa.update(table)
-            .where(table.c.copy_id == victim.copy.id, table.c.volume_id == victim.volume_id)
-            .values(state=MemberState.GONE)
-        )
