@@ -2,6 +2,7 @@
 
 - `core`: every service of the core over a new SQLite database and the shipped fake cloud
 - `cloud`: that fake cloud
+- `own_ids`: for every test; ids do not run ahead because another test had put the clock forward
 - `postgres`: a PostgreSQL server for the whole test run
 - `simulator`, `aws_environment`: the AWS simulator, see `cloud.fixtures`
 """
@@ -15,10 +16,16 @@ from pathlib import Path
 import pytest
 
 from core_double import Core, sqlite_url
+from mavis_core import ids
 from mavis_core.testing.cloud import FakeCloud
 from postgres_server import PostgresServer, postgres_server
 
 pytest_plugins = ["cloud.fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def own_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_ids", ids.Ids())
 
 
 @pytest.fixture
