@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mavis_core.access import CallContext, Principal, Role, Scope
 from mavis_core.bootstrap import Parts, make_work
 from mavis_core.changes.budget import Budget
+from mavis_core.changes.replies import Replies
 from mavis_core.contract import Kit
 from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
@@ -88,6 +89,7 @@ class Core:
             )
         )
         self.jobs, self.runs = work.jobs, work.runs
+        self.replies = Replies(self.database)
         self.timetable = Timetable(self.database, self.runs, source="test")
         self.outbox = Outbox(self.database)
         self._workers = 0
@@ -187,7 +189,6 @@ class Project:
             action=action,
             resource=resource,
             arguments=arguments,
-            idempotency_key=None,
         )
 
     def discover(self) -> None:

@@ -84,9 +84,7 @@ class Scene:
         shown = runs.preview(
             olga, "shop", action=action, resource=resource or self.point.id, arguments=arguments
         )
-        return runs.apply(
-            olga, "shop", shown.id, hash=shown.hash, confirm=shown.confirm, idempotency_key=None
-        )
+        return runs.apply(olga, "shop", shown.id, hash=shown.hash, confirm=shown.confirm)
 
     def warnings(self, action: str, resource: str | None = None, **arguments: Any) -> str:
         """Return what a preview warns of."""

@@ -105,7 +105,6 @@ def _ask(work: Work, action: str, resource: str | None) -> None:
         action=action,
         resource=resource,
         arguments={},
-        idempotency_key=None,
     )
 
 

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from mavis_core.changes.budget import Budget, granted
 from mavis_core.changes.ledger import Ledger
+from mavis_core.changes.replies import Replies
 from mavis_core.config import Config
 from mavis_core.contract import Kit
 from mavis_core.db import Database, open_database
@@ -92,6 +93,7 @@ class ApiApp:
     restores: Restores
     holds: Holds
     runs: Runs
+    replies: Replies
     logs: LogClient
 
     def close(self) -> None:
@@ -153,6 +155,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         restores=Restores(database, projects),
         holds=Holds(database, projects),
         runs=work.runs,
+        replies=Replies(database),
         logs=LogClient.of(config),
     )
 

@@ -12,6 +12,7 @@
     ├── Conflict                409
     │   ├── PlanChanged         409  what was approved is not what would happen now
     │   ├── ConfirmationNeeded  409  destructive, and the project's name was not typed
+    │   ├── IdempotencyKeyReused 409 the key names another request
     │   └── Cancelled           409  a person ended it before it was done
     ├── Internal                500  a bug, or a disk that is full
     ├── Unavailable             503  a part of the appliance is down; retry
@@ -50,6 +51,7 @@ __all__ = [
     "ConfirmationNeeded",
     "Conflict",
     "Forbidden",
+    "IdempotencyKeyReused",
     "Internal",
     "Interrupted",
     "InvalidInput",
@@ -172,6 +174,13 @@ class ConfirmationNeeded(Conflict):
 
     code = "confirmation_needed"
     default_mend = "Read the preview, then confirm with the project's name."
+
+
+class IdempotencyKeyReused(Conflict):
+    """The key of the request is that of another request."""
+
+    code = "idempotency_key_reused"
+    default_mend = "Send a new request under a new key, and the same one under the same key."
 
 
 class Cancelled(Conflict):

@@ -11,6 +11,7 @@ import pytest
 from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core, Project, at_once, call, finish
 from mavis_core import clock
 from mavis_core.access import Role
+from mavis_core.changes.replies import Reply
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import CloudDenied, Conflict, Forbidden, Interrupted, MavisError
 from mavis_core.records import Outcome, Phase
@@ -86,30 +87,30 @@ def test_a_preview_applied_twice_at_once_gives_one_run(shop: Project) -> None:
         )
 
         def apply(preview: str = shown.id, hash: str = shown.hash) -> str:
-            return shop.core.runs.apply(
-                shop.olga, "shop", preview, hash=hash, confirm=None, idempotency_key=None
-            ).id
+            return shop.core.runs.apply(shop.olga, "shop", preview, hash=hash, confirm=None).id
 
         assert len(set(at_once(*[apply] * 3))) == 1
         assert len(all_runs(shop)) == before + 1
 
 
-def test_an_idempotency_key_sent_twice_at_once_gives_one_run(shop: Project) -> None:
+def test_a_request_sent_twice_at_once_gives_one_run(shop: Project) -> None:
+    """Others in the same project are at it, too; none gives up."""
+    core = shop.core
+
+    def act() -> Reply:
+        return Reply(202, {}, shop.start("recovery_point.create", "web-1").id)
+
     for number in range(ROUNDS):
         before = len(all_runs(shop))
-
-        def ask(key: str = f"key-{number}") -> str:
-            return shop.core.runs.start(
-                shop.olga,
-                "shop",
-                action="recovery_point.create",
-                resource="web-1",
-                arguments={},
-                idempotency_key=key,
-            ).id
-
-        assert len(set(at_once(*[ask] * 3))) == 1
-        assert len(all_runs(shop)) == before + 1
+        keys = [f"first-{number}", f"second-{number}"] * 2
+        answers = at_once(
+            *[lambda key=key: core.replies.once(shop.olga, key, "f1", act) for key in keys]
+        )
+        told = [answer for answer in answers if isinstance(answer, tuple)]
+        assert len(told) == len(keys), answers
+        assert sorted(replayed for _, replayed in told) == [False, False, True, True]
+        assert len({reply.body for reply, _ in told}) == 2
+        assert len(all_runs(shop)) == before + 2
 
 
 def test_two_administrators_who_demote_each_other_leave_one(shop: Project) -> None:

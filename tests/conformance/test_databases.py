@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,11 +15,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from core_double import at_once
+from core_double import at_once, sqlite_url
 from mavis_core import clock, records
 from mavis_core.db import Database, migrate, open_database, revision, tables
 from mavis_core.db.paging import PageRequest, fetch
-from mavis_core.errors import Conflict, InvalidInput, Unavailable
+from mavis_core.errors import Conflict, Internal, InvalidInput, Unavailable
 from mavis_core.ids import Ids, new_id
 from mavis_core.protection.points import rows as points
 from mavis_core.records import Kind, Outbox, Outcome, Phase, Record
@@ -82,14 +83,25 @@ def migrate_to(url: str, wanted: str) -> None:
 
 
 def fill_first_tables(tx: sa.Connection) -> None:
-    """Write a complete snapshot and one that was under way, as the first release did."""
+    """Write a complete snapshot and one that was under way, as the first release did.
+
+    Steps and intents refer to their Runs.
+    """
     now = clock.iso(NOON) if tx.dialect.name == "sqlite" else NOON
     project = add_project(tx)
     run = (
         "INSERT INTO runs (id, project_id, kind, state, subject, plan, plan_hash, person, groups,"
-        " scopes, correlation_id, request_id, created_at, attempt, result) VALUES (:id, :project,"
-        " 'snapshot.create', :state, 'web-1', '{}', '', 'olga', '[]', '[]', 'c', 'r', :now, 1,"
-        " '{}')"
+        " scopes, correlation_id, request_id, idempotency_key, request_hash, created_at, attempt,"
+        " result) VALUES (:id, :project, 'snapshot.create', :state, 'web-1', '{}', '', 'olga',"
+        " '[]', '[]', 'c', 'r', :id, 'h', :now, 1, '{}')"
+    )
+    step = (
+        "INSERT INTO steps (run_id, position, name, state, detail) VALUES (:run, 0, 'Take', 'done',"
+        " '')"
+    )
+    intent = (
+        "INSERT INTO intents (id, run_id, project_id, action, target, state, tries, created_at,"
+        " called_at, made) VALUES (:id, :run, :project, 'a', 'b', 'done', 1, :now, :now, '[]')"
     )
     snapshot = (
         "INSERT INTO snapshots (id, project_id, environment, account, region, instance_id,"
@@ -106,6 +118,8 @@ def fill_first_tables(tx: sa.Connection) -> None:
         known = {"project": project, "now": now}
         run_id, snapshot_id = f"run_{number}", f"snp_{number}"
         tx.execute(sa.text(run), known | {"id": run_id, "state": run_state})
+        tx.execute(sa.text(step), {"run": run_id})
+        tx.execute(sa.text(intent), known | {"id": f"int_{number}", "run": run_id})
         tx.execute(sa.text(snapshot), known | {"id": snapshot_id, "state": state, "run": run_id})
         tx.execute(sa.text(member), {"id": snapshot_id})
 
@@ -128,6 +142,39 @@ def test_the_snapshots_of_the_first_release_become_recovery_points(url: str) -> 
     assert (member.volume_id, member.cloud_id, member.size_gib) == ("vol-1", "snap-1", 8)
     assert (broken.id, broken.state, broken.primary.state) == ("rp_1", "failed", "failed")
     assert runs == {"run_0": "succeeded", "run_1": "failed"}
+
+
+def test_what_refers_to_a_run_of_the_first_release_still_does(url: str) -> None:
+    migrate_to(url, "0001")
+    opened = open_database(url)
+    with opened.write() as tx:
+        fill_first_tables(tx)
+    migrate(url)
+    table = tables.runs
+    with opened.read() as tx:
+        for other in (tables.steps, tables.intents):
+            joined = sa.select(table.c.id).join(other, other.c.run_id == table.c.id)
+            assert sorted(tx.scalars(joined)) == ["run_0", "run_1"]
+    with pytest.raises(Conflict), opened.write() as tx:
+        tx.execute(sa.delete(table).where(table.c.id == "run_0"))
+    opened.close()
+
+
+def test_rows_that_refer_to_nothing_stop_a_migration_before_it_changes_anything(
+    tmp_path: Path,
+) -> None:
+    url = sqlite_url(tmp_path)
+    migrate_to(url, "0001")
+    with sqlite3.connect(tmp_path / "mavis.sqlite") as tx:  # SQLite's own default is not to look
+        tx.execute("INSERT INTO members VALUES ('prj_none', 'user:ada', 'admin', 'x', 'ada')")
+    tx.close()
+    with pytest.raises(Internal, match="1 rows of members"):
+        migrate(url)
+    opened = open_database(url)
+    with opened.read() as tx:
+        assert revision(tx)[0] == "0001"
+        assert "replies" not in sa.inspect(tx).get_table_names()
+    opened.close()
 
 
 def test_migrating_again_changes_nothing(database: Database, url: str) -> None:

@@ -105,7 +105,6 @@ def test_the_catalogue_comes_back_from_the_tags_of_two_accounts(
             action="catalogue.rebuild",
             resource=None,
             arguments={},
-            idempotency_key=None,
         )
         assert shop.core.carry_out() is None
     assert shop.run(run).result["catalogue"]["left_alone"] == []

@@ -81,7 +81,6 @@ def test_a_restore_from_a_rebuilt_catalogue_gives_every_byte_back(
             action="catalogue.rebuild",
             resource=None,
             arguments={},
-            idempotency_key=None,
         )
         assert shop.core.carry_out() is None
         (point,) = shop.points()

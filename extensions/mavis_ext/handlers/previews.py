@@ -59,6 +59,5 @@ class Apply(StartsRun):
             preview,
             hash=body.hash,
             confirm=body.confirm,
-            idempotency_key=self.idempotency_key(),
         )
         self.accepted(run)

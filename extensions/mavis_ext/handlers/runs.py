@@ -63,7 +63,6 @@ class StartsRun(ApiHandler):
                 action=action,
                 resource=resource,
                 arguments=arguments,
-                idempotency_key=self.idempotency_key(),
             )
         self.accepted(run)
 

@@ -9,12 +9,16 @@ consistent state and never waits for a writer.
 On PostgreSQL writers run at once, under READ COMMITTED: what a block has read may change before it
 ends. A block that decides by what it reads therefore first holds the row by which its like queue
 (``SELECT ... FOR UPDATE``, which SQLite has no need of and leaves out).
+
+Inside `Database.together` all blocks of a thread are parts of one transaction, so that use cases
+which were written with transactions of their own become durable with one another or not at all.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,8 +39,14 @@ _CONNECT_TIMEOUT_S = 10
 _log = logging.getLogger(__name__)
 
 
+class _Joined(threading.local):
+    """The transaction of the `Database.together` that this thread is in, or None."""
+
+    tx: sa.Connection | None = None
+
+
 class Database:
-    """The main database. Safe for threads: each block has a connection of its own.
+    """The main database. Safe for threads: no two of them share a connection.
 
     Parameters
     ----------
@@ -46,6 +56,7 @@ class Database:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self._joined = _Joined()
         self._sqlite = engine.dialect.name == "sqlite"
         self._writers = self._readers = engine
         if not self._sqlite:
@@ -83,12 +94,46 @@ class Database:
             yield tx
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all blocks of this thread be parts of one transaction until this one ends.
+
+        Each of them sees what those before it have written. One that raises is rolled back alone;
+        where its error ends this block too, nothing of any is left. Nothing is durable before the
+        end. As in every writing block on PostgreSQL, what was read may be changed by others
+        meanwhile, unless it is held.
+
+        Blocks of other threads do not take part: on SQLite they wait until this one has ended.
+
+        Raises
+        ------
+        Conflict, InvalidInput, Unavailable
+            As `write` does.
+        """
+        if self._joined.tx is not None:
+            with self.write():
+                yield
+            return
+        with self._transaction(self._writers, "BEGIN IMMEDIATE") as tx:
+            self._joined.tx = tx
+            try:
+                yield
+                self._check_open(tx)
+            finally:
+                self._joined.tx = None
+
+    @contextmanager
     def _transaction(self, engine: sa.Engine, begin: str) -> Iterator[sa.Connection]:
+        """Run a block as a transaction, or as a part of the one that it is in."""
         try:
-            with engine.connect() as tx, tx.begin():
-                if self._sqlite:
-                    tx.exec_driver_sql(begin)
-                yield tx
+            if (outer := self._joined.tx) is not None:
+                self._check_open(outer)
+                with outer.begin_nested():
+                    yield outer
+            else:
+                with engine.connect() as tx, tx.begin():
+                    if self._sqlite:
+                        tx.exec_driver_sql(begin)
+                    yield tx
         except IntegrityError as exc:
             raise Conflict("There is one like that already, or what it refers to is gone") from exc
         except DataError as exc:
@@ -101,6 +146,20 @@ class Database:
             if isinstance(exc, OperationalError) or exc.connection_invalidated:
                 raise self._unavailable(exc) from exc
             raise
+
+    def _check_open(self, tx: sa.Connection) -> None:
+        """Refuse to go on in a transaction that the database has ended by itself.
+
+        SQLite may do that where its disk is full
+        (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction");
+        what came after it would be durable without what came before.
+        """
+        lost = tx.invalidated
+        if self._sqlite and not lost:
+            driver = tx.connection.driver_connection
+            lost = not (isinstance(driver, sqlite3.Connection) and driver.in_transaction)
+        if lost:
+            raise Unavailable("The database has ended the transaction", retry_after_s=2)
 
     def _unavailable(self, exc: DBAPIError) -> Unavailable:
         """Return what callers are told; a server's own words name hosts and are for the log."""

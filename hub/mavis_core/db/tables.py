@@ -34,6 +34,7 @@ __all__ = [
     "projects",
     "records",
     "recovery_points",
+    "replies",
     "resources",
     "restores",
     "runs",
@@ -157,6 +158,21 @@ previews = sa.Table(
 )
 sa.Index("ix_previews_project_id_expires_at", previews.c.project_id, previews.c.expires_at)
 
+replies = sa.Table(
+    "replies",
+    metadata,
+    identity(),
+    text("person"),
+    text("key"),
+    text("request"),
+    number("status"),
+    json("headers"),
+    text("body"),
+    moment("created_at"),
+    sa.UniqueConstraint("person", "key"),
+)
+sa.Index("ix_replies_created_at", replies.c.created_at)
+
 runs = sa.Table(
     "runs",
     metadata,
@@ -173,8 +189,6 @@ runs = sa.Table(
     text("correlation_id"),
     text("request_id"),
     text("slot", null=True),
-    text("idempotency_key", null=True),
-    text("request_hash", null=True),
     moment("created_at"),
     moment("started_at", null=True),
     moment("finished_at", null=True),
@@ -188,7 +202,6 @@ runs = sa.Table(
     json("result"),
     json("error", null=True),
     sa.UniqueConstraint("slot"),
-    sa.UniqueConstraint("project_id", "person", "idempotency_key"),
 )
 sa.Index("ix_runs_state", runs.c.state)
 sa.Index("ix_runs_project_id", runs.c.project_id, runs.c.id)

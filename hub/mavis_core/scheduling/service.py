@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -25,8 +23,6 @@ from mavis_core.scheduling.jobs import Job, PlanRequest, bind
 from mavis_core.scheduling.model import Run, RunState
 
 __all__ = ["Runs"]
-
-_MAX_KEY = 200
 
 
 class Runs:
@@ -73,6 +69,18 @@ class Runs:
             hold(tx, project.id)
             return previews.keep(tx, ctx, bind(job.plan(tx, request), request))
 
+    def shown(self, ctx: CallContext, reference: str, preview_id: str) -> Preview:
+        """Return a preview that the caller was shown.
+
+        Raises
+        ------
+        NotFound
+            There is none of that id, or somebody else was shown it.
+        """
+        project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
+        with self._database.read() as tx:
+            return previews.load(tx, ctx, project.id, preview_id)
+
     def apply(
         self,
         ctx: CallContext,
@@ -81,7 +89,6 @@ class Runs:
         *,
         hash: str,
         confirm: str | None,
-        idempotency_key: str | None,
     ) -> Run:
         """Carry out a preview as it was shown.
 
@@ -93,8 +100,6 @@ class Runs:
             It expired, or the same request would now do something else.
         ConfirmationNeeded
             It interrupts or destroys and the project's name was not typed.
-        Conflict
-            The idempotency key was used for another request.
         """
         project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
         with self._database.read() as tx:
@@ -106,13 +111,11 @@ class Runs:
             preview = previews.load(tx, ctx, project.id, preview_id)
             if preview.run_id is not None and hash == preview.hash:
                 return store.load(tx, preview.run_id)
-            wanted = _hash({"apply": preview.id})
-            _earlier(tx, ctx, project.id, idempotency_key, wanted)  # refuses a key of another use
             asked = preview.plan.arguments["request"]
             request = PlanRequest(project, asked["resource"], asked["arguments"])
             now_plan = bind(job.plan(tx, request), request)
             previews.check_applicable(preview, now_plan, hash=hash, confirm=confirm)
-            run = self._enqueue(tx, ctx, job, now_plan, idempotency_key, wanted)
+            run = self._enqueue(tx, ctx, job, now_plan)
             previews.mark_applied(tx, preview, run.id)
         return run
 
@@ -124,7 +127,6 @@ class Runs:
         action: str,
         resource: str | None,
         arguments: Mapping[str, Any],
-        idempotency_key: str | None,
     ) -> Run:
         """Carry out a job that neither interrupts nor destroys, without a preview before it.
 
@@ -132,21 +134,16 @@ class Runs:
         ------
         ConfirmationNeeded
             It does interrupt or destroy: ask for a preview and apply that.
-        Conflict
-            The idempotency key was used for another request.
         """
         job = self._job(action)
         project = self._projects.authorize(ctx, reference, job.permission).project
         request = PlanRequest(project, resource, arguments)
-        wanted = _hash({"action": action, "resource": resource, "arguments": dict(arguments)})
         with self._database.write() as tx:
             hold(tx, project.id)
-            if earlier := _earlier(tx, ctx, project.id, idempotency_key, wanted):
-                return earlier
             plan = bind(job.plan(tx, request), request)
             if plan.severity.needs_confirmation:
                 raise ConfirmationNeeded(f"{action} {plan.severity} {plan.subject}")
-            return self._enqueue(tx, ctx, job, plan, idempotency_key, wanted)
+            return self._enqueue(tx, ctx, job, plan)
 
     def start_in(
         self,
@@ -172,7 +169,7 @@ class Runs:
         job = self._job(action)
         request = PlanRequest(project, resource, arguments)
         plan = bind(job.plan(tx, request), request)
-        return self._enqueue(tx, ctx, job, plan, None, "", slot=slot, not_before=not_before)
+        return self._enqueue(tx, ctx, job, plan, slot=slot, not_before=not_before)
 
     def cancel(self, ctx: CallContext, reference: str, run_id: str) -> Run:
         """End a Run before it is done; what it had begun is cleaned up.
@@ -243,8 +240,6 @@ class Runs:
         ctx: CallContext,
         job: Job,
         plan: Plan,
-        key: str | None,
-        request_hash: str,
         *,
         slot: str | None = None,
         not_before: datetime | None = None,
@@ -272,7 +267,7 @@ class Runs:
             slot=slot,
             not_before=not_before,
         )
-        store.insert(tx, run, idempotency_key=key, request_hash=request_hash)
+        store.insert(tx, run)
         job.accepted(tx, run)
         records.write(
             tx,
@@ -291,49 +286,3 @@ class Runs:
             ),
         )
         return run
-
-
-def _hash(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _earlier(
-    tx: sa.Connection, ctx: CallContext, project_id: str, key: str | None, wanted: str
-) -> Run | None:
-    """Return the Run that the same caller asked for with the same idempotency key.
-
-    Raises
-    ------
-    InvalidInput
-        The key is too long or not printable.
-    Conflict
-        The key was used for another request than the one whose hash is `wanted`.
-    """
-    if key is None:
-        return None
-    if not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
-        raise InvalidInput(
-            f"An Idempotency-Key is 1 to {_MAX_KEY} printable characters", field="Idempotency-Key"
-        )
-    table = tables.runs
-    row = (
-        tx.execute(
-            sa.select(table).where(
-                table.c.project_id == project_id,
-                table.c.person == ctx.principal.name,
-                table.c.idempotency_key == key,
-            )
-        )
-        .mappings()
-        .first()
-    )
-    if row is None:
-        return None
-    if row["request_hash"] != wanted:
-        raise Conflict(
-            "This Idempotency-Key was used for another request",
-            mend="Use a new key for a new request.",
-            field="Idempotency-Key",
-        )
-    return store.load(tx, row["id"])

@@ -16,7 +16,7 @@ from mavis_core.scheduling.model import Run, RunState, Step, StepState
 __all__ = ["active", "insert", "load", "put_steps", "run_of", "steps_of", "update", "update_step"]
 
 
-def insert(tx: sa.Connection, run: Run, *, idempotency_key: str | None, request_hash: str) -> None:
+def insert(tx: sa.Connection, run: Run) -> None:
     """Write a new Run."""
     tx.execute(
         sa.insert(tables.runs).values(
@@ -32,8 +32,6 @@ def insert(tx: sa.Connection, run: Run, *, idempotency_key: str | None, request_
             scopes=sorted(run.scopes),
             correlation_id=run.correlation_id,
             request_id=run.request_id,
-            idempotency_key=idempotency_key,
-            request_hash=request_hash,
             created_at=run.created_at,
             attempt=run.attempt,
             result={},

@@ -114,9 +114,7 @@ class Stage:
         """Ask for a Run as a person does: look at the preview, and apply it as it was shown."""
         ask: Mapping[str, Any] = {"action": action, "resource": resource, "arguments": arguments}
         shown = self.runs.preview(self.ada, SHOP, **ask)
-        return self.runs.apply(
-            self.ada, SHOP, shown.id, hash=shown.hash, confirm=shown.confirm, idempotency_key=None
-        )
+        return self.runs.apply(self.ada, SHOP, shown.id, hash=shown.hash, confirm=shown.confirm)
 
     def done(
         self, action: str, resource: str | None = None, *, alone: bool = False, **arguments: Any

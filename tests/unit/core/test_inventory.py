@@ -209,7 +209,6 @@ def test_a_project_without_environments_says_who_adds_one(core: Core) -> None:
             action="inventory.discover",
             resource=None,
             arguments={},
-            idempotency_key=None,
         )
 
 
@@ -292,9 +291,7 @@ def test_an_unknown_kind_names_those_that_there_are(machines: Project) -> None:
 
 def power(shop: Project, action: str) -> RunState:
     shown = shop.core.runs.preview(shop.olga, "shop", action=action, resource="web-1", arguments={})
-    run = shop.core.runs.apply(
-        shop.olga, "shop", shown.id, hash=shown.hash, confirm=shown.confirm, idempotency_key=None
-    )
+    run = shop.core.runs.apply(shop.olga, "shop", shown.id, hash=shown.hash, confirm=shown.confirm)
     shop.core.carry_out()
     return shop.run(run).state
 
@@ -329,7 +326,7 @@ def test_a_kernel_may_start_and_not_stop(machines: Project) -> None:
         shown = machines.core.runs.preview(
             kernel, "shop", action=action, resource="web-1", arguments={}
         )
-        given = {"hash": shown.hash, "confirm": shown.confirm, "idempotency_key": None}
+        given = {"hash": shown.hash, "confirm": shown.confirm}
         if allowed:
             machines.core.runs.apply(kernel, "shop", shown.id, **given)  # type: ignore[arg-type]
         else:

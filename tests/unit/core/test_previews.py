@@ -18,7 +18,6 @@ from mavis_core.errors import (
     ConfirmationNeeded,
     Conflict,
     Forbidden,
-    InvalidInput,
     NotFound,
     PlanChanged,
 )
@@ -47,7 +46,6 @@ def apply(
     *,
     hash: str | None = None,
     confirm: str | None = "shop",
-    key: str | None = None,
 ) -> Run:
     return shop.core.runs.apply(
         ctx or shop.olga,
@@ -55,7 +53,6 @@ def apply(
         preview.id,
         hash=preview.hash if hash is None else hash,
         confirm=confirm,
-        idempotency_key=key,
     )
 
 
@@ -151,7 +148,7 @@ def test_somebody_elses_preview_is_none(shop: Project) -> None:
     with pytest.raises(NotFound) as of_others:
         apply(shop, shown, ada)
     with pytest.raises(NotFound) as unknown:
-        shop.core.runs.apply(ada, "shop", "pre_none", hash="", confirm=None, idempotency_key=None)
+        shop.core.runs.apply(ada, "shop", "pre_none", hash="", confirm=None)
     assert of_others.value.message.replace(shown.id, "pre_none") == unknown.value.message
 
 
@@ -160,9 +157,7 @@ def test_a_preview_of_another_project_is_none(shop: Project) -> None:
     shop.core.projects.create(ada, name="other", title="")
     shown = show(shop, ctx=ada)
     with pytest.raises(NotFound):
-        shop.core.runs.apply(
-            ada, "other", shown.id, hash=shown.hash, confirm="other", idempotency_key=None
-        )
+        shop.core.runs.apply(ada, "other", shown.id, hash=shown.hash, confirm="other")
 
 
 def test_a_viewer_may_look_and_not_apply(shop: Project) -> None:
@@ -187,17 +182,6 @@ def test_who_lost_the_role_since_may_not_apply(shop: Project) -> None:
     shop.core.projects.put_member(call("ada", PLATFORM), "shop", "user:olga", Role.VIEWER)
     with pytest.raises(Forbidden):
         apply(shop, shown)
-
-
-def test_an_idempotency_key_is_for_one_preview(shop: Project) -> None:
-    first, second = show(shop, "recovery_point.create"), show(shop, "recovery_point.create")
-    run = apply(shop, first, key="k1")
-    assert apply(shop, first, key="k1").id == run.id
-    with pytest.raises(Conflict, match="another request"):
-        apply(shop, second, key="k1")
-    with pytest.raises(InvalidInput):
-        apply(shop, second, key="a\tb")
-    assert apply(shop, second, key="k2").id != run.id
 
 
 def test_warnings_are_advice_and_do_not_change_the_hash(shop: Project) -> None:

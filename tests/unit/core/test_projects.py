@@ -194,7 +194,6 @@ def test_an_environment_in_which_a_run_works_stays_and_others_go(
         action="inventory.discover",
         resource=None,
         arguments={"environment": "main"},
-        idempotency_key=None,
     )
     with pytest.raises(Conflict, match="main"):
         shop.environments.remove(ada, "shop", "main")

@@ -14,7 +14,6 @@ from mavis_core.errors import (
     CloudDenied,
     CloudUnreachable,
     CloudVanished,
-    Conflict,
     Forbidden,
     Interrupted,
     InvalidInput,
@@ -229,24 +228,6 @@ def test_a_flow_run_that_the_run_is_not_bound_to_is_refused_and_recorded(
     with pytest.raises(Forbidden):
         execution.claim(run.id, "flow-1")
     assert members(cloud) == 2
-
-
-def test_the_same_idempotency_key_gives_the_same_run(shop: Project) -> None:
-    def ask(resource: str, key: str) -> str:
-        return shop.core.runs.start(
-            shop.olga,
-            "shop",
-            action="recovery_point.create",
-            resource=resource,
-            arguments={},
-            idempotency_key=key,
-        ).id
-
-    first = ask("web-1", "k1")
-    assert ask("web-1", "k1") == first
-    assert ask("web-1", "k2") != first
-    with pytest.raises(Conflict):
-        ask(next(iter(shop.core.cloud.instances)), "k1")
 
 
 @pytest.mark.parametrize(

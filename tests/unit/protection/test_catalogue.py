@@ -85,7 +85,6 @@ def rebuild(shop: Project) -> dict[str, Any]:
             action="catalogue.rebuild",
             resource=None,
             arguments={},
-            idempotency_key=None,
         )
         shop.core.carry_out()
     done = shop.run(run)
@@ -187,9 +186,7 @@ def test_what_came_back_can_be_deleted_for_the_ledger_knows_it(
         shown = shop.core.runs.preview(
             shop.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
         )
-        shop.core.runs.apply(
-            shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-        )
+        shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     assert shop.core.carry_out() is None
     assert cloud.snapshots == {}
 
@@ -203,9 +200,7 @@ def test_locks_come_back_and_legal_holds_do_not(shop: Project, cloud: FakeCloud)
         resource=point.id,
         arguments={"mode": "governance", "for": "7d"},
     )
-    shop.core.runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm=None, idempotency_key=None
-    )
+    shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm=None)
     shop.core.carry_out()
     lock = shop.points()[0].lock
     assert lock is not None
@@ -344,7 +339,6 @@ def test_what_is_made_just_now_and_does_not_show_is_not_called_missing(
         action="catalogue.rebuild",
         resource=None,
         arguments={},
-        idempotency_key=None,
     )
     shop.core.carry_out()
     assert shop.points()[0].state is PointState.COMPLETE
@@ -375,7 +369,6 @@ def test_an_environment_that_cannot_be_read_is_told_and_nothing_there_is_called_
         action="catalogue.rebuild",
         resource=None,
         arguments={},
-        idempotency_key=None,
     )
     with later(HOUR):
         shop.core.carry_out()
@@ -418,7 +411,6 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Template:
             action="catalogue.rebuild",
             resource=None,
             arguments={},
-            idempotency_key=None,
         )
 
     return freeze(tmp_path_factory.mktemp("asked"), prepare)

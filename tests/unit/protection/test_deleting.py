@@ -59,9 +59,7 @@ def apply(shop: Project) -> Run:
     shown = shop.core.runs.preview(
         shop.ada, "shop", action="retention.apply", resource="nightly", arguments={}
     )
-    run = shop.core.runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-    )
+    run = shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     shop.core.carry_out()
     return shop.run(run)
 
@@ -99,9 +97,7 @@ def test_it_asks_for_the_projects_name(shop: Project) -> None:
     )
     assert [effect.verb for effect in shown.plan.effects] == ["delete"] * 4
     with pytest.raises(ConfirmationNeeded):
-        shop.core.runs.apply(
-            shop.ada, "shop", shown.id, hash=shown.hash, confirm=None, idempotency_key=None
-        )
+        shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm=None)
 
 
 @pytest.mark.parametrize("protection", ["hold", "lock"])
@@ -122,9 +118,7 @@ def test_a_hold_that_comes_between_asking_and_doing_is_respected(
     shown = shop.core.runs.preview(
         shop.ada, "shop", action="retention.apply", resource="nightly", arguments={}
     )
-    run = shop.core.runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-    )
+    run = shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     change(shop, oldest, hold=Hold("aude", hands.now, "audit 2026"))
     shop.core.carry_out()
     assert oldest.id in [point.id for point in shop.points()]
@@ -227,9 +221,7 @@ def test_what_one_asked_to_delete_and_the_cloud_kept_goes_by_itself_later(
     shown = core.runs.preview(
         project.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
     )
-    core.runs.apply(
-        project.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-    )
+    core.runs.apply(project.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     assert core.carry_out() is not None
     assert project.points()[0].state is PointState.EXPIRING
     assert core.timetable.tick() == [], "not at once again"
@@ -250,9 +242,7 @@ def test_a_killed_run_is_finished_by_its_next_attempt(
     shown = shop.core.runs.preview(
         shop.ada, "shop", action="retention.apply", resource="nightly", arguments={}
     )
-    run = shop.core.runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-    )
+    run = shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
 
     def kill(_: object) -> None:
         raise Killed
@@ -286,9 +276,7 @@ def test_what_a_killed_attempt_has_deleted_is_not_waited_for(
     shown = shop.core.runs.preview(
         shop.ada, "shop", action="recovery_point.delete", resource=young.id, arguments={}
     )
-    run = shop.core.runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-    )
+    run = shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
 
     def kill(_: object) -> None:
         raise Killed
@@ -323,9 +311,7 @@ def delete(shop: Project, point: RecoveryPoint) -> Run:
     shown = shop.core.runs.preview(
         shop.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
     )
-    run = shop.core.runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None
-    )
+    run = shop.core.runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     shop.core.carry_out()
     return shop.run(run)
 

@@ -98,7 +98,7 @@ def test_a_hold_that_comes_before_the_first_deletion_stops_it(
     shown = runs.preview(
         shop.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
     )
-    runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None)
+    runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     holds.place(shop.ada, "shop", point.id, "just in time")
     shop.core.carry_out()
     assert len(cloud.snapshots) == 2
@@ -110,7 +110,7 @@ def test_what_is_deleted_cannot_be_held(shop: Project, point: RecoveryPoint, hol
     shown = runs.preview(
         shop.ada, "shop", action="recovery_point.delete", resource=point.id, arguments={}
     )
-    runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop", idempotency_key=None)
+    runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm="shop")
     shop.core.carry_out()
     with pytest.raises(Conflict, match="cannot be held any more"):
         holds.place(shop.ada, "shop", point.id, "too late")

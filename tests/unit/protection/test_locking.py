@@ -73,9 +73,7 @@ def ask(shop: Project, action: str, point: RecoveryPoint, **arguments: str) -> R
     """Ask for it as the administrator, with a preview."""
     runs = shop.core.runs
     shown = runs.preview(shop.ada, "shop", action=action, resource=point.id, arguments=arguments)
-    return runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm=shown.confirm, idempotency_key=None
-    )
+    return runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm=shown.confirm)
 
 
 def done(shop: Project, action: str, point: RecoveryPoint, **arguments: str) -> Run:
@@ -121,7 +119,6 @@ def test_of_a_compliance_lock_there_is_no_undo_and_it_is_confirmed(
             action="recovery_point.lock",
             resource=point.id,
             arguments={"mode": "compliance", "for": "1d"},
-            idempotency_key=None,
         )
     assert done(shop, "recovery_point.lock", point, mode="compliance", **{"for": "1d"})
     with pytest.raises(Conflict, match="compliance lock until"):

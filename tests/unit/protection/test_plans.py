@@ -106,7 +106,6 @@ def test_an_operator_may_run_a_plan_and_a_viewer_may_not(shop: Project) -> None:
             action="backup.run",
             resource="nightly",
             arguments={},
-            idempotency_key=None,
         )
 
 

@@ -64,9 +64,7 @@ def ask(shop: Project, action: str, resource: str, **arguments: str) -> Run:
     """Ask for a Run as the administrator, as it was shown."""
     runs = shop.core.runs
     shown = runs.preview(shop.ada, "shop", action=action, resource=resource, arguments=arguments)
-    return runs.apply(
-        shop.ada, "shop", shown.id, hash=shown.hash, confirm=shown.confirm, idempotency_key=None
-    )
+    return runs.apply(shop.ada, "shop", shown.id, hash=shown.hash, confirm=shown.confirm)
 
 
 def die_and_give_up(shop: Project, hands: Hands, run: Run, rule: Rule) -> None:

@@ -328,7 +328,6 @@ def test_who_may_not_is_refused(
             action=action,
             resource=scene.point.id,
             arguments={},
-            idempotency_key=None,
         )
 
 

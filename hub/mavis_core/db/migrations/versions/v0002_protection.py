@@ -1,4 +1,8 @@
-"""Backup plans, recovery points with copies, restores; snapshots become recovery points."""
+"""Backup plans, recovery points with copies, restores, kept replies.
+
+Snapshots become recovery points. The answers to requests that are sent again stand in a table of
+their own and not at the Runs any more.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -220,9 +224,27 @@ def upgrade() -> None:
     op.add_column("intents", sa.Column("environment_id", sa.Text(), nullable=True))
     op.add_column("intents", sa.Column("region", sa.Text(), nullable=True))
     op.create_index("ix_intents_state", "intents", ["state"], unique=False)
-    op.add_column("runs", sa.Column("last_alive", Moment(), nullable=True))
-    op.add_column("runs", sa.Column("not_before", Moment(), nullable=True))
-    op.add_column("runs", sa.Column("cancel", Json, nullable=True))
+    op.create_table(
+        "replies",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("headers", Json, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replies")),
+        sa.UniqueConstraint("person", "key", name=op.f("uq_replies_person_key")),
+    )
+    op.create_index("ix_replies_created_at", "replies", ["created_at"], unique=False)
+    with op.batch_alter_table("runs") as runs:
+        runs.drop_constraint(op.f("uq_runs_project_id_person_idempotency_key"), type_="unique")
+        runs.drop_column("idempotency_key")
+        runs.drop_column("request_hash")
+        runs.add_column(sa.Column("last_alive", Moment(), nullable=True))
+        runs.add_column(sa.Column("not_before", Moment(), nullable=True))
+        runs.add_column(sa.Column("cancel", Json, nullable=True))
 
 
 def _keep_snapshots() -> None:
