@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) UV_SYSTEM_CERTS=true $(BOOT)/bin/uv
 SOURCES := $(shell find hub extensions flows mavis_kernel -name '*.py' -o -name '*.json' -o -name py.typed)
 
-.PHONY: help demo up down check test test-slow bench lock format venv tools debian clean
+.PHONY: help demo up down check test test-slow bench lock openapi format venv tools debian clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench: venv ## Measure, each claim beside what one would take instead
 format: venv ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: venv ## Write the description of the API anew; BREAK=1 where callers shall break
+	@PYTHONPATH=extensions:hub $(BIN)/python -m mavis_ext.writing $(if $(BREAK),--break)
 
 lock: tools ## Make requirements.lock anew from pyproject.toml
 	$(UV) pip compile -q --upgrade --python-version 3.11.2 --generate-hashes --no-annotate \

@@ -152,7 +152,11 @@ class RestService:
 
 def make_home(home: Path, url: str = "") -> Config:
     """Make a state folder as far as api and log process need it."""
-    environ = {"MAVIS_APPLIANCE_ISOLATION": "none", "MAVIS_DATABASE_URL": url}
+    environ = {
+        "MAVIS_APPLIANCE_ISOLATION": "none",
+        "MAVIS_DATABASE_URL": url,
+        "MAVIS_API_RATE_PER_S": "100000",  # tests are faster than people
+    }
     config = load(home, environ=environ)
     (home / "db").mkdir(parents=True)
     _, public = generate()
@@ -197,7 +201,7 @@ def serving(
     fill(core, cloud)
     app = api_app(config, kits={"fake": FakeKit(cloud)})
     tokens = Tokens()
-    services = make_services(app, tokens)
+    services = make_services(app, tokens, secret=b"of the test")
     if database is not None:
         services.database.close()
         services = replace(services, database=database)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tornado.web import Application
 
 from mavis_core.bootstrap import ApiApp
 from mavis_ext.auth import Identify
-from mavis_ext.base import ApiHandler, Services
+from mavis_ext.base import API, PREFIX, ApiHandler, Services
 from mavis_ext.handlers import (
     backup_plans,
+    contract,
     environments,
     keys,
     platform,
@@ -24,61 +26,82 @@ from mavis_ext.handlers import (
     restores,
     runs,
 )
+from mavis_ext.limits import Limits
+from mavis_ext.operation import Operation, operations_of
 from mavis_ext.pools import Pool
 
-__all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services"]
+__all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services", "operations"]
 
-PREFIX = "/services/mavis"
-API = f"{PREFIX}/api/v1"
-_P = r"/projects/([^/]+)"
+_P = "/projects/{project}"
+_PLAN = f"{_P}/backup-plans/{{plan}}"
+_POINT = f"{_P}/recovery-points/{{point}}"
 
 ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
-    (r"/health", platform.Health),
-    (r"/me", platform.Me),
-    (r"/keys", keys.Keys),
-    (r"/keys/([^/]+)", keys.Key),
-    (r"/records", records.AllRecords),
-    (r"/projects", projects.Projects),
+    ("/health", platform.Health),
+    ("/openapi.json", contract.OpenApi),
+    ("/me", platform.Me),
+    ("/keys", keys.Keys),
+    ("/keys/{key}", keys.Key),
+    ("/records", records.AllRecords),
+    ("/projects", projects.Projects),
     (_P, projects.Project),
-    (rf"{_P}/members", projects.Members),
-    (rf"{_P}/members/([^/]+)", projects.Member),
-    (rf"{_P}/environments", environments.Environments),
-    (rf"{_P}/environments/([^/]+)", environments.Environment),
-    (rf"{_P}/discoveries", environments.Discoveries),
-    (rf"{_P}/resources", resources.Resources),
-    (rf"{_P}/resources/([^/]+)", resources.Resource),
-    (rf"{_P}/previews", previews.Previews),
-    (rf"{_P}/previews/([^/]+)/apply", previews.Apply),
-    (rf"{_P}/backup-plans", backup_plans.Plans),
-    (rf"{_P}/backup-plans/presets", backup_plans.Presets),
-    (rf"{_P}/backup-plans/([^/]+)", backup_plans.Plan),
-    (rf"{_P}/backup-plans/([^/]+)/runs", backup_plans.PlanRuns),
-    (rf"{_P}/backup-plans/([^/]+)/slots", backup_plans.Slots),
-    (rf"{_P}/backup-plans/([^/]+)/calendar", backup_plans.Calendar),
-    (rf"{_P}/recovery-points", recovery_points.RecoveryPoints),
-    (rf"{_P}/recovery-points/([^/]+)", recovery_points.RecoveryPoint),
-    (rf"{_P}/recovery-points/([^/]+)/explanation", recovery_points.Explanation),
-    (rf"{_P}/recovery-points/([^/]+)/copies", point_changes.Copies),
-    (rf"{_P}/recovery-points/([^/]+)/verifications", point_changes.Verifications),
-    (rf"{_P}/recovery-points/([^/]+)/hold", point_changes.Hold),
-    (rf"{_P}/recovery-points/([^/]+)/lock", point_changes.Lock),
-    (rf"{_P}/restores", restores.Restores),
-    (rf"{_P}/restores/([^/]+)", restores.Restore),
-    (rf"{_P}/reports/protection", reports.Protection),
-    (rf"{_P}/runs", runs.Runs),
-    (rf"{_P}/runs/([^/]+)", runs.Run),
-    (rf"{_P}/runs/([^/]+)/cancel", runs.Cancel),
-    (rf"{_P}/records", records.Records),
+    (f"{_P}/members", projects.Members),
+    (f"{_P}/members/{{subject}}", projects.Member),
+    (f"{_P}/environments", environments.Environments),
+    (f"{_P}/environments/{{environment}}", environments.Environment),
+    (f"{_P}/discoveries", environments.Discoveries),
+    (f"{_P}/resources", resources.Resources),
+    (f"{_P}/resources/{{resource}}", resources.Resource),
+    (f"{_P}/previews", previews.Previews),
+    (f"{_P}/previews/{{preview}}/apply", previews.Apply),
+    (f"{_P}/backup-plans", backup_plans.Plans),
+    (f"{_P}/backup-plans/presets", backup_plans.Presets),
+    (_PLAN, backup_plans.Plan),
+    (f"{_PLAN}/runs", backup_plans.PlanRuns),
+    (f"{_PLAN}/slots", backup_plans.Slots),
+    (f"{_PLAN}/calendar", backup_plans.Calendar),
+    (f"{_P}/recovery-points", recovery_points.RecoveryPoints),
+    (_POINT, recovery_points.RecoveryPoint),
+    (f"{_POINT}/explanation", recovery_points.Explanation),
+    (f"{_POINT}/copies", point_changes.Copies),
+    (f"{_POINT}/verifications", point_changes.Verifications),
+    (f"{_POINT}/hold", point_changes.Hold),
+    (f"{_POINT}/lock", point_changes.Lock),
+    (f"{_P}/restores", restores.Restores),
+    (f"{_P}/restores/{{restore}}", restores.Restore),
+    (f"{_P}/reports/protection", reports.Protection),
+    (f"{_P}/runs", runs.Runs),
+    (f"{_P}/runs/{{run}}", runs.Run),
+    (f"{_P}/runs/{{run}}/cancel", runs.Cancel),
+    (f"{_P}/records", records.Records),
 )
+_NAME = re.compile(r"\{[a-z]+\}")
 
 
-def make_services(app: ApiApp, identify: Identify) -> Services:
-    """Return what the handlers work with; close its pools at the end."""
+def operations() -> tuple[tuple[str, Operation], ...]:
+    """Return every operation with its address below the API's prefix, in their order."""
+    return tuple(
+        (path, operation)
+        for path, handler in ROUTES
+        for operation in operations_of(handler).values()
+    )
+
+
+def make_services(app: ApiApp, identify: Identify, *, secret: bytes) -> Services:
+    """Return what the handlers work with; close its pools at the end.
+
+    Parameters
+    ----------
+    secret
+        See `Services`; the same over restarts, so that kept answers are found again.
+    """
     return Services(
         app=app,
         identify=identify,
         database=Pool("database", threads=app.config.database.pool_size, waiting=200),
         logs=Pool("log service", threads=4, waiting=50),
+        limits=Limits(app.config.api.rate_per_s, app.config.api.burst),
+        secret=secret,
     )
 
 
@@ -93,6 +116,6 @@ def make_application(services: Services, *more: Any, **settings: Any) -> Applica
         Tornado's own.
     """
     given = {"services": services}
-    rules = [(API + path, handler, given) for path, handler in ROUTES]
+    rules = [(API + _NAME.sub("([^/]+)", path), handler, given) for path, handler in ROUTES]
     unknown = (rf"{PREFIX}/api(?:/.*)?", platform.Unknown, given)
     return Application([*rules, unknown, *more], **settings)

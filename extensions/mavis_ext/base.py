@@ -3,44 +3,56 @@
 A call is identified, parsed once into a model, carried out in a bounded pool of threads, and told
 as JSON. Whatever goes wrong becomes problem details with a request id. A changing call that is
 refused leaves a record before its answer goes out.
+
+Effect and answer of a POST with an ``Idempotency-Key`` are one commit, and so are the look at
+``If-Match`` and what it guards.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
+import hmac
 import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from datetime import UTC, datetime, time
+from email.utils import format_datetime
+from typing import Any, ClassVar
 
-from pydantic import BaseModel
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from mavis_core import records
 from mavis_core.access import CallContext
 from mavis_core.bootstrap import ApiApp
-from mavis_core.db.paging import PageRequest
+from mavis_core.changes.replies import Reply
 from mavis_core.errors import (
     Internal,
     InvalidInput,
     MavisError,
+    PreconditionFailed,
     TooLarge,
     Unauthenticated,
     Unavailable,
 )
 from mavis_core.ids import new_id
 from mavis_ext import problems
+from mavis_ext.answers import Deprecation
 from mavis_ext.auth import Identify, identity_of
 from mavis_ext.bodies import parse
+from mavis_ext.limits import Limits
+from mavis_ext.operation import Operation, operations_of
 from mavis_ext.pools import Pool
+from mavis_ext.queries import FIELDS, read
+from mavis_ext.sending import Packed, matches, pack, picked, reply_of, tag_of
 
-__all__ = ["MAX_BODY", "ApiHandler", "Services", "methods_of"]
+__all__ = ["API", "MAX_BODY", "PREFIX", "ApiHandler", "Services", "methods_of"]
 
-T = TypeVar("T")
-B = TypeVar("B", bound=BaseModel)
+PREFIX = "/services/mavis"
+API = f"{PREFIX}/api/v1"
 MAX_BODY = 1024 * 1024
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CHANGING = _METHODS[1:]
@@ -55,6 +67,10 @@ class Services:
     ----------
     database, logs
         Pools of threads for calls that block on them.
+    limits
+        How often one person may call.
+    secret
+        With it requests are told apart whose answers are kept, since a body may hold a password.
     answering
         Refusals that are recorded now and answered then; the event loop keeps no hold of them.
     """
@@ -63,6 +79,8 @@ class Services:
     identify: Identify
     database: Pool
     logs: Pool
+    limits: Limits
+    secret: bytes
     answering: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -113,93 +131,109 @@ class ApiHandler(RequestHandler):
             request_id=self.request_id,
             source=self.request.remote_ip or "unknown",
         )
+        self.services.limits.take(caller.principal.name)
 
-    def body(self, form: type[B]) -> B:
-        """Return the request's body as `form`.
+    async def serve(self, operation: Operation, names: tuple[str, ...]) -> None:
+        """Carry out an operation on what the address names, and send its answer."""
+        options = {
+            name: self.get_query_arguments(name)
+            for name in self.request.query_arguments
+            if name != FIELDS or operation.picks is None
+        }
+        fields = None
+        if operation.picks is not None:
+            fields = picked(operation, self.get_query_argument(FIELDS, None))
+        given: dict[str, Any] = {}
+        if operation.query is not None:
+            given["query"] = read(operation.query, options)
+        else:
+            read(None, options)
+        if operation.body is not None:
+            given["body"] = parse(self.request.body, operation.body)
+        call = functools.partial(operation.call, self, *names, **given)
+        if operation.deprecated is not None:
+            self._tell_deprecated(operation.deprecated)
+        pool = self.services.logs if operation.pool == "logs" else self.services.database
+        self._send(await pool.run(lambda: self._carried_out(operation, names, call, fields)))
 
-        Raises
-        ------
-        InvalidInput
-            It is not JSON, or does not fit; the message names every field at fault.
-        """
-        return parse(self.request.body, form)
+    def _carried_out(
+        self,
+        operation: Operation,
+        names: tuple[str, ...],
+        call: Callable[[], object],
+        fields: tuple[str, ...] | None,
+    ) -> Packed:
+        """Return the answer of an operation, ready to go out. Blocks."""
+        reply = self._reply(operation, names, call, fields)
+        return pack(reply, got=operation.method == "GET", request=self.request.headers)
 
-    def page(self) -> PageRequest:
-        """Return which page the query asks for."""
-        return PageRequest(self.number("limit", 50), self.get_query_argument("cursor", None))
-
-    def number(self, name: str, default: int) -> int:
-        """Return the whole number that the query says under `name`.
-
-        Raises
-        ------
-        InvalidInput
-            It is none, or a very large one.
-        """
-        text = self.get_query_argument(name, str(default))
-        if not text.isdecimal() or len(text) > 6:
-            raise InvalidInput(f"{name} is no number: {text[:20]!r}", field=name)
-        return int(text)
-
-    def filters(self, *names: str) -> dict[str, str | None]:
-        """Return the filters of a list that has pages, by name.
-
-        Raises
-        ------
-        InvalidInput
-            The query holds a name that this address does not know.
-        """
-        found = self.query(*names, "limit", "cursor")
-        return {name: found[name] for name in names}
-
-    def query(self, *names: str) -> dict[str, str | None]:
-        """Return what the query says, by name.
-
-        Raises
-        ------
-        InvalidInput
-            It holds a name that this address does not know.
-        """
-        known = set(names)
-        if unknown := sorted(set(self.request.query_arguments) - known):
-            raise InvalidInput(
-                f"No option {unknown[0][:40]!r} here;"
-                f" there are {', '.join(sorted(known)) or 'none'}",
-                field=unknown[0][:40],
+    def _reply(
+        self,
+        operation: Operation,
+        names: tuple[str, ...],
+        call: Callable[[], object],
+        fields: tuple[str, ...] | None,
+    ) -> Reply:
+        headers = self.request.headers
+        if operation.method == "POST" and "Idempotency-Key" in headers:
+            key, request = headers["Idempotency-Key"], self._fingerprint()
+            reply, again = self.app.replies.once(
+                self.ctx, key, request, lambda: reply_of(call(), API)
             )
-        return {name: self.get_query_argument(name, None) for name in names}
+            if not again:
+                return reply
+            return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body)
+        if operation.method in ("PUT", "DELETE") and "If-Match" in headers:
+            with self.app.database.together():
+                self._check_unchanged(names, headers["If-Match"])
+                return self._told(call())
+        if operation.method == "PUT":
+            return self._told(call())
+        return reply_of(call(), API, fields)
 
-    def choice(self, name: str, *values: str) -> str:
-        """Return which of `values` the query says under `name`; the first where it says nothing.
+    def _told(self, answer: object) -> Reply:
+        """Return the reply to a change, with an entity tag where it tells the thing itself."""
+        reply, get = reply_of(answer, API), operations_of(type(self)).get("GET")
+        if get is None or type(answer) is not get.forms[0].schema:
+            return reply
+        return Reply(reply.status, {**reply.headers, "ETag": f'"{tag_of(reply)}"'}, reply.body)
 
-        Raises
-        ------
-        InvalidInput
-            It says another one.
-        """
-        found = self.get_query_argument(name, values[0])
-        if found not in values:
-            raise InvalidInput(f"{name} is {' or '.join(values)}", field=name)
-        return found
+    def _check_unchanged(self, names: tuple[str, ...], wanted: str) -> None:
+        """Return where the thing at this address is what the caller has read."""
+        get = operations_of(type(self)).get("GET")
+        if get is None:
+            raise InvalidInput("This address has no entity tag", field="If-Match")
+        now = reply_of(get.call(self, *names), API)
+        if not matches(wanted, tag_of(now)):
+            raise PreconditionFailed(
+                f"{self.request.path.removeprefix(API)[:200]} is not what you have read:"
+                " somebody changed it since"
+            )
 
-    def idempotency_key(self) -> str | None:
-        """Return the request's ``Idempotency-Key``, or None."""
-        return self.request.headers.get("Idempotency-Key")
+    def _fingerprint(self) -> str:
+        """Return what tells this request from others with the same key, without its secrets."""
+        body = json.dumps(json.loads(self.request.body or b"{}"), sort_keys=True)
+        text = f"{self.request.method} {self.request.uri}\n{body}"
+        return hmac.new(self.services.secret, text.encode(), hashlib.sha256).hexdigest()
 
-    async def call(self, use_case: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Return what a use case of the database's services returns, in its pool."""
-        return await self.services.database.run(functools.partial(use_case, *args, **kwargs))
+    def _send(self, packed: Packed) -> None:
+        self.set_status(packed.status)
+        self.clear_header("Content-Type")
+        for name, value in packed.headers.items():
+            self.set_header(name, value)
+        self.finish(packed.content or None)
 
-    def answer(self, value: Mapping[str, Any], *, status: int = 200) -> None:
-        """Send `value` as JSON."""
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    def _tell_deprecated(self, told: Deprecation) -> None:
+        """Say that the operation will go: RFC 9745, and RFC 8594 for its end."""
+        since = datetime.combine(told.since, time(tzinfo=UTC))
+        self.set_header("Deprecation", f"@{int(since.timestamp())}")
+        self.set_header("Link", f'<{PREFIX}/docs#{told.instead}>; rel="successor-version"')
+        if told.sunset is not None:
+            sunset = datetime.combine(told.sunset, time(tzinfo=UTC))
+            self.set_header("Sunset", format_datetime(sunset, usegmt=True))
 
-    def done(self) -> None:
-        """Answer that it is done; there is nothing to tell."""
-        self.set_status(204)
-        self.finish()
+    def compute_etag(self) -> str | None:
+        return None  # `sending` has said it
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Answer with an error, and record it before where it ended a changing call.

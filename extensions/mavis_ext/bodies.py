@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mavis_core.errors import InvalidInput
 from mavis_ext import problems
 
-__all__ = ["Body", "parse"]
+__all__ = ["AS", "Body", "parse"]
 
-B = TypeVar("B", bound=BaseModel)
+AS = "x-mavis-schema"
+"""In the schema of a field that another part reads: the name of the schema that describes it."""
 
 
 class Body(BaseModel):
     """A request's body: unknown fields are an error, and numbers are no texts."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
 
-def parse(content: bytes, form: type[B]) -> B:
+def parse(content: bytes, form: TypeAdapter[Any]) -> Any:
     """Return the body `content` as `form`; an empty one is an empty object.
 
     Raises
@@ -37,9 +40,11 @@ def parse(content: bytes, form: type[B]) -> B:
         raise InvalidInput(f"The body is not JSON: {exc}") from exc
     try:
         # As JSON again: strict models take an enumeration's text there, and only there.
-        return form.model_validate_json(text)
+        return form.validate_json(text)
     except ValidationError as exc:
-        raise problems.invalid(exc) from exc
+        # Of a body of several forms pydantic tells the form before the field.
+        forms = form.core_schema["type"] == "tagged-union"
+        raise problems.invalid(exc, "The body", skip=int(forms)) from exc
 
 
 def _finite(text: str) -> float:

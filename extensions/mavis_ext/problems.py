@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http.client import responses
 from typing import Any
 
@@ -62,16 +63,27 @@ def of_exception(exc: BaseException, status: int, request_id: str) -> dict[str, 
     }
 
 
-def invalid(exc: ValidationError) -> InvalidInput:
-    """Return what is wrong with a body: every field at fault, the first one by name."""
+def invalid(exc: ValidationError, what: str, *, skip: int = 0) -> InvalidInput:
+    """Return what is wrong with `what`: every field at fault, the first one by name.
+
+    Parameters
+    ----------
+    skip
+        Parts of a path that come before the field.
+    """
     faults = [
-        (_field(fault["loc"]), fault["msg"])
-        for fault in exc.errors(include_url=False, include_context=False, include_input=False)
+        (_field(fault["loc"][skip:], fault["type"], fault.get("ctx") or {}), fault["msg"])
+        for fault in exc.errors(include_url=False, include_input=False)
     ]
-    words = "; ".join(f"{field or 'the body'}: {message}" for field, message in faults[:8])
-    return InvalidInput(f"The body does not fit: {words}", field=faults[0][0] or None)
+    words = "; ".join(f"{field or what.lower()}: {message}" for field, message in faults[:8])
+    return InvalidInput(f"{what} does not fit: {words}", field=faults[0][0] or None)
 
 
-def _field(path: tuple[int | str, ...]) -> str:
-    """Return where in a body a fault is; names of unknown fields come from the caller."""
+def _field(path: tuple[int | str, ...], kind: str, context: Mapping[str, Any]) -> str:
+    """Return where a fault is; names of unknown fields come from the caller.
+
+    Where it fits none of its forms, that is the field which says the form.
+    """
+    if kind.startswith("union_tag_"):
+        return str(context.get("discriminator", "")).strip("'")
     return ".".join(str(part)[:60] for part in path[:8])

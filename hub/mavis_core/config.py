@@ -23,6 +23,7 @@ from urllib.parse import quote
 from mavis_core.errors import InvalidInput, Unavailable
 
 __all__ = [
+    "ApiConfig",
     "ApplianceConfig",
     "AwsConfig",
     "BadSetting",
@@ -118,6 +119,18 @@ class PortsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """The REST API."""
+
+    rate_per_s: float = _setting(
+        50.0, "Calls a second that one person may make over a long time.", _between(0.1, 100_000)
+    )
+    burst: int = _setting(
+        400, "Calls that one person may make at once after a rest.", _between(1, 1_000_000)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseConfig:
     """The main database."""
 
@@ -189,6 +202,7 @@ class Config:
     appliance: ApplianceConfig = field(default_factory=ApplianceConfig)
     edge: EdgeConfig = field(default_factory=EdgeConfig)
     ports: PortsConfig = field(default_factory=PortsConfig)
+    api: ApiConfig = field(default_factory=ApiConfig)
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     hub: HubConfig = field(default_factory=HubConfig)
     aws: AwsConfig = field(default_factory=AwsConfig)
@@ -302,6 +316,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "appliance": ApplianceConfig,
     "edge": EdgeConfig,
     "ports": PortsConfig,
+    "api": ApiConfig,
     "database": DatabaseConfig,
     "hub": HubConfig,
     "aws": AwsConfig,

@@ -14,6 +14,8 @@
     │   ├── ConfirmationNeeded  409  destructive, and the project's name was not typed
     │   ├── IdempotencyKeyReused 409 the key names another request
     │   └── Cancelled           409  a person ended it before it was done
+    ├── PreconditionFailed      412  somebody changed it since the asker has read it
+    ├── TooManyRequests         429  the asker calls too often
     ├── Internal                500  a bug, or a disk that is full
     ├── Unavailable             503  a part of the appliance is down; retry
     │   └── Interrupted         503  the process ends; the next attempt goes on
@@ -59,7 +61,9 @@ __all__ = [
     "MavisError",
     "NotFound",
     "PlanChanged",
+    "PreconditionFailed",
     "TooLarge",
+    "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
     "all_errors",
@@ -188,6 +192,22 @@ class Cancelled(Conflict):
 
     code = "cancelled"
     default_mend = "Ask for it again where it is still wanted."
+
+
+class PreconditionFailed(MavisError):
+    """Somebody changed it since the asker has read it."""
+
+    code = "precondition_failed"
+    status = 412
+    default_mend = "Read it again, and send your change with its new ETag."
+
+
+class TooManyRequests(MavisError):
+    """The asker calls too often."""
+
+    code = "too_many_requests"
+    status = 429
+    default_mend = "Wait as long as `Retry-After` says; follow Runs by their events, not by asking."
 
 
 class Internal(MavisError):

@@ -49,7 +49,8 @@ def main() -> int:
 
 async def _serve(settings: Config, app: ApiApp) -> None:
     identity = HubIdentity(hub_oauth(settings))
-    services = make_services(app, identity)
+    secret = settings.read_secret("api", "api-cookie-secret").encode()
+    services = make_services(app, identity, secret=secret)
     server = HTTPServer(
         _application(settings, services, identity),
         xheaders=True,

@@ -12,7 +12,7 @@ from mavis_core.access import Scope
 from mavis_core.config import Config
 from mavis_core.db.paging import MAX_LIMIT, PageRequest
 from mavis_core.errors import MavisError, Unauthenticated
-from mavis_ext import forms
+from mavis_ext import schemas
 from mavis_ext.app import PREFIX
 from mavis_ext.base import Services
 from mavis_hub.hub import TRY_OUT_NOTICE
@@ -88,7 +88,7 @@ class Home(RequestHandler):
         mine = await self.services.database.run(
             lambda: self.services.app.projects.list(ctx, PageRequest(MAX_LIMIT))
         )
-        rows = [forms.project(membership) for membership in mine.items]
+        rows = [schemas.Project.of(each) for each in mine.items]
         admin = Scope.ADMIN in ctx.scopes
         self.finish(_home(self.services.app.config, ctx.principal.name, rows, admin))
 
@@ -119,7 +119,7 @@ def page_rules(services: Services, identity: HubIdentity) -> list[tuple[Any, ...
     ]
 
 
-def _home(config: Config, person: str, projects: list[dict[str, Any]], admin: bool) -> str:
+def _home(config: Config, person: str, projects: list[schemas.Project], admin: bool) -> str:
     name = config.appliance.name
     links = ['<a href="/hub/spawn">Open JupyterLab</a>', '<a href="/hub/token">Tokens</a>']
     if admin:
@@ -134,7 +134,7 @@ def _home(config: Config, person: str, projects: list[dict[str, Any]], admin: bo
     )
 
 
-def _table(projects: list[dict[str, Any]], admin: bool) -> str:
+def _table(projects: list[schemas.Project], admin: bool) -> str:
     if not projects:
         first = (
             "<p>Make the first one: <code>mavis project create NAME</code></p>"
@@ -143,8 +143,8 @@ def _table(projects: list[dict[str, Any]], admin: bool) -> str:
         )
         return f"<p>You are in no project yet.</p>{first}"
     rows = "".join(
-        f"<tr><td><code>{escape(each['name'])}</code></td><td>{escape(each['title'])}</td>"
-        f"<td>{escape(each['role'])}</td></tr>"
+        f"<tr><td><code>{escape(each.name)}</code></td><td>{escape(each.title)}</td>"
+        f"<td>{escape(each.role)}</td></tr>"
         for each in projects
     )
     return (

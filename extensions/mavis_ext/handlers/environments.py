@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from mavis_ext import forms
+from mavis_core.access import Permission
+from mavis_ext import schemas
+from mavis_ext.answers import Accepted, Created
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
-from mavis_ext.handlers.runs import StartsRun
+from mavis_ext.operation import operation
+from mavis_ext.pages import listing
+from mavis_ext.starting import StartsRun
 
 __all__ = ["Discoveries", "Environment", "Environments"]
 
 
-class EnvironmentBody(Body):
+class NewEnvironment(Body):
     """An environment to be added."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "production",
+                    "kit": "aws",
+                    "account": "111122223333",
+                    "regions": ["eu-central-1"],
+                    "key": "production",
+                }
+            ]
+        }
+    )
 
     name: str
     kit: str
+    """Which kind of cloud it is."""
     account: str
     regions: list[str]
     key: str | None = None
+    """The name of the key that opens it."""
     options: dict[str, str] = Field(default_factory=dict)
+    """What else the kit takes: a role, an endpoint."""
 
 
-class DiscoveryBody(Body):
+class Discovery(Body):
     """What to look at; everything where nothing is named."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     environment: str | None = None
 
@@ -32,17 +55,15 @@ class DiscoveryBody(Body):
 class Environments(ApiHandler):
     """The environments of a project."""
 
-    async def get(self, project: str) -> None:
-        """List them."""
-        self.filters()
-        found = await self.call(self.app.environments.list, self.ctx, project)
-        self.answer(forms.listing(found, forms.environment))
+    @operation("list_environments", Permission.ENVIRONMENT_READ)
+    def get(self, project: str) -> schemas.Page[schemas.Environment]:
+        """List the environments of a project."""
+        return listing(schemas.Environment, self.app.environments.list(self.ctx, project))
 
-    async def post(self, project: str) -> None:
-        """Add one."""
-        body = self.body(EnvironmentBody)
-        made = await self.call(
-            self.app.environments.create,
+    @operation("create_environment", Permission.ENVIRONMENT_WRITE)
+    def post(self, project: str, *, body: NewEnvironment) -> Created[schemas.Environment]:
+        """Add an environment: an account of a cloud, with its regions."""
+        made = self.app.environments.create(
             self.ctx,
             project,
             name=body.name,
@@ -52,29 +73,30 @@ class Environments(ApiHandler):
             key=body.key,
             options=body.options,
         )
-        self.set_header("Location", f"{self.request.path}/{made.name}")
-        self.answer(forms.environment(made), status=201)
+        told = schemas.Environment.of(made)
+        return Created(told, f"/projects/{told.project}/environments/{told.name}")
 
 
 class Environment(ApiHandler):
     """One environment."""
 
-    async def get(self, project: str, name: str) -> None:
-        """Show it."""
-        found = await self.call(self.app.environments.get, self.ctx, project, name)
-        self.answer(forms.environment(found))
+    @operation("get_environment", Permission.ENVIRONMENT_READ)
+    def get(self, project: str, environment: str) -> schemas.Environment:
+        """Show an environment, and what the last look at it said."""
+        return schemas.Environment.of(self.app.environments.get(self.ctx, project, environment))
 
-    async def delete(self, project: str, name: str) -> None:
-        """Forget it; the cloud is not touched."""
-        await self.call(self.app.environments.remove, self.ctx, project, name)
-        self.done()
+    @operation("delete_environment", Permission.ENVIRONMENT_WRITE)
+    def delete(self, project: str, environment: str) -> None:
+        """Forget an environment; the cloud is not touched."""
+        self.app.environments.remove(self.ctx, project, environment)
 
 
 class Discoveries(StartsRun):
     """Looks at a project's environments."""
 
-    async def post(self, project: str) -> None:
-        """Begin one."""
-        wanted = self.body(DiscoveryBody).environment
+    @operation("create_discovery", Permission.RESOURCE_DISCOVER)
+    def post(self, project: str, *, body: Discovery) -> Accepted:
+        """Look at the environments of a project, and write down what is there."""
+        wanted = body.environment
         arguments = {} if wanted is None else {"environment": wanted}
-        await self.start(project, "inventory.discover", None, arguments)
+        return self.start(project, "inventory.discover", None, arguments)

@@ -2,50 +2,70 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from pydantic import ConfigDict, SecretStr
 
-from mavis_ext import forms
+from mavis_core.access import Permission
+from mavis_ext import schemas
+from mavis_ext.answers import Created
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.operation import operation
+from mavis_ext.pages import listing
 
 __all__ = ["Key", "Keys"]
 
 
-class KeyBody(Body):
+class NewKey(Body):
     """A key to be stored."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "production",
+                    "kind": "aws",
+                    "value": {"access_key_id": "AKIA0000000000000000", "secret_access_key": "…"},
+                }
+            ]
+        }
+    )
+
     name: str
+    """What environments call it."""
     kind: str
+    """The kit that understands it."""
     value: dict[str, SecretStr]
+    """Its parts, by the names that the kit gives them."""
 
 
 class Keys(ApiHandler):
     """All keys."""
 
-    async def get(self) -> None:
-        """List them, without values."""
-        self.filters()
-        self.answer(forms.listing(await self.call(self.app.vault.list, self.ctx), forms.key))
+    @operation("list_keys", Permission.KEY_READ)
+    def get(self) -> schemas.Page[schemas.Key]:
+        """List the keys in the vault, without their values."""
+        return listing(schemas.Key, self.app.vault.list(self.ctx))
 
-    async def post(self) -> None:
-        """Store one."""
-        body = self.body(KeyBody)
-        made = await self.call(
-            self.app.vault.store,
+    @operation("create_key", Permission.KEY_WRITE)
+    def post(self, *, body: NewKey) -> Created[schemas.Key]:
+        """Store a key.
+
+        Its value is sealed at once; nobody is ever told it again.
+        """
+        made = self.app.vault.store(
             self.ctx,
             name=body.name,
             kind=body.kind,
             value={part: text.get_secret_value() for part, text in body.value.items()},
             known={name: kit.key_fields for name, kit in self.app.kits.items()},
         )
-        self.set_header("Location", f"{self.request.path}/{made.name}")
-        self.answer(forms.key(made), status=201)
+        return Created(schemas.Key.of(made), f"/keys/{made.name}")
 
 
 class Key(ApiHandler):
     """One key."""
 
-    async def delete(self, name: str) -> None:
-        """Forget it."""
-        await self.call(self.app.vault.remove, self.ctx, name)
-        self.done()
+    @operation("delete_key", Permission.KEY_WRITE)
+    def delete(self, key: str) -> None:
+        """Forget a key that no environment uses."""
+        self.app.vault.remove(self.ctx, key)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 from tornado.web import HTTPError
 
-from mavis_core.access import CallContext, Scope
+from mavis_core.access import Scope
 from mavis_core.db.paging import MAX_LIMIT, PageRequest
-from mavis_ext import forms
+from mavis_ext import schemas
+from mavis_ext.answers import Needs
 from mavis_ext.base import ApiHandler
+from mavis_ext.operation import operation
 
 __all__ = ["Health", "Me", "Unknown"]
 
@@ -20,28 +21,30 @@ class Health(ApiHandler):
 
     authenticated = False
 
-    async def get(self) -> None:
-        """Answer."""
-        self.answer({"status": "ok", "version": version("mavis-ops")})
+    @operation("get_health", Needs.NOTHING)
+    def get(self) -> schemas.Health:
+        """Say that the API answers.
+
+        It needs no token and says nothing else.
+        """
+        return schemas.Health(status="ok", version=version("mavis-ops"))
 
 
 class Me(ApiHandler):
     """Who the caller is, and in which projects."""
 
-    async def get(self) -> None:
-        """Answer with the first 200 projects."""
-        self.answer(await self.call(self._me, self.ctx))
-
-    def _me(self, ctx: CallContext) -> dict[str, Any]:
-        mine = self.app.projects.list(ctx, PageRequest(MAX_LIMIT))
-        projects = [forms.project(membership) for membership in mine.items]
-        return {
-            "name": ctx.principal.name,
-            "groups": sorted(ctx.principal.groups),
-            "scopes": sorted(ctx.scopes),
-            "platform_admin": Scope.ADMIN in ctx.scopes,
-            "projects": [{k: each[k] for k in ("name", "title", "role")} for each in projects],
-        }
+    @operation("get_me", Needs.LOGIN)
+    def get(self) -> schemas.Me:
+        """Show who the caller is, with the first 200 of their projects."""
+        mine = self.app.projects.list(self.ctx, PageRequest(MAX_LIMIT))
+        projects = map(schemas.Project.of, mine.items)
+        return schemas.Me(
+            name=self.ctx.principal.name,
+            groups=tuple(sorted(self.ctx.principal.groups)),
+            scopes=tuple(sorted(self.ctx.scopes)),
+            platform_admin=Scope.ADMIN in self.ctx.scopes,
+            projects=tuple(map(schemas.MyProject.of, projects)),
+        )
 
 
 class Unknown(ApiHandler):

@@ -5,105 +5,128 @@ Deleting it, and a compliance lock, of which there is no undo, begin with a prev
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
-from mavis_ext import protection_forms
+from pydantic import ConfigDict, Field
+
+from mavis_core.access import Permission
+from mavis_ext import schemas
+from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
-from mavis_ext.handlers.runs import StartBody, StartsRun
+from mavis_ext.operation import operation
+from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Copies", "Hold", "Lock", "Verifications"]
 
 
-class CopyBody(StartBody):
+class NewCopy(StartBody):
     """Where a copy goes: to the region and environment of the instance where nothing is said."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"region": "eu-west-1"}]})
 
     environment: str | None = None
     region: str | None = None
     kms_key: str | None = None
+    """The key that encrypts the copy; left out: the cloud's choice."""
 
 
-class VerificationBody(StartBody):
-    """How a recovery point is proven: which copy, where, and with which script.
+class NewVerification(StartBody):
+    """How a recovery point is proven: which copy, where, and with which script."""
 
-    `timeout` is in seconds; `blocks` is how many are read of each volume, 0 for all.
-    """
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     environment: str | None = None
     region: str | None = None
     subnet: str | None = None
     instance_type: str | None = None
     check: str | None = None
+    """A shell script that runs on the restored machine."""
     without_agent: str | None = None
+    """What becomes of a check that nobody can run: `tell` or `fail`."""
     timeout: int | None = None
+    """Seconds until the machine must be alive."""
     blocks: int | None = None
+    """How many are read of each volume; 0 for all."""
 
 
-class HoldBody(Body):
+class Reason(Body):
     """Why a legal hold is placed, or released."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "case 2026-17"}]})
 
     reason: str
 
 
-class LockBody(StartBody):
+class NewLock(StartBody):
     """A lock `until` a moment or `for` a length of time."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"for": "48h"}, {"for": "48h", "dry_run": True}]}
+    )
+
     mode: str = "governance"
+    """`governance`, or `compliance`, of which there is no undo."""
     until: str | None = None
-    length: str | None = Field(default=None, alias="for")
+    """RFC 3339 with a zone."""
+    length: Annotated[str | None, Field(alias="for")] = None
+    """Whole hours or days: `48h`, `7d`."""
 
 
-class UnlockBody(StartBody):
+class Unlock(StartBody):
     """Nothing but ``dry_run``: the address says it all."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"dry_run": True}]})
 
 
 class Copies(StartsRun):
     """Copies in other regions and accounts."""
 
-    async def post(self, project: str, point: str) -> None:
-        """Make one; with ``dry_run`` show what would happen."""
-        body = self.body(CopyBody)
-        begin = self.show if body.dry_run else self.start
-        await begin(project, "recovery_point.copy", point, body.arguments())
+    @operation("copy_recovery_point", Permission.POINT_COPY)
+    def post(self, project: str, point: str, *, body: NewCopy) -> Accepted | schemas.Preview:
+        """Copy a recovery point to another region or account."""
+        return self.begin(project, "recovery_point.copy", point, body)
 
 
 class Verifications(StartsRun):
     """Proofs that it restores."""
 
-    async def post(self, project: str, point: str) -> None:
-        """Begin one; with ``dry_run`` show what would happen."""
-        body = self.body(VerificationBody)
-        begin = self.show if body.dry_run else self.start
-        await begin(project, "recovery_point.verify", point, body.arguments())
+    @operation("verify_recovery_point", Permission.RESTORE_CREATE)
+    def post(
+        self, project: str, point: str, *, body: NewVerification
+    ) -> Accepted | schemas.Preview:
+        """Prove that a recovery point restores: to an isolated place, read, and taken away."""
+        return self.begin(project, "recovery_point.verify", point, body)
 
 
 class Hold(ApiHandler):
     """A legal hold."""
 
-    async def put(self, project: str, point: str) -> None:
-        """Place it; one that stands stays as it is."""
-        reason = self.body(HoldBody).reason
-        held = await self.call(self.app.holds.place, self.ctx, project, point, reason)
-        self.answer(protection_forms.recovery_point(held))
+    @operation("hold_recovery_point", Permission.POINT_HOLD)
+    def put(self, project: str, point: str, *, body: Reason) -> schemas.RecoveryPointDetail:
+        """Place a legal hold; one that stands stays as it is."""
+        held = self.app.holds.place(self.ctx, project, point, body.reason)
+        return schemas.RecoveryPointDetail.of(held)
 
-    async def delete(self, project: str, point: str) -> None:
-        """Release it, for a reason."""
-        reason = self.body(HoldBody).reason
-        free = await self.call(self.app.holds.release, self.ctx, project, point, reason)
-        self.answer(protection_forms.recovery_point(free))
+    @operation("release_recovery_point", Permission.POINT_HOLD)
+    def delete(self, project: str, point: str, *, body: Reason) -> schemas.RecoveryPointDetail:
+        """Release a legal hold, for a reason."""
+        free = self.app.holds.release(self.ctx, project, point, body.reason)
+        return schemas.RecoveryPointDetail.of(free)
 
 
 class Lock(StartsRun):
     """A lock in the cloud itself."""
 
-    async def put(self, project: str, point: str) -> None:
-        """Lock it for governance; with ``dry_run`` show what would happen, for compliance too."""
-        body = self.body(LockBody)
-        begin = self.show if body.dry_run else self.start
-        await begin(project, "recovery_point.lock", point, body.arguments())
+    @operation("lock_recovery_point", Permission.POINT_LOCK)
+    def put(self, project: str, point: str, *, body: NewLock) -> Accepted | schemas.Preview:
+        """Lock a recovery point for governance in the cloud itself.
 
-    async def delete(self, project: str, point: str) -> None:
-        """Take a governance lock away; with ``dry_run`` show what would happen."""
-        body = self.body(UnlockBody)
-        begin = self.show if body.dry_run else self.start
-        await begin(project, "recovery_point.unlock", point, body.arguments())
+        A compliance lock is only shown here; applying that preview sets it.
+        """
+        return self.begin(project, "recovery_point.lock", point, body)
+
+    @operation("unlock_recovery_point", Permission.POINT_LOCK)
+    def delete(self, project: str, point: str, *, body: Unlock) -> Accepted | schemas.Preview:
+        """Take the governance lock of a recovery point away."""
+        return self.begin(project, "recovery_point.unlock", point, body)

@@ -4,60 +4,81 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from mavis_ext import forms
+from mavis_core.access import Permission
+from mavis_ext import schemas
+from mavis_ext.answers import Accepted, Created, Needs
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
-from mavis_ext.handlers.runs import StartsRun
+from mavis_ext.operation import operation
 
-__all__ = ["Apply", "Previews"]
+__all__ = ["Apply", "Preview", "Previews"]
 
 
-class PreviewBody(Body):
+class NewPreview(Body):
     """What somebody would like to do."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"action": "resource.stop", "resource": "web-1"}]}
+    )
+
     action: str
+    """`resource.stop`, `recovery_point.delete`, `restore.in_place` and the like."""
     resource: str | None = None
+    """What it works on, by id, cloud id or name."""
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
-class ApplyBody(Body):
-    """The hash of the preview that was read, and the project's name where that is asked for."""
+class Confirmation(Body):
+    """What it takes to let a preview happen."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hash": "…", "confirm": "shop"}]})
 
     hash: str
+    """That of the preview that was read."""
     confirm: str | None = None
+    """The project's name, where the preview asks for that."""
 
 
 class Previews(ApiHandler):
     """Previews of a project."""
 
-    async def post(self, project: str) -> None:
-        """Show what would happen."""
-        body = self.body(PreviewBody)
-        made = await self.call(
-            self.app.runs.preview,
-            self.ctx,
-            project,
-            action=body.action,
-            resource=body.resource,
-            arguments=body.arguments,
+    @operation("create_preview", Permission.RESOURCE_READ)
+    def post(self, project: str, *, body: NewPreview) -> Created[schemas.Preview]:
+        """Show exactly what an action would do.
+
+        What interrupts or destroys begins here; nothing happens before the preview is applied.
+        """
+        made = schemas.Preview.of(
+            self.app.runs.preview(
+                self.ctx,
+                project,
+                action=body.action,
+                resource=body.resource,
+                arguments=body.arguments,
+            )
         )
-        self.answer(forms.preview(made), status=201)
+        return Created(made, f"/projects/{made.project}/previews/{made.id}")
 
 
-class Apply(StartsRun):
+class Preview(ApiHandler):
+    """One preview."""
+
+    @operation("get_preview", Permission.RESOURCE_READ)
+    def get(self, project: str, preview: str) -> schemas.Preview:
+        """Show a preview of the caller's again."""
+        return schemas.Preview.of(self.app.runs.shown(self.ctx, project, preview))
+
+
+class Apply(ApiHandler):
     """Lets a preview happen."""
 
-    async def post(self, project: str, preview: str) -> None:
-        """Begin the Run that carries it out."""
-        body = self.body(ApplyBody)
-        run = await self.call(
-            self.app.runs.apply,
-            self.ctx,
-            project,
-            preview,
-            hash=body.hash,
-            confirm=body.confirm,
-        )
-        self.accepted(run)
+    @operation("apply_preview", Needs.ACTION)
+    def post(self, project: str, preview: str, *, body: Confirmation) -> Accepted:
+        """Begin the Run that carries a preview out, exactly as it was shown.
+
+        Where the same request would do something else by now it is refused.
+        """
+        run = self.app.runs.apply(self.ctx, project, preview, hash=body.hash, confirm=body.confirm)
+        return Accepted(schemas.Run.of(run))

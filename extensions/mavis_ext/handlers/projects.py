@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from mavis_core.access import Permission, Role
-from mavis_ext import forms
+from mavis_ext import schemas
+from mavis_ext.answers import Created, Needs
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.operation import operation
+from mavis_ext.pages import listing, page
+from mavis_ext.queries import Listing
 
 __all__ = ["Member", "Members", "Project", "Projects"]
 
 
-class ProjectBody(Body):
+class NewProject(Body):
     """A project to be made."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "web-shop", "title": "The web shop"}]}
+    )
+
     name: str
+    """2 to 40 lower-case letters, digits and hyphens, a letter first."""
     title: str = ""
+    """What people read; the name where nothing is said."""
 
 
-class MemberBody(Body):
+class MemberRole(Body):
     """The role of a member."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "operator"}]})
 
     role: Role
 
@@ -26,51 +40,52 @@ class MemberBody(Body):
 class Projects(ApiHandler):
     """All projects of the caller."""
 
-    async def get(self) -> None:
-        """List them."""
-        self.filters()
-        found = await self.call(self.app.projects.list, self.ctx, self.page())
-        self.answer(forms.page(found, forms.project))
+    @operation("list_projects", Needs.LOGIN)
+    def get(self, *, query: Listing) -> schemas.Page[schemas.Project]:
+        """List the projects in which the caller has a role."""
+        return page(schemas.Project, self.app.projects.list(self.ctx, query.page))
 
-    async def post(self) -> None:
-        """Make one; the caller becomes its administrator."""
-        body = self.body(ProjectBody)
-        made = await self.call(self.app.projects.create, self.ctx, name=body.name, title=body.title)
-        self.set_header("Location", f"{self.request.path}/{made.project.name}")
-        self.answer(forms.project(made), status=201)
+    @operation("create_project", Permission.PROJECT_CREATE)
+    def post(self, *, body: NewProject) -> Created[schemas.Project]:
+        """Make a project; the caller becomes its administrator."""
+        made = self.app.projects.create(self.ctx, name=body.name, title=body.title)
+        return Created(schemas.Project.of(made), f"/projects/{made.project.name}")
 
 
 class Project(ApiHandler):
     """One project."""
 
-    async def get(self, project: str) -> None:
-        """Show it."""
-        found = await self.call(
-            self.app.projects.authorize, self.ctx, project, Permission.PROJECT_READ
-        )
-        self.answer(forms.project(found))
+    @operation("get_project", Permission.PROJECT_READ)
+    def get(self, project: str) -> schemas.Project:
+        """Show a project, by name or id."""
+        found = self.app.projects.authorize(self.ctx, project, Permission.PROJECT_READ)
+        return schemas.Project.of(found)
 
 
 class Members(ApiHandler):
     """Who has which role in a project."""
 
-    async def get(self, project: str) -> None:
-        """List them."""
-        self.filters()
-        found = await self.call(self.app.projects.members, self.ctx, project)
-        self.answer(forms.listing(found, forms.member))
+    @operation("list_members", Permission.PROJECT_READ)
+    def get(self, project: str) -> schemas.Page[schemas.Member]:
+        """List the members of a project."""
+        return listing(schemas.Member, self.app.projects.members(self.ctx, project))
 
 
 class Member(ApiHandler):
     """One member of a project."""
 
-    async def put(self, project: str, subject: str) -> None:
-        """Give a role."""
-        role = self.body(MemberBody).role
-        await self.call(self.app.projects.put_member, self.ctx, project, subject, role)
-        self.answer({"subject": subject, "role": role})
+    @operation("get_member", Permission.PROJECT_READ)
+    def get(self, project: str, subject: str) -> schemas.Member:
+        """Show the role of a person or group."""
+        return schemas.Member.of(self.app.projects.member(self.ctx, project, subject))
 
-    async def delete(self, project: str, subject: str) -> None:
-        """Take the role away."""
-        await self.call(self.app.projects.remove_member, self.ctx, project, subject)
-        self.done()
+    @operation("put_member", Permission.MEMBER_WRITE)
+    def put(self, project: str, subject: str, *, body: MemberRole) -> schemas.Member:
+        """Give a person (`user:alice`) or a Hub group (`group:ops`) a role."""
+        self.app.projects.put_member(self.ctx, project, subject, body.role)
+        return schemas.Member.of(self.app.projects.member(self.ctx, project, subject))
+
+    @operation("delete_member", Permission.MEMBER_WRITE)
+    def delete(self, project: str, subject: str) -> None:
+        """Take a member's role away; the last administrator stays."""
+        self.app.projects.remove_member(self.ctx, project, subject)

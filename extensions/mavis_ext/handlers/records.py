@@ -2,76 +2,61 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from typing import Annotated
 
-from mavis_core import clock
+from pydantic import Field
+
 from mavis_core.access import Permission
-from mavis_core.errors import InvalidInput
-from mavis_core.logs.query import Page, Query
+from mavis_core.logs import query as logs
+from mavis_ext import schemas
 from mavis_ext.base import ApiHandler
+from mavis_ext.operation import operation
+from mavis_ext.queries import Listing, Moment
 
 __all__ = ["AllRecords", "Records"]
 
-_FILTERS = ("since", "until", "person", "action", "correlation_id", "q")
+
+class RecordQuery(Listing):
+    """Which records."""
+
+    since: Annotated[Moment | None, Field(description="From this moment on.")] = None
+    until: Annotated[Moment | None, Field(description="Before this moment.")] = None
+    person: str | None = None
+    action: Annotated[str | None, Field(description="The beginning of the action.")] = None
+    correlation_id: Annotated[str | None, Field(description="All of one story.")] = None
+    q: Annotated[
+        str | None, Field(description="A text that summary, object, person or action holds.")
+    ] = None
 
 
 class Records(ApiHandler):
     """The records of a project."""
 
-    async def get(self, project: str) -> None:
-        """List them by filters, newest first."""
-        membership = await self.call(
-            self.app.projects.authorize, self.ctx, project, Permission.RECORD_READ
-        )
-        found = membership.project
-        await self.search(frozenset({found.id}), {found.id: found.name})
+    @operation("list_records", Permission.RECORD_READ, pool="logs")
+    def get(self, project: str, *, query: RecordQuery) -> schemas.Page[schemas.Record]:
+        """List the records of a project, newest first."""
+        found = self.app.projects.authorize(self.ctx, project, Permission.RECORD_READ).project
+        return self.search(frozenset({found.id}), {found.id: found.name}, query)
 
-    async def search(self, projects: frozenset[str] | None, names: Mapping[str, str]) -> None:
-        """Answer with a page of records."""
-        wanted = self.filters(*_FILTERS)
-        want = self.page()
-        query = Query(
-            projects=projects,
-            since=_moment(wanted["since"], "since"),
-            until=_moment(wanted["until"], "until"),
-            person=wanted["person"],
-            action=wanted["action"],
-            correlation_id=wanted["correlation_id"],
-            q=wanted["q"],
-            limit=want.limit,
-            cursor=want.cursor,
+    def search(
+        self, projects: frozenset[str] | None, names: Mapping[str, str], query: RecordQuery
+    ) -> schemas.Page[schemas.Record]:
+        """Return a page of records, in which projects have names."""
+        found = self.app.logs.search(logs.Query(projects=projects, **query.model_dump()))
+        items = tuple(
+            schemas.Record.of(replace(each, project=names.get(each.project or "", each.project)))
+            for each in found.items
         )
-        found = await self.services.logs.run(functools.partial(self.app.logs.search, query))
-        self.answer(_named(found, names))
+        return schemas.Page[schemas.Record](items=items, next=found.next)
 
 
 class AllRecords(Records):
     """The records of the platform and of all projects."""
 
-    async def get(self) -> None:  # type: ignore[override]  # this address names no project
-        """List them by filters, newest first."""
+    @operation("list_all_records", Permission.RECORD_READ_ALL, pool="logs")
+    def get(self, *, query: RecordQuery) -> schemas.Page[schemas.Record]:
+        """List the records of the platform and of all projects, newest first."""
         self.ctx.require(Permission.RECORD_READ_ALL)
-        await self.search(None, {})
-
-
-def _named(found: Page, names: Mapping[str, str]) -> dict[str, Any]:
-    told = found.to_json()
-    for record in told["items"]:
-        record["project"] = names.get(record["project"], record["project"])
-    return told
-
-
-def _moment(text: str | None, name: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return clock.parse(text)
-    except ValueError as exc:
-        raise InvalidInput(
-            f"{name} is no moment: {text[:60]!r}",
-            mend="Write RFC 3339 with a zone: 2026-01-31T12:00:00Z.",
-            field=name,
-        ) from exc
+        return self.search(None, {}, query)

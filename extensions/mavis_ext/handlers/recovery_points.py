@@ -2,54 +2,90 @@
 
 from __future__ import annotations
 
-from mavis_ext import forms, protection_forms
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from mavis_core.access import Permission
+from mavis_core.protection.points.model import PointState
+from mavis_ext import schemas
+from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
-from mavis_ext.handlers.runs import StartBody, StartsRun
+from mavis_ext.operation import operation
+from mavis_ext.pages import listing, page
+from mavis_ext.queries import Listing
+from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Explanation", "RecoveryPoint", "RecoveryPoints"]
 
-_ACTION = "recovery_point.create"
+
+class PointQuery(Listing):
+    """Which recovery points."""
+
+    instance: Annotated[str | None, Field(description="Its name or cloud id.")] = None
+    plan: Annotated[str | None, Field(description="The plan's name or id.")] = None
+    state: Annotated[
+        PointState | None, Field(description="Left out: all but those that are gone.")
+    ] = None
+    region: Annotated[str | None, Field(description="Where the instance is.")] = None
 
 
-class RecoveryPointBody(StartBody):
+class NewRecoveryPoint(StartBody):
     """A recovery point to be taken."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"resource": "web-1", "description": "before the upgrade"},
+                {"resource": "web-1", "dry_run": True},
+            ]
+        }
+    )
+
     resource: str
+    """The instance, by id, cloud id or name."""
     description: str | None = None
+    """Why; kept with it and in the cloud."""
 
 
 class RecoveryPoints(StartsRun):
     """The recovery points of a project."""
 
-    async def get(self, project: str) -> None:
-        """List them by filters, newest first and without their manifests."""
-        wanted = self.filters("instance", "plan", "state", "region")
-        found = await self.call(
-            self.app.recovery_points.list, self.ctx, project, self.page(), **wanted
+    @operation("list_recovery_points", Permission.POINT_READ)
+    def get(self, project: str, *, query: PointQuery) -> schemas.Page[schemas.RecoveryPoint]:
+        """List recovery points, newest first and without their manifests."""
+        found = self.app.recovery_points.list(
+            self.ctx,
+            project,
+            query.page,
+            instance=query.instance,
+            plan=query.plan,
+            state=query.state,
+            region=query.region,
         )
-        self.answer(forms.page(found, protection_forms.recovery_point_of_list))
+        return page(schemas.RecoveryPoint, found)
 
-    async def post(self, project: str) -> None:
-        """Take one; with ``dry_run`` show what would happen."""
-        body = self.body(RecoveryPointBody)
-        begin = self.show if body.dry_run else self.start
-        await begin(project, _ACTION, body.resource, body.arguments("resource"))
+    @operation("create_recovery_point", Permission.POINT_CREATE)
+    def post(self, project: str, *, body: NewRecoveryPoint) -> Accepted | schemas.Preview:
+        """Take a crash-consistent recovery point of all volumes of an instance."""
+        return self.begin(project, "recovery_point.create", body.resource, body, "resource")
 
 
 class RecoveryPoint(ApiHandler):
     """One recovery point."""
 
-    async def get(self, project: str, point: str) -> None:
-        """Show it with its manifest, its copies and their members."""
-        found = await self.call(self.app.recovery_points.get, self.ctx, project, point)
-        self.answer(protection_forms.recovery_point(found))
+    @operation("get_recovery_point", Permission.POINT_READ)
+    def get(self, project: str, point: str) -> schemas.RecoveryPointDetail:
+        """Show a recovery point with its manifest, its copies and their members."""
+        found = self.app.recovery_points.get(self.ctx, project, point)
+        return schemas.RecoveryPointDetail.of(found)
 
 
 class Explanation(ApiHandler):
     """Why a recovery point is there, and until when."""
 
-    async def get(self, project: str, point: str) -> None:
-        """Say it of each copy."""
-        self.filters()
-        found = await self.call(self.app.outlooks.explain, self.ctx, project, point)
-        self.answer(forms.listing(found, protection_forms.explanation))
+    @operation("explain_recovery_point", Permission.POINT_READ)
+    def get(self, project: str, point: str) -> schemas.Page[schemas.PointExplanation]:
+        """Say of each copy of a recovery point why it is kept and when it goes."""
+        found = self.app.outlooks.explain(self.ctx, project, point)
+        return listing(schemas.PointExplanation, found)

@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mavis_core.access import Permission
 from mavis_core.protection.reports import ProtectionReport, to_csv
-from mavis_ext import protection_forms
+from mavis_ext import schemas
+from mavis_ext.answers import File, Form
 from mavis_ext.base import ApiHandler
+from mavis_ext.operation import operation
+from mavis_ext.queries import Query
 
 __all__ = ["Protection"]
 
 _CSV = "text/csv"
 
 
+class ReportQuery(Query):
+    """What a report tells, and in which form."""
+
+    everything: Annotated[
+        Literal["false", "true"], Field(description="Also what is as it should be.")
+    ] = "false"
+    format: Annotated[
+        Literal["json", "csv"] | None, Field(description="Goes before the header `Accept`.")
+    ] = None
+
+
 class Protection(ApiHandler):
     """What is not protected as it should be."""
 
-    async def get(self, project: str) -> None:
-        """Tell it as JSON, or as CSV where ``format`` or else ``Accept`` asks for that."""
-        self.query("everything", "format")
-        wanted = self.choice("format", *self._formats())
-        found = await self.call(
-            self.app.reports.protection,
-            self.ctx,
-            project,
-            everything=self.choice("everything", "false", "true") == "true",
-        )
-        self.set_header("Vary", "Accept")
-        if wanted == "json":
-            self.answer(await self.call(protection_forms.report, found))
-            return
-        content = await self.call(to_csv, found.rows)
-        self.set_header("Content-Type", f"{_CSV}; charset=utf-8; header=present")
-        self.set_header("Content-Disposition", f'attachment; filename="{_file_name(found)}"')
-        self.finish(content)
+    @operation("report_protection", Permission.POINT_READ, also=(Form(200, media=_CSV),))
+    def get(self, project: str, *, query: ReportQuery) -> schemas.ProtectionReport | File:
+        """Tell what is not protected, where the objective is missed, and what failed.
 
-    def _formats(self) -> tuple[str, str]:
-        """Return the forms that there are, the one that ``Accept`` prefers first."""
+        As JSON, or as CSV where `format` or else `Accept` asks for that.
+        """
+        found = self.app.reports.protection(
+            self.ctx, project, everything=query.everything == "true"
+        )
+        if (query.format or self._preferred()) == "json":
+            return schemas.ProtectionReport.of(found)
+        media = f"{_CSV}; charset=utf-8; header=present"
+        return File(to_csv(found.rows), media, _file_name(found))
+
+    def _preferred(self) -> str:
+        """Return the form that ``Accept`` prefers."""
         ranges = self.request.headers.get("Accept", "").split(",")
         named = {each.partition(";")[0].strip().lower() for each in ranges}
-        only_csv = _CSV in named and named.isdisjoint({"application/json"})
-        return ("csv", "json") if only_csv else ("json", "csv")
+        return "csv" if _CSV in named and named.isdisjoint({"application/json"}) else "json"
 
 
 def _file_name(found: ProtectionReport) -> str:

@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-from mavis_ext import forms
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mavis_core.access import Permission
+from mavis_core.contract import ResourceKind
+from mavis_ext import schemas
 from mavis_ext.base import ApiHandler
+from mavis_ext.operation import operation
+from mavis_ext.pages import page
+from mavis_ext.queries import Listing
 
 __all__ = ["Resource", "Resources"]
+
+
+class ResourceQuery(Listing):
+    """Which resources."""
+
+    kind: ResourceKind | None = None
+    environment: Annotated[str | None, Field(description="Its name or id.")] = None
+    region: str | None = None
+    q: Annotated[str | None, Field(description="A text that name, cloud id or a tag holds.")] = None
+    gone: Annotated[Literal["false", "true"], Field(description="Those that are gone instead.")] = (
+        "false"
+    )
 
 
 class Resources(ApiHandler):
     """The resources of a project."""
 
-    async def get(self, project: str) -> None:
-        """List them by filters."""
-        wanted = self.filters("kind", "environment", "region", "q", "gone")
-        found = await self.call(
-            self.app.resources.list,
+    @operation("list_resources", Permission.RESOURCE_READ)
+    def get(self, project: str, *, query: ResourceQuery) -> schemas.Page[schemas.Resource]:
+        """List the resources of a project."""
+        found = self.app.resources.list(
             self.ctx,
             project,
-            self.page(),
-            kind=wanted["kind"],
-            environment=wanted["environment"],
-            region=wanted["region"],
-            text=wanted["q"],
-            gone=self.choice("gone", "false", "true") == "true",
+            query.page,
+            kind=query.kind,
+            environment=query.environment,
+            region=query.region,
+            text=query.q,
+            gone=query.gone == "true",
         )
-        self.answer(forms.page(found, forms.resource))
+        return page(schemas.Resource, found)
 
 
 class Resource(ApiHandler):
     """One resource."""
 
-    async def get(self, project: str, resource: str) -> None:
-        """Show it, by id, cloud id or name."""
-        found = await self.call(self.app.resources.get, self.ctx, project, resource)
-        self.answer(forms.resource(found))
+    @operation("get_resource", Permission.RESOURCE_READ)
+    def get(self, project: str, resource: str) -> schemas.Resource:
+        """Show a resource, by id, cloud id or name."""
+        return schemas.Resource.of(self.app.resources.get(self.ctx, project, resource))

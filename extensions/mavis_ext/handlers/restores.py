@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from mavis_ext import forms, protection_forms
+from mavis_core.access import Permission
+from mavis_core.protection.restore.model import RestoreKind, RestoreState
+from mavis_ext import schemas
+from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
-from mavis_ext.bodies import Body
-from mavis_ext.handlers.runs import StartBody, StartsRun
+from mavis_ext.operation import operation
+from mavis_ext.pages import page
+from mavis_ext.queries import Listing
+from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Restore", "Restores"]
 
 
-class Kind(StrEnum):
-    """What a restore that replaces nothing makes. One in place begins with a preview."""
+class RestoreQuery(Listing):
+    """Which restores."""
 
-    VOLUMES = "volumes"
-    INSTANCE = "instance"
-
-
-class KindBody(Body):
-    """Which kind of restore is wanted; the rest is read when that is known."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    kind: Kind
+    point: Annotated[str | None, Field(description="The recovery point's id.")] = None
+    kind: RestoreKind | None = None
+    state: RestoreState | None = None
 
 
-class RestoreBody(StartBody):
-    """What all restores are told: the copy is that in `environment` and `region`."""
-
+class _NewRestore(StartBody):
     point: str
-    kind: Kind
+    """The recovery point's id."""
     environment: str | None = None
+    """With `region`, which of its copies; left out: that beside the instance."""
     region: str | None = None
 
 
-class VolumesBody(RestoreBody):
+class NewVolumes(_NewRestore):
     """New volumes beside the old ones."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "volumes", "point": "rp_…", "dry_run": True}]}
+    )
+
+    kind: Literal["volumes"]
     zone: str | None = None
     volumes: list[str] | None = None
+    """Ids of the originals; left out: all."""
     attach_to: str | None = None
+    """An instance."""
     kms_key: str | None = None
 
 
-class InstanceBody(RestoreBody):
+class NewInstance(_NewRestore):
     """The instance as new; what is not said is as it was."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "instance", "point": "rp_…", "dry_run": True}]}
+    )
+
+    kind: Literal["instance"]
     instance_type: str | None = None
     subnet: str | None = None
     security_groups: list[str] | None = None
@@ -59,33 +67,38 @@ class InstanceBody(RestoreBody):
     name: str | None = None
 
 
-_BODIES: Mapping[Kind, type[RestoreBody]] = {
-    Kind.VOLUMES: VolumesBody,
-    Kind.INSTANCE: InstanceBody,
-}
+NewRestore = Annotated[NewVolumes | NewInstance, Field(discriminator="kind")]
 
 
 class Restores(StartsRun):
     """The restores of a project."""
 
-    async def get(self, project: str) -> None:
-        """List them by filters, newest first."""
-        wanted = self.filters("point", "kind", "state")
-        found = await self.call(self.app.restores.list, self.ctx, project, self.page(), **wanted)
-        self.answer(forms.page(found, protection_forms.restore))
+    @operation("list_restores", Permission.RESTORE_READ)
+    def get(self, project: str, *, query: RestoreQuery) -> schemas.Page[schemas.Restore]:
+        """List restores, newest first."""
+        found = self.app.restores.list(
+            self.ctx,
+            project,
+            query.page,
+            point=query.point,
+            kind=query.kind,
+            state=query.state,
+        )
+        return page(schemas.Restore, found)
 
-    async def post(self, project: str) -> None:
-        """Begin one that makes new things; with ``dry_run`` show what would happen."""
-        kind = self.body(KindBody).kind
-        body = self.body(_BODIES[kind])
-        begin = self.show if body.dry_run else self.start
-        await begin(project, f"restore.{kind}", body.point, body.arguments("point", "kind"))
+    @operation("create_restore", Permission.RESTORE_CREATE)
+    def post(self, project: str, *, body: NewRestore) -> Accepted | schemas.Preview:
+        """Restore as new volumes or as a new instance.
+
+        A restore in place of what is there begins with a preview of `restore.in_place`.
+        """
+        return self.begin(project, f"restore.{body.kind}", body.point, body, "point", "kind")
 
 
 class Restore(ApiHandler):
     """One restore."""
 
-    async def get(self, project: str, restore: str) -> None:
-        """Show it: what it made, and until when it can be undone."""
-        found = await self.call(self.app.restores.get, self.ctx, project, restore)
-        self.answer(protection_forms.restore(found))
+    @operation("get_restore", Permission.RESTORE_READ)
+    def get(self, project: str, restore: str) -> schemas.Restore:
+        """Show a restore: what it made, and until when it can be undone."""
+        return schemas.Restore.of(self.app.restores.get(self.ctx, project, restore))

@@ -1,115 +1,60 @@
-"""``/projects/{p}/runs``, and what the handlers that begin a Run have in common."""
+"""``/projects/{p}/runs``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from pydantic import ConfigDict
 
-from mavis_core.errors import MavisError
-from mavis_core.scheduling.model import Run as RunModel
-from mavis_ext import forms
+from mavis_core.access import Permission
+from mavis_core.scheduling.model import RunState
+from mavis_ext import schemas
+from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.operation import operation
+from mavis_ext.pages import page
+from mavis_ext.queries import Listing
 
-__all__ = ["Cancel", "Run", "Runs", "StartBody", "StartsRun", "located"]
+__all__ = ["Cancel", "Run", "Runs"]
 
 
-class CancelBody(Body):
+class RunQuery(Listing):
+    """Which Runs."""
+
+    state: RunState | None = None
+
+
+class Cancellation(Body):
     """Nothing: the address says it all."""
 
-
-class StartBody(Body):
-    """The base of bodies that begin a Run: with ``dry_run`` it is only shown."""
-
-    dry_run: bool = False
-
-    def arguments(self, *beside: str) -> dict[str, Any]:
-        """Return what the action is given: every field that says something, but for `beside`."""
-        return self.model_dump(exclude={"dry_run", *beside}, exclude_none=True, by_alias=True)
-
-
-@contextmanager
-def located(was: str, now: str) -> Iterator[None]:
-    """Let errors of the block name their field where it is in the body, not in the core.
-
-    Parameters
-    ----------
-    was, now
-        What the fields begin with: ``arguments.`` and nothing.
-    """
-    try:
-        yield
-    except MavisError as exc:
-        if exc.field is not None and exc.field.startswith(was):
-            exc.field = now + exc.field.removeprefix(was)
-        elif exc.field is not None and exc.field == was.removesuffix("."):
-            exc.field = now or None  # the whole of the body
-        raise
-
-
-class StartsRun(ApiHandler):
-    """The base of handlers that answer 202 with a Run to poll."""
-
-    async def start(
-        self, project: str, action: str, resource: str | None, arguments: Mapping[str, Any]
-    ) -> None:
-        """Begin a Run that needs no confirmation."""
-        with located("arguments.", ""):
-            run = await self.call(
-                self.app.runs.start,
-                self.ctx,
-                project,
-                action=action,
-                resource=resource,
-                arguments=arguments,
-            )
-        self.accepted(run)
-
-    async def show(
-        self, project: str, action: str, resource: str | None, arguments: Mapping[str, Any]
-    ) -> None:
-        """Answer with what `start` would do, as a preview that can be applied."""
-        with located("arguments.", ""):
-            shown = await self.call(
-                self.app.runs.preview,
-                self.ctx,
-                project,
-                action=action,
-                resource=resource,
-                arguments=arguments,
-            )
-        self.answer(forms.preview(shown))
-
-    def accepted(self, run: RunModel) -> None:
-        """Answer with a Run and its address."""
-        base = self.request.path.partition("/projects/")[0]
-        self.set_header("Location", f"{base}/projects/{run.plan.project_name}/runs/{run.id}")
-        self.answer(forms.run(run), status=202)
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
 
 class Runs(ApiHandler):
     """The Runs of a project."""
 
-    async def get(self, project: str) -> None:
-        """List them, newest first."""
-        state = self.filters("state")["state"]
-        found = await self.call(self.app.runs.list, self.ctx, project, self.page(), state=state)
-        self.answer(forms.page(found, forms.run))
+    @operation("list_runs", Permission.RUN_READ)
+    def get(self, project: str, *, query: RunQuery) -> schemas.Page[schemas.Run]:
+        """List the Runs of a project, newest first and without their steps."""
+        found = self.app.runs.list(self.ctx, project, query.page, state=query.state)
+        return page(schemas.Run, found)
 
 
 class Run(ApiHandler):
     """One Run."""
 
-    async def get(self, project: str, run: str) -> None:
-        """Show it with its steps."""
-        self.answer(forms.run(await self.call(self.app.runs.get, self.ctx, project, run)))
+    @operation("get_run", Permission.RUN_READ)
+    def get(self, project: str, run: str) -> schemas.Run:
+        """Show a Run with its steps."""
+        return schemas.Run.of(self.app.runs.get(self.ctx, project, run))
 
 
-class Cancel(StartsRun):
+class Cancel(ApiHandler):
     """Ends a Run before it is done."""
 
-    async def post(self, project: str, run: str) -> None:
-        """Have it cancelled; what it had begun is cleaned up, which may take a while."""
-        self.body(CancelBody)
-        self.accepted(await self.call(self.app.runs.cancel, self.ctx, project, run))
+    @operation("cancel_run", Permission.RUN_CANCEL)
+    def post(self, project: str, run: str, *, body: Cancellation) -> Accepted:  # noqa: ARG002  # empty
+        """End a Run before it is done.
+
+        What it had begun is cleaned up, which may take a while; until then it goes on.
+        """
+        return Accepted(schemas.Run.of(self.app.runs.cancel(self.ctx, project, run)))

@@ -152,6 +152,24 @@ class Projects:
                 for row in tx.execute(query)
             )
 
+    def member(self, ctx: CallContext, reference: str, subject: str) -> Member:
+        """Return the role of one person or group.
+
+        Raises
+        ------
+        NotFound
+            It is no member.
+        """
+        project = self.authorize(ctx, reference, Permission.PROJECT_READ).project
+        check_subject(subject)
+        table = tables.members
+        query = sa.select(table).where(table.c.project_id == project.id, table.c.subject == subject)
+        with self._database.read() as tx:
+            row = tx.execute(query).first()
+        if row is None:
+            raise NotFound(f"{subject} is no member of {project.name}")
+        return Member(row.subject, Role(row.role), row.added_at, row.added_by)
+
     def put_member(self, ctx: CallContext, reference: str, subject: str, role: Role) -> None:
         """Give `subject` the one role `role`; an earlier one ends.
 

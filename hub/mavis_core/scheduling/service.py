@@ -81,6 +81,18 @@ class Runs:
         with self._database.read() as tx:
             return previews.load(tx, ctx, project.id, preview_id)
 
+    def shown(self, ctx: CallContext, reference: str, preview_id: str) -> Preview:
+        """Return a preview that the caller was shown.
+
+        Raises
+        ------
+        NotFound
+            There is none of that id, or somebody else was shown it.
+        """
+        project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
+        with self._database.read() as tx:
+            return previews.load(tx, ctx, project.id, preview_id)
+
     def apply(
         self,
         ctx: CallContext,

@@ -63,7 +63,19 @@ def test_a_list_tells_all_but_the_manifest(rest: RestService, things: dict[str, 
 
 
 def test_hold_lock_and_proof_are_told(rest: RestService, things: dict[str, str]) -> None:
-    proof = {"ok": True, "seconds": {"launch": 4.5}}
+    proof = {
+        "ok": True,
+        "at": "2026-01-31T12:00:00.000000Z",
+        "run": "run_x",
+        "restore": "res_x",
+        "copy": "cpy_x",
+        "region": "here-1",
+        "volumes": [{"volume_id": "vol-1", "blocks": 16}],
+        "seconds": {"launch": 4.5},
+        "checks": [],
+        "isolated": True,
+        "left": 0,
+    }
     with rest.core.database.write() as tx:
         points.update(
             tx,
@@ -73,10 +85,10 @@ def test_hold_lock_and_proof_are_told(rest: RestService, things: dict[str, str])
             proof=proof,
         )
     point = told(rest, f"{POINTS}/{things['point']}")
-    moment = "2026-07-01T12:00:00.000000Z"
+    moment = "2026-07-01T12:00:00Z"
     assert point["hold"] == {"by": "ada", "at": moment, "reason": "case 7"}
     assert point["lock"] == {"mode": "governance", "until": moment}
-    assert point["proof"] == proof
+    assert point["proof"] == {**proof, "at": "2026-01-31T12:00:00Z", "why": None, "code": None}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,395 @@
+"""The description of the API (OpenAPI 3.1.1), made from the operations and their models.
+
+What is committed beside this module is what a caller is shown; a test compares it with what the
+code says, and ``make openapi`` writes it anew. A change that would break a caller is refused, by
+its name, unless it is asked for.
+
+Everything that can be said once is: errors by what an operation can run into, parameters by the
+name in braces, permissions by the table of the core.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from pydantic import BaseModel
+
+from mavis_core.access import PERMISSIONS, Permission
+from mavis_ext.answers import JSON, PARTIAL, Form, Needs
+from mavis_ext.components import COMPONENT, components, models_of
+from mavis_ext.operation import Operation, item_of
+from mavis_ext.queries import FIELDS
+from mavis_ext.sending import names_of
+
+__all__ = ["FILE", "committed", "describe", "text_of"]
+
+FILE = "openapi.json"
+_PARAMETER = re.compile(r"\{([a-z]+)\}")
+_PROBLEM = "application/problem+json"
+_TAGS = {
+    "platform": "The platform itself, and who asks.",
+    "keys": "Credentials of clouds; their values are never told.",
+    "projects": "Projects, and who has which role in them.",
+    "environments": "Accounts of clouds, as projects use them.",
+    "resources": "What discovery found.",
+    "previews": "What an action would do, and letting it.",
+    "runs": "Work that goes on, and following it.",
+    "backup-plans": "Backups that run by themselves, and what they keep.",
+    "recovery-points": "Points in time to which machines can go back.",
+    "restores": "What recovery points were brought back as.",
+    "reports": "How well a project is protected.",
+    "records": "What was done, by whom, and how it ended.",
+}
+_TAG_OF = {"members": "projects", "discoveries": "environments"}
+_NAMES = {
+    "project": "A project, by name or id.",
+    "environment": "An environment, by name or id.",
+    "key": "A key, by name.",
+    "subject": "A person (`user:alice`) or a Hub group (`group:ops`).",
+    "resource": "A resource, by id, cloud id or name.",
+    "preview": "A preview, by id.",
+    "plan": "A backup plan, by name or id.",
+    "point": "A recovery point, by id.",
+    "restore": "A restore, by id.",
+    "run": "A Run, by id.",
+}
+_ERRORS = {
+    400: "What was sent cannot be understood; `field` names what is at fault.",
+    401: "There is no token, or it has ended.",
+    403: "The token's scopes or the caller's role in the project do not allow it.",
+    404: "There is no such thing, or none that the caller may see.",
+    409: "It does not fit the state of things, or the idempotency key had another use.",
+    412: "Somebody changed it since it was read: `If-Match` does not hold.",
+    413: "The body is too large.",
+    429: "The caller calls too often.",
+    503: "A part of the appliance is down, or has too much to do.",
+}
+_WITH_RETRY = (429, 503)
+
+
+def describe(told: Sequence[tuple[str, Operation]], server: str) -> dict[str, Any]:
+    """Return the description of some operations.
+
+    Parameters
+    ----------
+    told
+        Operations, each with its address, in which names stand in braces.
+    server
+        What the addresses begin with.
+    """
+    schemas = components([operation for _, operation in told])
+    paths: dict[str, Any] = {}
+    for path, operation in told:
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(path, operation, schemas)
+    queries = {op.query.__name__ for _, op in told if op.query is not None}
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Mavis",
+            "version": "1",
+            "summary": "Operate the infrastructure of projects in several clouds.",
+            "description": _INTRODUCTION,
+            "contact": {"name": "Whoever runs this appliance"},
+            "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+        },
+        "servers": [{"url": server, "description": "This appliance."}],
+        "security": [{"token": []}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A Hub token: `mavis login`, or the Hub's page of tokens.",
+                }
+            },
+            "parameters": _parameters(),
+            "headers": _headers(),
+            "responses": {str(status): _problem(status, text) for status, text in _ERRORS.items()},
+            "schemas": {
+                name: schema for name, schema in sorted(schemas.items()) if name not in queries
+            },
+        },
+    }
+
+
+def text_of(description: Mapping[str, Any]) -> str:
+    """Return a description as it is committed."""
+    return json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+
+
+@functools.cache
+def committed() -> str:
+    """Return the description that callers are shown."""
+    return resources.files("mavis_ext").joinpath(FILE).read_text(encoding="utf-8")
+
+
+def _operation(path: str, operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    needs = operation.needs
+    told: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "description": f"{operation.description}\n\n{_asks_for(needs)}",
+        "tags": [_tag(path)],
+        "parameters": list(_parameters_of(path, operation, schemas)),
+        "responses": dict(_responses(path, operation)),
+        "x-mavis-permission": needs.value,
+    }
+    if needs is Needs.NOTHING:
+        told["security"] = []
+    if operation.body_type is not None:
+        told["requestBody"] = _body(operation, schemas)
+    if operation.deprecated is not None:
+        told["deprecated"] = True
+        told["x-mavis-instead"] = operation.deprecated.instead
+    return told
+
+
+def _asks_for(needs: Permission | Needs) -> str:
+    if isinstance(needs, Needs):
+        return f"Needs {needs.value}."
+    grant = PERMISSIONS[needs]
+    roles = " or ".join(sorted(grant.roles))
+    role = f" and the role {roles} in the project" if roles else ""
+    return f"Needs the permission `{needs.value}`: the scope `{grant.scope}`{role}."
+
+
+def _tag(path: str) -> str:
+    nouns = [part for part in path.strip("/").split("/") if not part.startswith("{")]
+    noun = nouns[1] if nouns[0] == "projects" and len(nouns) > 1 else nouns[0]
+    noun = _TAG_OF.get(noun, noun)
+    return noun if noun in _TAGS else "platform"
+
+
+def _parameters_of(
+    path: str, operation: Operation, schemas: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    for name in _PARAMETER.findall(path):
+        yield {"$ref": f"#/components/parameters/{name}"}
+    if operation.query is not None:
+        fields = schemas[operation.query.__name__]["properties"]
+        for name, schema in fields.items():
+            yield _option(name, dict(schema))
+    if operation.picks is not None:
+        yield {
+            "name": FIELDS,
+            "in": "query",
+            "description": "Only these fields, separated by commas.",
+            "style": "form",
+            "explode": False,
+            "schema": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "string", "enum": list(names_of(operation.picks))},
+            },
+        }
+    if operation.method == "GET" and operation.needs is not Needs.NOTHING:
+        yield {"$ref": "#/components/parameters/If-None-Match"}
+    if operation.method == "POST":
+        yield {"$ref": "#/components/parameters/Idempotency-Key"}
+    if _conditional(path, operation):
+        yield {"$ref": "#/components/parameters/If-Match"}
+
+
+def _conditional(path: str, operation: Operation) -> bool:
+    return (
+        operation.method in ("PUT", "DELETE")
+        and not path.endswith(("/hold", "/lock"))
+        and (not path.startswith("/keys"))
+    )
+
+
+def _option(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": name, "in": "query"}
+    if (text := schema.pop("description", None)) is not None:
+        told["description"] = text
+    if schema.get("default") is None:
+        schema.pop("default", None)
+    choices = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
+    if choices:
+        (only,) = choices
+        schema |= only
+    return {**told, "schema": schema}
+
+
+def _body(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    models = models_of(operation.body_type)
+    refs = [{"$ref": COMPONENT.format(model=model.__name__)} for model in models]
+    schema: dict[str, Any] = refs[0]
+    if len(models) > 1:
+        kinds = {
+            schemas[model.__name__]["properties"]["kind"]["const"]: ref["$ref"]
+            for model, ref in zip(models, refs, strict=True)
+        }
+        schema = {"oneOf": refs, "discriminator": {"propertyName": "kind", "mapping": kinds}}
+    needed = any(schemas[model.__name__].get("required") for model in models)
+    told: dict[str, Any] = {"required": needed, "content": {JSON: {"schema": schema}}}
+    examples = [each for model in models for each in schemas[model.__name__].get("examples", ())]
+    if examples:
+        named = {f"example-{at}": {"value": value} for at, value in enumerate(examples, 1)}
+        told["content"][JSON]["examples"] = named
+    return told
+
+
+def _responses(path: str, operation: Operation) -> Iterator[tuple[str, Any]]:
+    by_status: dict[int, list[Form]] = {}
+    for form in operation.forms:
+        by_status.setdefault(form.status, []).append(form)
+    for status, forms in sorted(by_status.items()):
+        yield str(status), _good(operation, status, forms)
+    if operation.needs is Needs.NOTHING:
+        return
+    if operation.method == "GET":
+        yield "304", {"description": "It is as the caller has it already."}
+    for status in _errors(path, operation):
+        yield str(status), {"$ref": f"#/components/responses/{status}"}
+
+
+def _good(operation: Operation, status: int, forms: list[Form]) -> dict[str, Any]:
+    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    if any(form.located for form in forms):
+        headers["Location"] = {"$ref": "#/components/headers/Location"}
+    if operation.method == "GET" and operation.needs is not Needs.NOTHING:
+        headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+    if operation.method == "POST":
+        headers["Idempotent-Replayed"] = {"$ref": "#/components/headers/Idempotent-Replayed"}
+    told: dict[str, Any] = {"description": _WORDS[status], "headers": headers}
+    content: dict[str, Any] = {}
+    for form in forms:
+        if form.schema is not None:
+            content[form.media] = {"schema": _ref(form.schema)}
+        elif form.media:
+            content[form.media] = {"schema": {"type": "object" if form.media == JSON else "string"}}
+    if operation.picks is not None:
+        content[PARTIAL] = {"schema": _partial(operation)}
+    if content:
+        told["content"] = content
+    return told
+
+
+def _partial(operation: Operation) -> dict[str, Any]:
+    """Return the schema of an answer that has only some fields."""
+    picks, usual = operation.picks, operation.forms[0].schema
+    ref = {"$ref": COMPONENT.format(model=f"{picks.__name__}Partial" if picks else "")}
+    if picks is usual:
+        return ref
+    return {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": ref},
+            "next": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
+        "required": ["items", "next"],
+    }
+
+
+_WORDS = {
+    200: "All is well.",
+    201: "It was made.",
+    202: "A Run has begun; follow it.",
+    204: "It was done; there is nothing to tell.",
+}
+
+
+def _ref(schema: type[BaseModel]) -> dict[str, str]:
+    item = item_of(schema)
+    name = schema.__name__ if item is None else f"{item.__name__}Page"
+    return {"$ref": COMPONENT.format(model=name)}
+
+
+def _errors(path: str, operation: Operation) -> list[int]:
+    changing, named = operation.method != "GET", "{" in path
+    return [
+        400,
+        401,
+        *([403] if operation.needs is not Needs.LOGIN else []),
+        *([404] if named else []),
+        *([409] if changing else []),
+        *([412] if _conditional(path, operation) else []),
+        *([413] if changing else []),
+        429,
+        503,
+    ]
+
+
+def _problem(status: int, text: str) -> dict[str, Any]:
+    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    if status in _WITH_RETRY:
+        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    return {
+        "description": text,
+        "headers": headers,
+        "content": {_PROBLEM: {"schema": {"$ref": COMPONENT.format(model="Problem")}}},
+    }
+
+
+def _parameters() -> dict[str, Any]:
+    named = {
+        name: {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": text,
+            "schema": {"type": "string", "minLength": 1},
+        }
+        for name, text in _NAMES.items()
+    }
+    return named | {
+        "If-Match": {
+            "name": "If-Match",
+            "in": "header",
+            "description": "The `ETag` of what the caller has read; where it is another by now,"
+            " nothing is changed.",
+            "schema": {"type": "string"},
+        },
+        "If-None-Match": {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The `ETag` of what the caller has; where it is the same still, 304.",
+            "schema": {"type": "string"},
+        },
+        "Idempotency-Key": {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "A text that no other request of the caller has. For 24 hours the same"
+            " key with the same request has the same answer, and one effect.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+    }
+
+
+def _headers() -> dict[str, Any]:
+    def header(text: str, kind: str = "string") -> dict[str, Any]:
+        return {"description": text, "schema": {"type": kind}}
+
+    return {
+        "X-Request-Id": header("Names this request; say it when you report a problem."),
+        "Location": header("The address of what was made or began."),
+        "ETag": header("Names this state of the thing, for `If-Match` and `If-None-Match`."),
+        "Retry-After": header("After how many seconds a retry makes sense.", "integer"),
+        "Idempotent-Replayed": header("`true` where the answer is that of an earlier request."),
+    }
+
+
+_INTRODUCTION = """\
+Whatever changes a project goes through this API, is planned before it happens, recorded as it
+happens, and can be found afterwards.
+
+- **Who.** `Authorization: Bearer TOKEN` with a token of the Hub. Authority is the token's scopes
+  and the role of its owner in the project. A project in which the caller has no role does not
+  exist for them: 404.
+- **Long work** answers 202 with a Run. Follow it by its events, or by asking again.
+- **Pages.** Send `next` back as `cursor` until it is null.
+- **Once.** Every POST takes an `Idempotency-Key`: a repeated call has one effect and the first
+  answer, for 24 hours.
+- **Changes** of what others may change meanwhile: send the `ETag` back as `If-Match`.
+- **Errors** are problem details (RFC 9457) with a `code` for programs, and `mend`: what to do.
+- **Destructive** actions begin with a preview, whose `hash` and `confirm` go into applying it.
+- Fields are added to answers without notice: ignore what you do not know.
+"""

@@ -1,0 +1,164 @@
+"""The decorator of handlers' methods: what an operation of the API is, told once.
+
+A method is written for one thread and knows no HTTP::
+
+    @operation("create_project", Permission.PROJECT_CREATE)
+    def post(self, *, body: NewProject) -> Created[Project]:
+        '''Make a project; the caller becomes its administrator.'''
+
+Its annotations say what comes in (`body`, `query`) and what goes out; its docstring is its
+description. `mavis_ext.base` parses, guards and sends by that; `mavis_ext.openapi` describes it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import BaseModel, TypeAdapter
+
+from mavis_core.access import Permission
+from mavis_ext.answers import Accepted, Created, Deprecation, File, Form, Needs
+from mavis_ext.queries import Query
+from mavis_ext.schemas import Page, Run
+
+if TYPE_CHECKING:
+    from mavis_ext.base import ApiHandler
+
+__all__ = ["Operation", "operation", "operations_of"]
+
+Pool: TypeAlias = Literal["database", "logs"]
+Served: TypeAlias = Callable[..., Awaitable[None]]
+_MARK = "mavis_operation"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one address.
+
+    Parameters
+    ----------
+    id
+        Its name, for ever: ``create_project``.
+    needs
+        What its caller must have.
+    call
+        The method as it was written.
+    query, body
+        What is read from the address and from the body; None where there is nothing.
+    forms
+        What it may answer with when all is well, the usual form first.
+    pool
+        Whose threads it blocks.
+    """
+
+    id: str
+    method: str
+    needs: Permission | Needs
+    summary: str
+    description: str
+    call: Callable[..., Any]
+    query: type[Query] | None
+    body: TypeAdapter[Any] | None
+    body_type: Any
+    forms: tuple[Form, ...]
+    pool: Pool
+    deprecated: Deprecation | None
+
+    @property
+    def picks(self) -> type[BaseModel] | None:
+        """The schema of whose fields a caller may pick some; None where there is none."""
+        usual = self.forms[0].schema
+        if self.method != "GET" or usual is None:
+            return None
+        return item_of(usual) or usual
+
+
+def operation(
+    id: str,
+    needs: Permission | Needs,
+    *,
+    pool: Pool = "database",
+    also: tuple[Form, ...] = (),
+    deprecated: Deprecation | None = None,
+) -> Callable[[Callable[..., Any]], Served]:
+    """Return what makes a method of a handler an operation of the API.
+
+    Parameters
+    ----------
+    also
+        Forms of the answer that its annotation cannot say.
+    """
+
+    def decorate(call: Callable[..., Any]) -> Served:
+        hints = get_type_hints(call, include_extras=True)
+        summary, _, rest = inspect.cleandoc(call.__doc__ or "").partition("\n\n")
+        body = hints.get("body")
+        told = Operation(
+            id=id,
+            method=call.__name__.upper(),
+            needs=needs,
+            summary=" ".join(summary.split()).rstrip("."),
+            description=" ".join(f"{summary}\n\n{rest}".split()).strip(),
+            call=call,
+            query=hints.get("query"),
+            body=TypeAdapter(body) if body is not None else None,
+            body_type=body,
+            forms=(*_forms(hints["return"]), *also),
+            pool=pool,
+            deprecated=deprecated,
+        )
+
+        async def serve(self: ApiHandler, *args: str) -> None:
+            await self.serve(told, args)
+
+        serve.__doc__ = call.__doc__
+        serve.__name__ = call.__name__
+        setattr(serve, _MARK, told)
+        return serve
+
+    return decorate
+
+
+def operations_of(handler: type) -> dict[str, Operation]:
+    """Return the operations of a handler by method, in the order of HTTP's methods."""
+    return {
+        method: told
+        for method in _METHODS
+        if (told := getattr(getattr(handler, method.lower(), None), _MARK, None)) is not None
+    }
+
+
+def item_of(schema: type[BaseModel]) -> type[BaseModel] | None:
+    """Return of what a page is one; None where `schema` is no page."""
+    if not issubclass(schema, Page) or schema is Page:
+        return None
+    (item,) = schema.__pydantic_generic_metadata__["args"]
+    return item  # type: ignore[no-any-return]  # pydantic keeps what it was given
+
+
+def _forms(annotation: Any) -> tuple[Form, ...]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(form for each in get_args(annotation) for form in _forms(each))
+    if annotation is types.NoneType:
+        return (Form(204, media=""),)
+    if annotation is Accepted:
+        return (Form(202, Run, located=True),)
+    if annotation is File:
+        return ()  # `also` says its media type
+    if get_origin(annotation) is Created:
+        return (Form(201, get_args(annotation)[0], located=True),)
+    return (Form(200, annotation),)

@@ -1,0 +1,50 @@
+"""What the API tells, one model a thing: the schemas of the contract."""
+
+from mavis_ext.schemas.access import Health, Key, Me, Member, MyProject, Project
+from mavis_ext.schemas.base import Failure, Page, Schema
+from mavis_ext.schemas.inventory import Environment, Resource
+from mavis_ext.schemas.plans import (
+    BackupPlan,
+    BackupPlanCalendar,
+    BackupPlanCheck,
+    BackupPlanDefinition,
+    BackupPlanPreset,
+    BackupPlanSlots,
+)
+from mavis_ext.schemas.points import PointExplanation, RecoveryPoint, RecoveryPointDetail
+from mavis_ext.schemas.problem import Problem
+from mavis_ext.schemas.records import Record
+from mavis_ext.schemas.reports import ProtectionReport
+from mavis_ext.schemas.restores import Restore
+from mavis_ext.schemas.work import Effect, Preview, Run, Step
+
+__all__ = [
+    "BackupPlan",
+    "BackupPlanCalendar",
+    "BackupPlanCheck",
+    "BackupPlanDefinition",
+    "BackupPlanPreset",
+    "BackupPlanSlots",
+    "Effect",
+    "Environment",
+    "Failure",
+    "Health",
+    "Key",
+    "Me",
+    "Member",
+    "MyProject",
+    "Page",
+    "PointExplanation",
+    "Preview",
+    "Problem",
+    "Project",
+    "ProtectionReport",
+    "Record",
+    "RecoveryPoint",
+    "RecoveryPointDetail",
+    "Resource",
+    "Restore",
+    "Run",
+    "Schema",
+    "Step",
+]

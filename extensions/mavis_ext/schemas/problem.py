@@ -1,0 +1,31 @@
+"""Problems: errors on the wire (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mavis_ext.schemas.base import Schema
+
+__all__ = ["Problem"]
+
+
+class Problem(Schema):
+    """What went wrong, to which thing, and what to do next."""
+
+    type: Annotated[str, Field(examples=["urn:mavis:error:not_found"])]
+    title: str
+    status: int
+    detail: str
+    """What happened, and to which thing."""
+    code: str
+    """The kind of error, for programs."""
+    mend: str
+    """What to do next."""
+    request_id: str
+    """The same as the header `X-Request-Id`; name it when you report a problem."""
+    field: str | None = None
+    """The field at fault: a path in the body, an option of the address or a header."""
+    retry_after_s: float | None = None
+    """After how many seconds a retry makes sense."""

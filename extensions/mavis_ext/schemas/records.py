@@ -1,0 +1,39 @@
+"""Records: what was done, by whom, and how it ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from mavis_core.records.model import Kind, Outcome, Phase
+from mavis_ext.schemas.base import Schema
+
+__all__ = ["Record"]
+
+
+class Record(Schema):
+    """One thing that was asked for, done or refused."""
+
+    id: str
+    time: datetime
+    kind: Kind
+    """`audit`: about a call of the API; `operation`: about a command or a call to a cloud."""
+    phase: Phase
+    """An `intent` is written before an effect, its `outcome` after it; an `event` stands alone."""
+    action: str
+    """What, as `noun.verb`."""
+    project: str | None
+    """The project's name; its id where the caller sees the records of all projects."""
+    person: str
+    object: str
+    """Which thing: an id, a name, a path of the API."""
+    outcome: Outcome | None
+    """Null for an intent."""
+    error_code: str | None
+    summary: str
+    """One sentence for a reader."""
+    correlation_id: str
+    request_id: str | None
+    source: str
+    """From where: an address or a process."""
+    data: dict[str, Any]
