@@ -331,7 +331,7 @@ class Isolation:
 
 @runtime_checkable
 class Networks(Protocol):
-    """Makes places without a way in or out."""
+    """Makes, finds and removes places without a way in or out."""
 
     def isolate(
         self, region: str, *, subnet_id: str | None, name: str, tags: Mapping[str, str]
@@ -354,8 +354,14 @@ class Networks(Protocol):
             ours to close.
         """
 
-    def remove(self, region: str, isolation: Isolation) -> None:
-        """Remove the group. Harmless when gone; `CloudInUse` while something is in it."""
+    def find(self, region: str, *, tag: str, values: Sequence[str]) -> Sequence[str]:
+        """Return the ids of the groups that carry `tag` with one of `values`.
+
+        Clouds show what was just made after some seconds only: nothing found is no proof yet.
+        """
+
+    def remove(self, region: str, security_group: str) -> None:
+        """Remove a group. Harmless when gone; `CloudInUse` while something is in it."""
 
 
 class CommandState(StrEnum):

@@ -224,6 +224,29 @@ def test_a_network_of_ones_own_holds_an_instance(ec2: EC2Client, image: str) -> 
     ec2.delete_vpc(VpcId=vpc)
 
 
+def test_groups_are_found_by_tag(ec2: EC2Client) -> None:
+    made = {}
+    for name, labels in {"one": {"env": "a"}, "two": {"env": "ab"}, "three": {}}.items():
+        tags: Any = [{"Key": key, "Value": value} for key, value in labels.items()]
+        specified: Any = [{"ResourceType": "security-group", "Tags": tags}] if tags else []
+        made[name] = ec2.create_security_group(
+            GroupName=name, Description=name, TagSpecifications=specified
+        )["GroupId"]
+
+    def found(name: str, *values: str) -> set[str]:
+        filters: Any = [{"Name": name, "Values": list(values)}]
+        groups = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+        assert all(group["Tags"] for group in groups)
+        return {group["GroupName"] for group in groups}
+
+    assert found("tag:env", "a") == {"one"}
+    assert found("tag:env", "a", "ab") == {"one", "two"}
+    assert found("tag:env", "a*") == found("tag-key", "env") == {"one", "two"}
+    assert found("tag:Env", "a") == set()
+    ec2.delete_security_group(GroupId=made["one"])
+    assert found("tag:env", "a*") == {"two"}
+
+
 # the rest is moto's
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core_double import ACCOUNT
+from core_double import ACCOUNT, REGION
 from mavis_core.contract import Block, CommandResult, CommandState, EnvironmentSettings, OnBehalf
 from mavis_core.errors import (
     CloudDenied,
@@ -35,10 +35,12 @@ from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import (
     FakeCloud,
     FakeConnection,
+    FakeGroup,
     FakeKit,
     broken,
     command_ends,
     during,
+    lose_reply,
     refuse,
 )
 from restore_scene import LATER, OTHER, TAKEN, THERE, Scene, Template, make_template
@@ -227,6 +229,42 @@ def test_something_that_was_made_behind_our_back_is_found(scene: Scene) -> None:
     assert f"{scene.old[0]} of the verification" in error.message
     assert (scene.proof()["ok"], scene.proof()["left"]) == (False, 1)
     assert scene.old[0] in scene.cloud.volumes
+
+
+def test_a_group_that_was_made_behind_our_back_is_found(scene: Scene) -> None:
+    def add(_: object) -> None:
+        tags = {"mavis:restore": scene.restore.id}
+        scene.cloud.groups["sg-1"] = FakeGroup("sg-1", ACCOUNT, REGION, "theirs", "net", tags)
+
+    scene.cloud.rules.append(during("instances.launch", add))
+    scene.ask("recovery_point.verify")
+    error = scene.carry_out()
+    assert error is not None
+    assert "sg-1 of the verification" in error.message
+    assert (scene.proof()["ok"], scene.proof()["left"]) == (False, 1)
+    assert list(scene.cloud.groups) == ["sg-1"]
+
+
+@pytest.mark.parametrize("looks", [0, 1], ids=["shown", "not shown yet"])
+def test_a_group_of_which_nobody_knew_goes_later(scene: Scene, looks: int) -> None:
+    scene.cloud.rules += [
+        lose_reply("networks.isolate", times=5),
+        refuse("networks.find", CloudDenied("may not look")),
+    ]
+    scene.ask("recovery_point.verify")
+    error = scene.carry_out()
+    assert error is not None
+    assert "may not look" in error.message
+    (group,) = scene.cloud.groups
+    assert (scene.restore.state, scene.made_by(scene.restore)) == (
+        RestoreState.LEFT_OVER,
+        [group],
+    )
+    scene.cloud.hide(group, looks)
+    with scene.later(timedelta(hours=2)):
+        scene.core.new_timetable().tick()
+        assert scene.carry_out() is None
+    check_nothing_left(scene)
 
 
 # Reading blocks

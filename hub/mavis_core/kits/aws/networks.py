@@ -7,7 +7,7 @@ the resolver and the time service.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from mavis_core.contract import Isolation
 from mavis_core.errors import CloudError, CloudInUse, CloudUnreachable, CloudVanished
 from mavis_core.kits.aws.clients import Clients
 from mavis_core.kits.aws.errors import code_of, translated
-from mavis_core.kits.aws.forms import tag_map, tagged
+from mavis_core.kits.aws.forms import chunks, tag_map, tagged
 
 if TYPE_CHECKING:  # stubs, which an appliance does not have
     from mypy_boto3_ec2 import EC2Client
@@ -38,17 +38,16 @@ class AwsNetworks:
         ec2 = self._clients.ec2(region)
         subnet = _subnet(ec2, region, subnet_id)
         group_id = self._group(ec2, region, subnet["VpcId"], name, tags)
-        place = Isolation(subnet["SubnetId"], group_id)
         try:
             self._close(ec2, region, group_id)
         except CloudUnreachable:
             raise  # whoever asks again finds it by its name
         except CloudError as exc:
-            self._take_away(region, place, exc)
+            self._take_away(region, group_id, exc)
             raise
-        return place
+        return Isolation(subnet["SubnetId"], group_id)
 
-    def _take_away(self, region: str, place: Isolation, why: CloudError) -> None:
+    def _take_away(self, region: str, group_id: str, why: CloudError) -> None:
         """Remove a group that cannot be closed: a refusal leaves nothing behind.
 
         Raises
@@ -57,10 +56,10 @@ class AwsNetworks:
             It could not be removed either, so nobody knows what is there.
         """
         try:
-            self.remove(region, place)
+            self.remove(region, group_id)
         except CloudError as exc:
             raise CloudUnreachable(
-                f"{why.message}; nor could {place.security_group} be removed: {exc.message}",
+                f"{why.message}; nor could {group_id} be removed: {exc.message}",
                 mend=why.mend,
             ) from exc
 
@@ -104,11 +103,26 @@ class AwsNetworks:
                 look, f"ec2:DescribeSecurityGroups: the group {group_id} is not closed yet"
             )
 
-    def remove(self, region: str, isolation: Isolation) -> None:
+    def find(self, region: str, *, tag: str, values: Sequence[str]) -> Sequence[str]:
         ec2 = self._clients.ec2(region)
-        group_id = isolation.security_group
-        with suppress(CloudVanished), translated(region, f"security group {group_id}"):
-            ec2.delete_security_group(GroupId=group_id)
+        found: list[str] = []
+        for some in chunks(values):
+            with translated(region, f"security groups by {tag}"):
+                pages = ec2.get_paginator("describe_security_groups").paginate(
+                    Filters=[{"Name": f"tag:{tag}", "Values": some}]
+                )
+                for page in pages:
+                    found += [
+                        group["GroupId"]
+                        for group in page["SecurityGroups"]
+                        if tag_map(group.get("Tags", [])).get(tag) in some  # no pattern is meant
+                    ]
+        return found
+
+    def remove(self, region: str, security_group: str) -> None:
+        ec2 = self._clients.ec2(region)
+        with suppress(CloudVanished), translated(region, f"security group {security_group}"):
+            ec2.delete_security_group(GroupId=security_group)
 
 
 def _subnet(ec2: EC2Client, region: str, subnet_id: str | None) -> SubnetTypeDef:

@@ -94,7 +94,7 @@ def remove_all(site: Site, subnet_id: str | None = None) -> None:
     machines.clean(site, [intent.id for intent in ledger.of(machines.LAUNCH)])
     _remove_volumes(site, ledger.made(disks.CREATE), ours)
     if ledger.of(ISOLATE):
-        _remove_group(site, ledger, subnet_id)
+        _remove_groups(site, ledger, subnet_id)
     site.write(lambda tx, restore: restores.update(tx, restore.id, made={}))
 
 
@@ -107,7 +107,8 @@ def left(site: Site) -> list[str]:
         if image.tags.get(RESTORE_TAG) == site.restore.id
     ]
     machines_ = [instance.cloud_id for instance in _instances(site)]
-    return [*machines_, *[volume.cloud_id for volume in _volumes(site)], *images]
+    volumes = [volume.cloud_id for volume in _volumes(site)]
+    return [*machines_, *volumes, *images, *_groups(site)]
 
 
 def _settle(site: Site, ledger: _Ledger) -> None:
@@ -140,27 +141,31 @@ def _going(site: Site, instance_id: str) -> bool:
     return machines.described(site, instance_id).state is InstanceState.GONE
 
 
-def _remove_group(site: Site, ledger: _Ledger, subnet_id: str | None) -> None:
-    """Remove the group; where nobody knows whether it was made, it is made or found before."""
-    if any(intent.id in ledger.unclear for intent in ledger.of(ISOLATE)):
-        isolate(site, subnet_id)
-    made = [intent.made for intent in _read(site).of(ISOLATE) if intent.made]
-    if not made:
-        return
-    place = Isolation(security_group=made[0][0], subnet_id=made[0][1])
+def _remove_groups(site: Site, ledger: _Ledger, subnet_id: str | None) -> None:
+    """Remove groups; where nobody knows whether one was made and none shows, have it first.
 
-    def make(_target: str, _intent: str) -> Sequence[str]:
-        site.connection.networks.remove(site.region, place)
-        return (place.security_group,)
+    Its name is taken only once in a network, so that a call which is still on its way makes none.
+    """
+    ours = ledger.of(ISOLATE)
+    tags = [intent.id for intent in ours]
+    groups = {intent.made[0] for intent in ours if intent.made}
+    groups |= set(site.connection.networks.find(site.region, tag=TAG, values=tags))
+    if not groups and any(intent.id in ledger.unclear for intent in ours):
+        groups = {isolate(site, subnet_id).security_group}
+
+    def make(group_id: str, _intent: str) -> Sequence[str]:
+        site.connection.networks.remove(site.region, group_id)
+        return (group_id,)
 
     def look() -> bool | None:
         try:
-            site.do("cloud.DeleteSecurityGroup", [place.security_group], make)
+            site.do("cloud.DeleteSecurityGroup", sorted(groups), make)
         except CloudInUse:  # the instance is gone, and its interface not yet
             return None
-        return True
+        return None if groups.intersection(_groups(site)) else True
 
-    site.until(look, f"{place.security_group} is being removed")
+    if groups:
+        site.until(look, f"{', '.join(sorted(groups))} is being removed")
 
 
 def _read(site: Site) -> _Ledger:
@@ -198,9 +203,20 @@ def instances_made(connection: Connection) -> Effects:
     )
 
 
+def groups_made(connection: Connection) -> Effects:
+    """Return how to find isolated groups by the intents that they carry."""
+
+    def look(wanted: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+        find = connection.networks.find
+        return {one.id: find(one.call.region, tag=TAG, values=[one.id]) for one in wanted}
+
+    return Effects(look, _never)
+
+
 LOOKS: Mapping[str, Callable[[Connection], Effects]] = {
     disks.CREATE: volumes_made,
     machines.LAUNCH: instances_made,
+    ISOLATE: groups_made,
 }
 """How to find what the calls of a restore have made, by action."""
 
@@ -231,6 +247,11 @@ def _volumes(site: Site) -> Sequence[Volume]:
 def _instances(site: Site) -> Sequence[Instance]:
     values = [site.restore.id]
     return site.connection.instances.find(site.region, tag=RESTORE_TAG, values=values)
+
+
+def _groups(site: Site) -> Sequence[str]:
+    values = [site.restore.id]
+    return site.connection.networks.find(site.region, tag=RESTORE_TAG, values=values)
 
 
 def _group_name(site: Site) -> str:

@@ -36,6 +36,7 @@ ACTIONS: Mapping[str, str] = {
     "instances.describe": "read",
     "instances.terminate": "delete",
     "networks.isolate": "write",
+    "networks.find": "read",
     "networks.remove": "delete",
     "commands.reachable": "command",
     "commands.send": "command",

@@ -214,20 +214,28 @@ class FakeNetworks:
         cloud.groups[made.id] = made
         return made
 
-    def remove(self, region: str, isolation: Isolation) -> None:
+    def find(self, region: str, *, tag: str, values: Sequence[str]) -> Sequence[str]:
+        groups = self._door.cloud.groups
+
+        def effect() -> list[str]:
+            return [one.id for one in self._door.tagged(region, groups, tag, values)]
+
+        arguments = {"tag": tag, "values": tuple(values)}
+        return self._door.call("networks.find", region, arguments, effect)
+
+    def remove(self, region: str, security_group: str) -> None:
         cloud, door = self._door.cloud, self._door
-        group_id = isolation.security_group
 
         def effect() -> None:
-            group = cloud.groups.get(group_id)
+            group = cloud.groups.get(security_group)
             if group is None or not door.here(region, group):
                 return
-            inside = [one.id for one in cloud.instances.values() if group_id in groups_of(one)]
+            inside = [i.id for i in cloud.instances.values() if security_group in groups_of(i)]
             if inside:
-                raise CloudInUse(f"{', '.join(inside)} are in the group {group_id} in {region}")
-            del cloud.groups[group_id]
+                raise CloudInUse(f"{', '.join(inside)} are in {security_group} in {region}")
+            del cloud.groups[security_group]
 
-        door.call("networks.remove", region, {"isolation": isolation}, effect)
+        door.call("networks.remove", region, {"security_group": security_group}, effect)
 
 
 def groups_of(instance: FakeInstance) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from mavis_core.contract import Connection, Disk, InstanceState, Launch, ResourceKind
 from mavis_core.errors import CloudInUse, CloudVanished
-from mavis_core.testing.cloud_bench import Bench
+from mavis_core.testing.cloud_bench import TAG, Bench
 from mavis_core.testing.cloud_conformance.promises import (
     Promises,
     completed,
@@ -44,6 +44,27 @@ class NetworkPromises(Promises):
         assert first.subnet_id == subnet
         assert other.security_group != first.security_group
 
+    def test_places_are_found_by_tag(
+        self, connection: Connection, bench: Bench, region: str
+    ) -> None:
+        networks = connection.networks
+        groups = [
+            networks.isolate(
+                region, subnet_id=None, name=f"closed-{number}", tags=marked(f"n-{number}")
+            ).security_group
+            for number in range(3)
+        ]
+        bench.open_group(region, "open")
+
+        def found(*values: str) -> list[str]:
+            return sorted(networks.find(region, tag=TAG, values=values))
+
+        assert found("n-0", "n-2", "n-9") == sorted([groups[0], groups[2]])
+        assert found("n-*") == []
+        assert found() == []
+        networks.remove(region, groups[0])
+        assert found("n-0", "n-1") == [groups[1]]
+
     def test_a_group_of_somebody_else_is_not_closed(
         self, connection: Connection, bench: Bench, region: str
     ) -> None:
@@ -68,7 +89,7 @@ class NetworkPromises(Promises):
         )
         made = connection.instances.launch(region, launch, tags=marked(), token="launch-1")
         with pytest.raises(CloudInUse, match=place.security_group):
-            connection.networks.remove(region, place)
+            connection.networks.remove(region, place.security_group)
         connection.instances.terminate(region, made.cloud_id)
 
         def look() -> bool:
@@ -76,11 +97,11 @@ class NetworkPromises(Promises):
             if found.state is not InstanceState.GONE:
                 return False
             try:
-                connection.networks.remove(region, place)
+                connection.networks.remove(region, place.security_group)
             except CloudInUse:  # it is still being terminated
                 return False
             return True
 
         eventually(look)
-        connection.networks.remove(region, place)
+        connection.networks.remove(region, place.security_group)
         assert place.security_group not in bench.made(region)
