@@ -17,10 +17,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from core_double import ACCOUNT, PLATFORM, REGION, Core, Project, call, finish, sqlite_url
 from mavis_core import clock
 from mavis_core.changes.budget import Budget
 from mavis_core.changes.ledger import Ledger
+from mavis_core.changes.model import IntentState
+from mavis_core.db import tables
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import MavisError
 from mavis_core.ids import new_id
@@ -196,6 +200,17 @@ class Scene:
     def made_by(self, restore: Restore) -> list[str]:
         """Return everything in the cloud that carries a restore's tag."""
         return self.cloud.tagged("mavis:restore", restore.id)
+
+    def open_lines(self) -> list[tuple[str, str]]:
+        """Return action and target of each line of the ledger that is open, the oldest first."""
+        table = tables.intents
+        query = (
+            sa.select(table.c.action, table.c.target)
+            .where(table.c.state == IntentState.OPEN)
+            .order_by(table.c.id)
+        )
+        with self.core.database.read() as tx:
+            return [(action, target) for action, target in tx.execute(query)]
 
     def ever_made(self, prefix: str) -> int:
         """Return how many things of a kind were ever made after the scene was set."""

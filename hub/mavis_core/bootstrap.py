@@ -45,9 +45,11 @@ from mavis_core.protection.points.service import RecoveryPoints
 from mavis_core.protection.prices import load_prices
 from mavis_core.protection.reports import Reports
 from mavis_core.protection.restore import removal as restore_removal
+from mavis_core.protection.restore import starts
 from mavis_core.protection.restore.jobs import restore_jobs
 from mavis_core.protection.restore.service import Restores
 from mavis_core.protection.restore.site import Means
+from mavis_core.protection.restore.starts import Starts
 from mavis_core.protection.taking import hooks
 from mavis_core.protection.taking.after_backup import AfterBackup
 from mavis_core.protection.taking.backup import BackupJob
@@ -325,7 +327,11 @@ def make_work(parts: Parts) -> Work:
                 victims.ACTION: expiry.looking,
                 **restore_removal.LOOKS,
             },
-            owed={sharing.ACTION: shares.end, hooks.ACTION: freezer.end},
+            owed={
+                sharing.ACTION: shares.end,
+                hooks.ACTION: freezer.end,
+                starts.ACTION: Starts(means).end,
+            },
         ),
         *restore_jobs(means),
     )

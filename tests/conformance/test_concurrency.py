@@ -7,17 +7,22 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from core_double import ACCOUNT, PERSON, PLATFORM, REGION, Core, Project, at_once, call, finish
 from mavis_core import clock
 from mavis_core.access import Role
+from mavis_core.changes.model import Call, Intent
 from mavis_core.changes.replies import Reply
+from mavis_core.changes.undertakings import Undertakings
+from mavis_core.db import tables
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import CloudDenied, Conflict, Forbidden, Interrupted, MavisError
+from mavis_core.protection.restore import starts
 from mavis_core.records import Outcome, Phase
 from mavis_core.scheduling.execution import LEASE, Execution
 from mavis_core.scheduling.model import Run, RunState, StepState
-from mavis_core.testing.cloud import FakeCloud, during, lose_reply
+from mavis_core.testing.cloud import FakeCloud, during, lose_reply, refuse
 
 ROUNDS = 8
 
@@ -293,3 +298,48 @@ def test_a_worker_overtaken_in_the_middle_of_a_call_leaves_one_set(
     assert len(cloud.snapshots) == 2
     (point,) = shop.points()
     assert point.state == "complete"
+
+
+# Machines in hand
+
+
+def test_of_runs_that_would_have_a_machine_in_hand_at_once_one_has_it(shop: Project) -> None:
+    undertakings = Undertakings(shop.core.database)
+
+    def unless_owed(tx: sa.Connection) -> list[Intent] | None:
+        table = tables.intents
+        owed = tx.scalar(sa.select(table.c.id).where(table.c.action == starts.ACTION).limit(1))
+        return None if owed else []
+
+    runs = [shop.start("recovery_point.create", "web-1") for _ in range(4)]
+    machine = Call(starts.ACTION, "i-1", "", REGION)
+    works = [shop.core.begin(shop.core.worker()).run.work for _ in runs]
+    taken = at_once(
+        *[
+            lambda work=work: undertakings.take_over(shop.olga, work, machine, unless_owed)  # type: ignore[misc]
+            for work in works
+        ]
+    )
+    assert len([one for one in taken if isinstance(one, Intent)]) == 1
+    assert taken.count(None) == len(runs) - 1
+
+
+def test_a_machine_that_was_left_stopped_is_started_by_itself(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    core = shop.core
+    (web,) = cloud.instances.values()
+    shop.start("recovery_point.create", "web-1")
+    assert core.carry_out() is None
+    (point,) = shop.points()
+    cloud.rules.append(refuse("power.start", CloudDenied("may not start")))
+    shown = core.runs.preview(
+        shop.olga, "shop", action="restore.in_place", resource=point.id, arguments={}
+    )
+    core.runs.apply(shop.olga, "shop", shown.id, hash=shown.hash, confirm=shown.confirm)
+    assert isinstance(core.carry_out(), CloudDenied)
+    assert web.state == "stopped"
+    core.timetable.tick()
+    assert core.carry_out() is None
+    assert web.state == "running"
+    assert core.new_timetable().tick() == []

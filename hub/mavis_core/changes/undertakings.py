@@ -1,13 +1,14 @@
 """Undertakings: calls that must be undone again, whatever happens in between.
 
-A snapshot that is shared is to be unshared, a machine that is frozen is to be thawed. The intent
-of such a call is open from before the call until it is undone, so an open one says that something
-is owed: the next attempt, the clean-up of a cancelled Run or reconciliation pays it.
+A snapshot that is shared is to be unshared, a machine that is frozen is to be thawed, one that is
+stopped is to be started. The intent of such a call is open from before the call until it is
+undone, so an open one says that something is owed: the next attempt, the clean-up of a cancelled
+Run or reconciliation pays it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
@@ -16,8 +17,11 @@ from mavis_core.changes import intents
 from mavis_core.changes.ledger import Note
 from mavis_core.changes.model import Call, Intent, IntentState, Outcome, Work
 from mavis_core.db import Database, tables
+from mavis_core.projects.service import hold
 
 __all__ = ["Undertakings"]
+
+_LEFT = "left to another run"
 
 
 class Undertakings:
@@ -43,14 +47,43 @@ class Undertakings:
             Another attempt has taken over.
         """
         with self._database.write() as tx:
-            intents.keep_hold(tx, work, beginning=True)
-            there = intents.known(tx, work, [call]).get((call.action, call.target))
-            if there is None:
-                (begun,) = intents.begin(tx, ctx, work, [call])
-            elif there.state is IntentState.OPEN:
-                begun = there
-            else:
-                (begun,) = intents.again(tx, ctx, work, [there])
+            return _begin(tx, ctx, work, call)
+
+    def take_over(
+        self,
+        ctx: CallContext,
+        work: Work,
+        call: Call,
+        choose: Callable[[sa.Connection], Sequence[Intent] | None],
+    ) -> Intent | None:
+        """Owe `call` instead of other Runs that owed it until now, all in one moment.
+
+        Of two in one project that ask at once the second sees what the first has done.
+
+        Parameters
+        ----------
+        choose
+            Given the transaction, return what others owe and leave to this Run; None: it may not
+            have it.
+
+        Returns
+        -------
+        Intent | None
+            What this Run owes now; None: nothing was changed.
+
+        Raises
+        ------
+        Cancelled, Interrupted
+            As `begin` does.
+        """
+        with self._database.write() as tx:
+            hold(tx, work.project_id)
+            others = choose(tx)
+            if others is None:
+                return None
+            begun = _begin(tx, ctx, work, call)
+            left = [(one, Outcome(one.call, one.id, (), _LEFT)) for one in others]
+            intents.end(tx, ctx, work, left)
         return begun
 
     def owed(self, run_id: str, action: str) -> list[Intent]:
@@ -85,7 +118,7 @@ class Undertakings:
             intents.keep_hold(tx, work, beginning=False)
             if not set(tx.scalars(query)) - {intent.id}:
                 return False
-            outcome = Outcome(call, intent.id, tuple(made), "left to another run")
+            outcome = Outcome(call, intent.id, tuple(made), _LEFT)
             intents.end(tx, ctx, work, [(intent, outcome)])
             return True
 
@@ -117,3 +150,15 @@ class Undertakings:
             intents.keep_hold(tx, work, beginning=False)
             intents.end(tx, ctx, work, [(intent, outcome)])
             note(tx, [outcome])
+
+
+def _begin(tx: sa.Connection, ctx: CallContext, work: Work, call: Call) -> Intent:
+    intents.keep_hold(tx, work, beginning=True)
+    there = intents.known(tx, work, [call]).get((call.action, call.target))
+    if there is None:
+        (begun,) = intents.begin(tx, ctx, work, [call])
+    elif there.state is IntentState.OPEN:
+        begun = there
+    else:
+        (begun,) = intents.again(tx, ctx, work, [there])
+    return begun

@@ -33,6 +33,7 @@ from mavis_core.protection.plans.service import (
 )
 from mavis_core.protection.points.model import PointState
 from mavis_core.protection.restore.rows import due_to_clear, due_to_forget
+from mavis_core.protection.restore.starts import left_to_undo
 from mavis_core.protection.slots.due import Beginning, Reason, Skipped, Timing, decide
 from mavis_core.protection.slots.schedule import next_after
 from mavis_core.scheduling.service import Runs
@@ -302,7 +303,7 @@ class Timetable:
         with self._database.write() as tx:
             return [
                 self._own(tx, project_id, reconciliation.ACTION, None)
-                for project_id in reconciliation.due(tx)
+                for project_id in reconciliation.due(tx, but=left_to_undo(tx))
                 if not active(tx, project_id, reconciliation.ACTION)
             ]
 

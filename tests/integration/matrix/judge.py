@@ -24,6 +24,7 @@ _DELETES = {
 }
 _THAWS_WITHIN_S = 20.0  # twice the time that a machine waits before it thaws by itself
 _LOOK_EVERY_S = 0.2
+_OWED = "cloud.StartInstances (owed)"
 _ENDED = ("succeeded", "failed", "refused", "cancelled")
 
 
@@ -160,7 +161,7 @@ def _restores_are_true(evidence: Evidence) -> Iterator[str]:
 
 
 def _machines_are_whole(evidence: Evidence) -> Iterator[str]:
-    """A machine runs, and has all its old volumes or all its new ones, never some of each."""
+    """A machine has all its old volumes or all its new ones, never some of each."""
     for machine, disks in evidence.facts.disks.items():
         hanging = evidence.bytes_of(machine)
         mine = {device: hanging.get(device, "") for device in disks}
@@ -168,8 +169,19 @@ def _machines_are_whole(evidence: Evidence) -> Iterator[str]:
         now = {device: evidence.facts.bytes_now[volume] for device, volume in disks.items()}
         if mine not in (taken, now):
             yield f"{machine} has neither its old volumes nor the new ones: {hanging}"
+
+
+def _stopped_ones_are_owed(evidence: Evidence) -> Iterator[str]:
+    """A machine runs, or stands in the ledger as one that is to be started again."""
+    for machine in evidence.facts.disks:
         state = evidence.things[machine].state
-        if state != "running" and evidence.run.state != "failed":  # which tells that it stands
+        if state != "running" and f"{_OWED} of {machine}" not in evidence.open_intents:
+            yield f"{machine} is {state}, and nobody owes its start"
+
+
+def _machines_run(evidence: Evidence) -> Iterator[str]:
+    for machine in evidence.facts.disks:
+        if (state := evidence.things[machine].state) != "running":
             yield f"{machine} is {state}"
 
 
@@ -256,8 +268,15 @@ _ALWAYS: tuple[Rule, ...] = (
     _states_are_true,
     _restores_are_true,
     _machines_are_whole,
+    _stopped_ones_are_owed,
     _machines_are_thawed,
     _locks_are_true,
     _proofs_are_true,
 )
-_LATER: tuple[Rule, ...] = (_nothing_hangs, _nothing_is_shared, _incomplete_is_true, _nobodys)
+_LATER: tuple[Rule, ...] = (
+    _nothing_hangs,
+    _nothing_is_shared,
+    _machines_run,
+    _incomplete_is_true,
+    _nobodys,
+)

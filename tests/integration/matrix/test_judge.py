@@ -20,6 +20,7 @@ from integration.matrix.worlds import HOME
 
 After = tuple[Prepared, frozenset[str]]
 SCENARIO = "recovery_point.create"
+RUN = f"kind = '{SCENARIO}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,19 @@ def _stopped(scene: Scene) -> None:
     scene.ec2(lambda ec2, now: ec2.stop_instances(InstanceIds=[_machine(now)]))
 
 
+def _stopped_by_a_run_that_failed(scene: Scene) -> None:
+    scene.sql(f"UPDATE runs SET state = 'failed' WHERE {RUN}")
+    _stopped(scene)
+
+
+def _stopped_and_owed(scene: Scene) -> None:
+    scene.sql(
+        "UPDATE intents SET action = 'cloud.StartInstances (owed)', state = 'open',"
+        f" target = '{_machine(scene.look())}'"
+    )
+    _stopped(scene)
+
+
 def _deleted_though_it_was_there(scene: Scene) -> None:
     def delete(ec2: Any, now: Evidence) -> None:
         ec2.deregister_image(ImageId=next(one for one in now.before if one.startswith("ami-")))
@@ -131,9 +145,6 @@ def _row(statement: str) -> Callable[[Scene], None]:
     return lambda scene: scene.sql(statement)
 
 
-RUN = "kind = 'recovery_point.create'"
-
-
 @pytest.mark.parametrize(
     ("tamper", "seen"),
     [
@@ -142,7 +153,15 @@ RUN = "kind = 'recovery_point.create'"
         pytest.param(_orphan, "is nobody's", id="an orphan"),
         pytest.param(_rewritten, "has other bytes", id="other bytes"),
         pytest.param(_detached, "has neither its old volumes nor", id="a volume is off"),
-        pytest.param(_stopped, "is stop", id="the machine does not run"),
+        pytest.param(_stopped, "nobody owes its start", id="the machine does not run"),
+        pytest.param(
+            _stopped_by_a_run_that_failed,
+            "nobody owes its start",
+            id="a failed Run leaves the machine stopped",
+        ),
+        pytest.param(
+            _stopped_and_owed, "a day later: i-", id="the machine does not run a day later"
+        ),
         pytest.param(_not_thawed, "out of turn", id="a machine that nobody thawed"),
         pytest.param(_deleted_though_it_was_there, "is lost", id="a thing is lost"),
         pytest.param(
@@ -197,6 +216,14 @@ def test_the_judge_sees(
 ) -> None:
     found = _judged(trial, after, tamper)
     assert any(seen in each for each in found), found
+
+
+def test_a_machine_may_be_stopped_for_as_long_as_its_start_is_owed(
+    trial: Trial, after: After
+) -> None:
+    found = _judged(trial, after, _stopped_and_owed)
+    assert found
+    assert all(each.startswith("a day later: ") for each in found), found
 
 
 def test_the_judge_finds_nothing_wrong_where_nothing_is(trial: Trial, after: After) -> None:

@@ -40,7 +40,8 @@ class Case:
 
 
 def untouched(scene: Scene) -> None:
-    """The instance is as it was."""
+    """The instance is as it was, and nobody owes anything."""
+    assert scene.open_lines() == []
     assert scene.web.state == "running"
     assert scene.web.volumes[:2] == scene.old
     assert scene.bytes_at(scene.web)[:2] == list(LATER)
@@ -71,6 +72,7 @@ def instance_there(scene: Scene) -> None:
 
 def replaced(scene: Scene) -> None:
     restore = scene.restore
+    assert scene.open_lines() == []
     assert (restore.state, restore.disks) == (RestoreState.COMPLETE, Disks.NEW)
     assert scene.web.state == "running"
     assert scene.bytes_at(scene.web) == list(TAKEN)

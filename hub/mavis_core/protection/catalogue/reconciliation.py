@@ -11,7 +11,7 @@ is tried again, an hour after the last try.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -44,12 +44,19 @@ _DELETE_EVERY = timedelta(hours=1)
 _OVER = tuple(state for state in RunState if state.final)
 
 
-def due(tx: sa.Connection) -> list[str]:
+def due(tx: sa.Connection, *, but: Collection[str] = ()) -> list[str]:
     """Return the projects in which Runs that are over have left something.
 
     Open intents, points that nobody follows, copies that nobody deletes.
+
+    Parameters
+    ----------
+    but
+        Ids of intents that only somebody else can do something about.
     """
-    open_ = tx.scalars(_open().with_only_columns(tables.intents.c.project_id))
+    table = tables.intents
+    query = _open().where(table.c.id.not_in(sorted(but)))
+    open_ = tx.scalars(query.with_only_columns(table.c.project_id))
     expiring = expiry.left_over(tx, ended_before=clock.now() - _DELETE_EVERY)
     return sorted({*open_, *_left(tx), *expiring})
 
@@ -140,6 +147,9 @@ class ReconcileJob(BaseJob):
         query = _open().where(table.c.project_id == run.project_id).order_by(table.c.id)
         with self._database.read() as tx:
             open_ = [intents.intent_of(row) for row in tx.execute(query)]
+            # what an earlier attempt at this very Run has taken upon itself
+            mine = intents.open_of(tx, run.id)
+            open_ += [intent for intent in mine if intent.call.action in self._owed]
         by_place: dict[tuple[str, str], list[Intent]] = defaultdict(list)
         for intent in open_:
             by_place[intent.call.environment_id, intent.call.action].append(intent)

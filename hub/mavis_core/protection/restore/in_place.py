@@ -5,7 +5,8 @@ The order, and where each crash leaves it:
 1. The new volumes are made. The instance runs on; a crash leaves volumes that nobody uses, and the
    next attempt finds them by their intents.
 2. What hangs at the instance, and whether it runs, is written into the row; the old volumes are
-   tagged; then it is stopped. A failure from here on starts it again.
+   tagged; then it is stopped, and owes its start (`mavis_core.protection.restore.starts`). A
+   failure from here on starts it again.
 3. The row says that the disks are *between*, and then only they are exchanged: old ones off, new
    ones on. Each attempt looks what hangs where and goes on from there; nothing is deleted.
    Where the cloud refuses, the row says that it goes back, and each attempt puts the old ones on.
@@ -40,7 +41,7 @@ from mavis_core.errors import (
 )
 from mavis_core.inventory import store as inventory
 from mavis_core.inventory.model import Resource
-from mavis_core.protection.restore import disks, machines
+from mavis_core.protection.restore import disks, machines, starts
 from mavis_core.protection.restore import rows as restores
 from mavis_core.protection.restore.found import remember
 from mavis_core.protection.restore.job import RestoreJob, Work, order_of, parts_of, warnings_of
@@ -61,7 +62,6 @@ __all__ = [
     "ours",
     "put_in_place",
     "release",
-    "start_again",
 ]
 
 UNDO = timedelta(hours=24)
@@ -132,7 +132,7 @@ class RestoreInPlaceJob(RestoreJob):
         until = clock.iso(site.now().undo_until or clock.now())
         tags = {UNDO_TAG: until, REPLACED_TAG: site.restore.id}
         disks.tag(site, [v for v in before.devices.values() if v], "cloud.CreateTags", tags)
-        machines.stop(site, before.instance_id)
+        starts.stop(site, before)
 
     def _look(self, site: Site) -> Before:
         """Look at the instance once, before anything is done to it, and write that down."""
@@ -142,12 +142,9 @@ class RestoreInPlaceJob(RestoreJob):
         _, parts = parts_of(site)
         planned = {part.disk.device: known[part.disk.device] for part in parts}  # root first
         _check_as_planned(instance, planned)
-        before = Before(
-            instance.cloud_id,
-            planned,
-            instance.state in (InstanceState.PENDING, InstanceState.RUNNING),
-            site.run.id,
-        )
+        running = instance.state in (InstanceState.PENDING, InstanceState.RUNNING)
+        ran = running or starts.owed(site, instance.cloud_id)
+        before = Before(instance.cloud_id, planned, ran, site.run.id)
 
         def change(tx: sa.Connection, restore: Restore) -> None:
             until = clock.now() + UNDO
@@ -160,16 +157,19 @@ class RestoreInPlaceJob(RestoreJob):
         put_in_place(site, new_devices(site), Disks.NEW)
 
     def _start(self, site: Site) -> Mapping[str, Any]:
+        problem: MavisError | None = None
         try:
-            start_again(site)
+            starts.start_again(site)
         except (Unavailable, Cancelled):
             raise
         except MavisError as exc:  # the disks are the new ones all the same
-            self.complete(site, error=exc)
-            raise
+            problem = exc
         _, parts = parts_of(site)
         remember(site, parts, site.restore.made.volumes, site.restore.arguments["instance_id"])
-        return self.complete(site)
+        result = self.complete(site, error=problem)
+        if problem is not None:
+            raise problem
+        return result
 
     def clean_up(self, run: Run, progress: Progress) -> None:
         """Go back to the old volumes, or complete where the new ones hang there already."""
@@ -180,20 +180,22 @@ class RestoreInPlaceJob(RestoreJob):
             with self._means.site(run, restore, progress) as site:
                 self._start(site)
 
-    def take_back(self, site: Site) -> None:
-        """Put the old volumes back, start the instance where it ran, remove the new ones."""
+    def take_back(self, site: Site) -> CloudError | None:
+        """Put the old volumes back, start the instance where it ran, remove the new ones.
+
+        An instance that does not start owes it, and keeps nothing else from being taken back.
+        """
         before, problem = site.restore.before, None
         if before is not None:
             if before.disks is not Disks.OLD:
                 put_in_place(site, before.devices, Disks.OLD)
             try:
-                start_again(site)
+                starts.start_again(site)
             except CloudError as exc:
                 problem = exc
             release(site)
         remove_all(site)
-        if problem is not None:
-            raise problem
+        return problem
 
 
 def new_devices(site: Site) -> dict[str, str]:
@@ -221,15 +223,6 @@ def put_in_place(site: Site, wanted: Mapping[str, str], after: Disks) -> None:
         f"exchanging the volumes of {before.instance_id}",
     )
     site.write(lambda tx, restore: restores.put_disks(tx, restore, after))
-
-
-def start_again(site: Site) -> None:
-    """Start the instance where it ran before."""
-    before = site.restore.before
-    if before is not None and before.ran:
-        site.patiently(
-            lambda: machines.start(site, before.instance_id), f"starting {before.instance_id}"
-        )
 
 
 def release(site: Site) -> None:

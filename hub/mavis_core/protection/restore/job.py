@@ -59,9 +59,21 @@ class RestoreJob(BaseJob, ABC):
     def work(self) -> Sequence[tuple[str, Work]]:
         """Return the steps by name; the last one completes the restore."""
 
-    def take_back(self, site: Site) -> None:
-        """Remove what was made, from wherever it was left."""
+    def take_back(self, site: Site) -> CloudError | None:
+        """Remove what was made, from wherever it was left.
+
+        Returns
+        -------
+        CloudError | None
+            What went wrong besides: nothing is left all the same. None: nothing did.
+
+        Raises
+        ------
+        CloudError
+            Something may be left.
+        """
         remove_all(site)
+        return None
 
     def accepted(self, tx: sa.Connection, run: Run) -> None:
         arguments = run.plan.arguments
@@ -111,8 +123,10 @@ class RestoreJob(BaseJob, ABC):
         progress.say(f"{error.message}; taking back what was made")
         try:
             with self._means.site(run, restore, progress) as site:
-                self.take_back(site)
-                site.write(lambda tx, now: _taken_back(tx, now, _S.FAILED))
+                problem = self.take_back(site)
+                if problem is not None:
+                    error = from_told(told(error), message=f"{error.message}; {problem.message}")
+                site.write(lambda tx, now: _taken_back(tx, now, _S.FAILED, error))
         except CloudError as exc:
             return from_told(
                 told(error),
@@ -127,8 +141,10 @@ class RestoreJob(BaseJob, ABC):
                 restore = restores.set_state(tx, restore, _S.TAKING_BACK)
         if restore.state is _S.TAKING_BACK:
             with self._means.site(run, restore, progress) as site:
-                self.take_back(site)
-                site.write(lambda tx, now: _taken_back(tx, now, _S.CANCELLED))
+                problem = self.take_back(site)
+                site.write(lambda tx, now: _taken_back(tx, now, _S.CANCELLED, problem))
+            if problem is not None:
+                raise problem
 
     def cancelled(self, tx: sa.Connection, run: Run) -> None:
         restore = restores.of_run(tx, run.id)
@@ -166,9 +182,11 @@ class RestoreJob(BaseJob, ABC):
         return result
 
 
-def _taken_back(tx: sa.Connection, restore: Restore, after: RestoreState) -> None:
+def _taken_back(
+    tx: sa.Connection, restore: Restore, after: RestoreState, error: MavisError | None
+) -> None:
     if restore.state is _S.TAKING_BACK:
-        restores.set_state(tx, restore, after)
+        restores.set_state(tx, restore, after, error=error)
 
 
 def order_of(source: Source, parts: Sequence[Part], **more: Any) -> dict[str, Any]:

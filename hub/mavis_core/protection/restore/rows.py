@@ -27,6 +27,7 @@ from mavis_core.scheduling.model import Run
 
 __all__ = [
     "all_in_use",
+    "at_instance",
     "due_to_clear",
     "due_to_forget",
     "forget_made",
@@ -134,6 +135,15 @@ def unfinished(tx: sa.Connection, project_id: str) -> list[Restore]:
     """Return the project's restores that somebody works on, will, or must."""
     query = sa.select(_TABLE).where(
         _TABLE.c.project_id == project_id, _TABLE.c.state.in_(_UNFINISHED)
+    )
+    return [restore_of(row) for row in tx.execute(query.order_by(_TABLE.c.id)).mappings()]
+
+
+def at_instance(tx: sa.Connection, instance_id: str) -> list[Restore]:
+    """Return the restores in place of an instance, the oldest first, of whichever project."""
+    query = sa.select(_TABLE).where(
+        _TABLE.c.kind == RestoreKind.IN_PLACE,
+        _TABLE.c.arguments["instance_id"].as_string() == instance_id,
     )
     return [restore_of(row) for row in tx.execute(query.order_by(_TABLE.c.id)).mappings()]
 

@@ -33,7 +33,7 @@ from mavis_core.errors import (
     told,
 )
 from mavis_core.projects.environments import environment_by_id
-from mavis_core.protection.restore import disks, machines
+from mavis_core.protection.restore import disks, machines, starts
 from mavis_core.protection.restore import rows as restores
 from mavis_core.protection.restore.found import forget_volumes, remember_hanging
 from mavis_core.protection.restore.in_place import (
@@ -41,7 +41,6 @@ from mavis_core.protection.restore.in_place import (
     new_devices,
     put_in_place,
     release,
-    start_again,
 )
 from mavis_core.protection.restore.job import Work
 from mavis_core.protection.restore.leftovers import belongs_to_nobody
@@ -94,7 +93,7 @@ class UndoJob(BaseJob):
             ("Look whether all is there", self._look),
             ("Stop the instance", self._stop),
             ("Put the old volumes back", self._exchange),
-            ("Start the instance", start_again),
+            ("Start the instance", starts.start_again),
             ("Delete the new volumes", self._delete),
         ]
         return [JobStep(name, self._guarded(run, call)) for name, call in work]
@@ -123,12 +122,14 @@ class UndoJob(BaseJob):
         progress.say(f"{error.message}; going back to the new volumes")
         try:
             with self._means.site(run, self._means.restore(run), progress) as site:
-                _go_back(site)
+                problem = _go_back(site)
         except CloudError as exc:
             raise from_told(
                 told(error),
                 message=f"{error.message}; nor could the new volumes be kept: {exc.message}",
             ) from exc
+        if problem is not None:
+            error = from_told(told(error), message=f"{error.message}; {problem.message}")
         raise error
 
     def _look(self, site: Site) -> None:
@@ -145,18 +146,19 @@ class UndoJob(BaseJob):
                 mend="Restore from a recovery point that was taken before.",
             )
         if instance.state is InstanceState.GONE:
+            starts.settle(site, before.instance_id, how=starts.GONE)
             raise CloudVanished(
                 f"The instance {before.instance_id} is gone; the old volumes are there:"
                 f" {', '.join(old)}"
             )
         running = instance.state in (InstanceState.PENDING, InstanceState.RUNNING)
-        ran = running or (before.ran and before.disks is Disks.BETWEEN)
+        ran = running or starts.owed(site, before.instance_id)
         seen = replace(before, ran=ran, seen_by=site.run.id)
         site.write(lambda tx, restore: restores.update(tx, restore.id, before=seen.to_json()))
 
     def _stop(self, site: Site) -> None:
         if site.restore.before is not None:
-            machines.stop(site, site.restore.before.instance_id)
+            starts.stop(site, site.restore.before)
 
     def _exchange(self, site: Site) -> None:
         if site.restore.before is not None:
@@ -173,10 +175,10 @@ class UndoJob(BaseJob):
             return
         with self._means.site(run, restore, progress) as site:
             if before.disks is Disks.OLD:
-                start_again(site)
+                starts.start_again(site)
                 _finish(site)
-            else:
-                _go_back(site)
+            elif (problem := _go_back(site)) is not None:
+                raise problem
 
     def cancelled(self, tx: sa.Connection, run: Run) -> None:
         _settle(tx, restores.of_run(tx, run.id), None)
@@ -331,14 +333,24 @@ def _effect(tx: sa.Connection, restore: Restore, verb: str, id_: str, detail: st
     return Effect(verb, kind, id_, "", environment.name, environment.account, region, detail)
 
 
-def _go_back(site: Site) -> None:
-    """Let the new volumes hang at the instance again, and start it where it ran."""
+def _go_back(site: Site) -> CloudError | None:
+    """Let the new volumes hang at the instance again, and start it where it ran.
+
+    Returns
+    -------
+    CloudError | None
+        Why it does not run; the volumes hang there all the same.
+    """
     before = site.restore.before
     if before is None or before.seen_by != site.run.id:
-        return  # nothing was touched
+        return None  # nothing was touched
     if before.disks is Disks.BETWEEN:
         put_in_place(site, new_devices(site), Disks.NEW)
-    start_again(site)
+    try:
+        starts.start_again(site)
+    except CloudError as exc:
+        return exc
+    return None
 
 
 def _finish(site: Site) -> None:
