@@ -155,6 +155,8 @@ def test_what_refers_to_a_run_of_the_first_release_still_does(url: str) -> None:
         for other in (tables.steps, tables.intents):
             joined = sa.select(table.c.id).join(other, other.c.run_id == table.c.id)
             assert sorted(tx.scalars(joined)) == ["run_0", "run_1"]
+        versions = tx.execute(sa.select(table.c.version, table.c.changed_at)).all()
+        assert versions == [(1, NOON), (1, NOON)]
     with pytest.raises(Conflict), opened.write() as tx:
         tx.execute(sa.delete(table).where(table.c.id == "run_0"))
     opened.close()

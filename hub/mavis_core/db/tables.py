@@ -201,10 +201,13 @@ runs = sa.Table(
     text("flow_run", null=True),
     json("result"),
     json("error", null=True),
+    number("version"),
+    moment("changed_at"),
     sa.UniqueConstraint("slot"),
 )
 sa.Index("ix_runs_state", runs.c.state)
 sa.Index("ix_runs_project_id", runs.c.project_id, runs.c.id)
+sa.Index("ix_runs_project_id_changed_at", runs.c.project_id, runs.c.changed_at)
 
 steps = sa.Table(
     "steps",

@@ -208,7 +208,7 @@ class Execution:
         return tuple(job.steps(run))
 
     def renew(self, run_ids: Sequence[str]) -> None:
-        """Keep the claims on `run_ids` alive."""
+        """Keep the claims on `run_ids` alive; that is no change of the Runs (`Run.version`)."""
         table = tables.runs
         if not run_ids:
             return

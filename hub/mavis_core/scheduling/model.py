@@ -18,6 +18,7 @@ from mavis_core.changes.model import Plan, Work
 
 __all__ = [
     "Run",
+    "RunChange",
     "RunState",
     "Step",
     "StepState",
@@ -92,6 +93,8 @@ class Run:
         Plan, rule and local time for which it was begun; None where a person asked for it.
     cancelled_by
         Who wants it to end, or None.
+    version
+        Grows by one with every change of the Run or of one of its steps.
     """
 
     id: str
@@ -118,6 +121,7 @@ class Run:
     not_before: datetime | None = None
     slot: str | None = None
     cancelled_by: str | None = None
+    version: int = 1
 
     @property
     def work(self) -> Work:
@@ -133,3 +137,19 @@ class Run:
             request_id=self.request_id,
             source=source,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """That a Run has changed; its last change alone.
+
+    Parameters
+    ----------
+    version
+        That of the Run since.
+    """
+
+    run_id: str
+    project_id: str
+    version: int
+    changed_at: datetime

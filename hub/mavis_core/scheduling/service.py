@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,9 +20,14 @@ from mavis_core.projects.model import Project
 from mavis_core.projects.service import Projects, audit, hold
 from mavis_core.scheduling import store
 from mavis_core.scheduling.jobs import Job, PlanRequest, bind
-from mavis_core.scheduling.model import Run, RunState
+from mavis_core.scheduling.model import Run, RunChange, RunState
 
 __all__ = ["Runs"]
+
+_MAX_FOLLOWED = 500
+_MAX_CHANGES = 1000
+# Longer than a transaction may last: it stamps its changes before others see them.
+_OVERLAP = timedelta(seconds=30)
 
 
 class Runs:
@@ -68,18 +73,6 @@ class Runs:
         with self._database.write() as tx:
             hold(tx, project.id)
             return previews.keep(tx, ctx, bind(job.plan(tx, request), request))
-
-    def shown(self, ctx: CallContext, reference: str, preview_id: str) -> Preview:
-        """Return a preview that the caller was shown.
-
-        Raises
-        ------
-        NotFound
-            There is none of that id, or somebody else was shown it.
-        """
-        project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
-        with self._database.read() as tx:
-            return previews.load(tx, ctx, project.id, preview_id)
 
     def shown(self, ctx: CallContext, reference: str, preview_id: str) -> Preview:
         """Return a preview that the caller was shown.
@@ -240,6 +233,62 @@ class Runs:
             raise NotFound(f"No Run {run_id[:60]!r} in {project.name}")
         return run
 
+    def versions(self, run_ids: Collection[str]) -> Mapping[str, int]:
+        """Return the versions of Runs by id, for somebody who follows them.
+
+        It asks for no permission: a number tells nothing, and whoever follows a Run was asked
+        when that began. Ids of no Run are left out.
+
+        Raises
+        ------
+        InvalidInput
+            There are more than 500 ids.
+        """
+        with self._database.read() as tx:
+            return store.versions(tx, _followed(run_ids))
+
+    def load_unchecked(self, run_ids: Collection[str]) -> tuple[Run, ...]:
+        """Return Runs with their steps, the oldest first, WITHOUT asking for any permission.
+
+        For what follows Runs on behalf of callers whose permission was checked when they began to
+        listen. Ids of no Run are left out.
+
+        Raises
+        ------
+        InvalidInput
+            There are more than 500 ids.
+        """
+        with self._database.read() as tx:
+            return store.load_many(tx, _followed(run_ids))
+
+    def changes_unchecked(
+        self, project_ids: Collection[str], since: datetime
+    ) -> tuple[RunChange, ...]:
+        """Return which Runs have changed, in order, WITHOUT asking for any permission.
+
+        As `load_unchecked`, for those who follow whole projects. A Run that has changed several
+        times is told of once.
+
+        Parameters
+        ----------
+        since
+            The latest ``changed_at`` that was told of; at first, the moment when the listening
+            began. What changed up to 30 seconds before it is told again, since a transaction that
+            lasted so long may only now be seen: known versions are to be left out.
+
+        Returns
+        -------
+        tuple
+            The newest 1000 at most.
+
+        Raises
+        ------
+        InvalidInput
+            There are more than 500 projects.
+        """
+        with self._database.read() as tx:
+            return store.changes(tx, _followed(project_ids), since - _OVERLAP, limit=_MAX_CHANGES)
+
     def _job(self, action: str) -> Job:
         if action not in self._jobs:
             known = ", ".join(sorted(self._jobs))
@@ -298,3 +347,10 @@ class Runs:
             ),
         )
         return run
+
+
+def _followed(ids: Collection[str]) -> Collection[str]:
+    """Return `ids` where they are few enough for one question."""
+    if len(ids) > _MAX_FOLLOWED:
+        raise InvalidInput(f"{len(ids)} at a time; at most {_MAX_FOLLOWED} can be followed")
+    return ids

@@ -245,6 +245,17 @@ def upgrade() -> None:
         runs.add_column(sa.Column("last_alive", Moment(), nullable=True))
         runs.add_column(sa.Column("not_before", Moment(), nullable=True))
         runs.add_column(sa.Column("cancel", Json, nullable=True))
+        runs.add_column(sa.Column("version", sa.Integer(), nullable=True))
+        runs.add_column(sa.Column("changed_at", Moment(), nullable=True))
+    op.execute(
+        "UPDATE runs SET version = 1, changed_at = COALESCE(finished_at, started_at, created_at)"
+    )
+    with op.batch_alter_table("runs") as runs:
+        runs.alter_column("version", existing_type=sa.Integer(), nullable=False)
+        runs.alter_column("changed_at", existing_type=Moment(), nullable=False)
+    op.create_index(
+        "ix_runs_project_id_changed_at", "runs", ["project_id", "changed_at"], unique=False
+    )
 
 
 def _keep_snapshots() -> None:
