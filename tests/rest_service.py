@@ -30,6 +30,7 @@ from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import generate
 from mavis_ext.app import API, make_application, make_services
 from mavis_ext.base import Services
+from mavis_ext.events import RunEvents
 from mavis_ext.pools import Pool
 
 _READ_AT_MOST = 17 * 1024 * 1024  # as the api process does
@@ -111,6 +112,7 @@ class RestService:
     cloud: FakeCloud
     tokens: Tokens
     port: int
+    events: RunEvents
     facts: dict[str, str] = field(default_factory=dict)
 
     def ask(
@@ -204,10 +206,10 @@ def serving(
     services = make_services(app, tokens, secret=b"of the test")
     if database is not None:
         services.database.close()
-        services = replace(services, database=database)
+        services = replace(services, database=database, events=RunEvents(app.runs, database))
     try:
         with _server(services) as port:
-            service = RestService(config, app, core, cloud, tokens, port)
+            service = RestService(config, app, core, cloud, tokens, port, services.events)
             if not logs:
                 yield service
                 return

@@ -11,12 +11,29 @@ from pydantic import BaseModel
 
 from mavis_ext.schemas import Run
 
-__all__ = ["JSON", "PARTIAL", "Accepted", "Created", "Deprecation", "File", "Form", "Needs"]
+__all__ = [
+    "JSON",
+    "PARTIAL",
+    "STREAM",
+    "Accepted",
+    "Created",
+    "Deprecation",
+    "File",
+    "Form",
+    "Needs",
+    "Stream",
+]
 
 S = TypeVar("S", bound=BaseModel)
 JSON = "application/json"
 PARTIAL = "application/vnd.mavis.partial+json"
 """The media type of an answer that has only the fields that ``fields`` asked for."""
+
+STREAM = "text/event-stream"
+
+
+class Stream:
+    """Events as they come (200), or nothing any more (204); for annotations only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from tornado.web import Application
 from mavis_core.bootstrap import ApiApp
 from mavis_ext.auth import Identify
 from mavis_ext.base import API, PREFIX, ApiHandler, Services
+from mavis_ext.events import RunEvents
 from mavis_ext.handlers import (
     backup_plans,
     contract,
@@ -73,6 +74,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/runs", runs.Runs),
     (f"{_P}/runs/{{run}}", runs.Run),
     (f"{_P}/runs/{{run}}/cancel", runs.Cancel),
+    (f"{_P}/runs/{{run}}/events", runs.Events),
     (f"{_P}/records", records.Records),
 )
 _NAME = re.compile(r"\{[a-z]+\}")
@@ -95,12 +97,14 @@ def make_services(app: ApiApp, identify: Identify, *, secret: bytes) -> Services
     secret
         See `Services`; the same over restarts, so that kept answers are found again.
     """
+    database = Pool("database", threads=app.config.database.pool_size, waiting=200)
     return Services(
         app=app,
         identify=identify,
-        database=Pool("database", threads=app.config.database.pool_size, waiting=200),
+        database=database,
         logs=Pool("log service", threads=4, waiting=50),
         limits=Limits(app.config.api.rate_per_s, app.config.api.burst),
+        events=RunEvents(app.runs, database),
         secret=secret,
     )
 

@@ -28,7 +28,7 @@ class Identify(Protocol):
         Raises
         ------
         Unavailable
-            The Hub does not answer and the token was not checked within 30 s.
+            The Hub does not answer and the token was not checked within 25 s.
         """
 
 

@@ -43,6 +43,7 @@ from mavis_ext import problems
 from mavis_ext.answers import Deprecation
 from mavis_ext.auth import Identify, identity_of
 from mavis_ext.bodies import parse
+from mavis_ext.events import RunEvents
 from mavis_ext.limits import Limits
 from mavis_ext.operation import Operation, operations_of
 from mavis_ext.pools import Pool
@@ -69,6 +70,8 @@ class Services:
         Pools of threads for calls that block on them.
     limits
         How often one person may call.
+    events
+        Tells those who follow Runs.
     secret
         With it requests are told apart whose answers are kept, since a body may hold a password.
     answering
@@ -80,6 +83,7 @@ class Services:
     database: Pool
     logs: Pool
     limits: Limits
+    events: RunEvents
     secret: bytes
     answering: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -111,14 +115,22 @@ class ApiHandler(RequestHandler):
 
     async def prepare(self) -> None:
         if self.authenticated:
-            await self._identify()
+            await self.identify()
+            self.services.limits.take(self.ctx.principal.name)
         # Who asks comes first: the record of a refusal names them.
         if len(self.request.body) > MAX_BODY:
             raise TooLarge(f"The body has over {MAX_BODY} bytes")
         if any(ord(letter) < 32 or ord(letter) == 127 for arg in self.path_args for letter in arg):
             raise InvalidInput("A name in the address holds control characters")
 
-    async def _identify(self) -> None:
+    async def identify(self) -> None:
+        """Find out who calls.
+
+        Raises
+        ------
+        Unauthenticated
+            It is nobody, or nobody any more.
+        """
         token = identity_of(self.request.headers.get("Authorization"))
         if token is None:
             raise Unauthenticated("This address needs a token")
@@ -131,7 +143,11 @@ class ApiHandler(RequestHandler):
             request_id=self.request_id,
             source=self.request.remote_ip or "unknown",
         )
-        self.services.limits.take(caller.principal.name)
+
+    async def stream(self, operation: Operation, names: tuple[str, ...]) -> None:
+        """Carry out an operation that answers with events."""
+        read(None, dict.fromkeys(self.request.query_arguments, ()))
+        await operation.call(self, *names)
 
     async def serve(self, operation: Operation, names: tuple[str, ...]) -> None:
         """Carry out an operation on what the address names, and send its answer."""

@@ -1,6 +1,6 @@
 """The decorator of handlers' methods: what an operation of the API is, told once.
 
-A method is written for one thread and knows no HTTP::
+A method is written for one thread and knows no HTTP; one that answers with events is a coroutine::
 
     @operation("create_project", Permission.PROJECT_CREATE)
     def post(self, *, body: NewProject) -> Created[Project]:
@@ -30,7 +30,16 @@ from typing import (
 from pydantic import BaseModel, TypeAdapter
 
 from mavis_core.access import Permission
-from mavis_ext.answers import Accepted, Created, Deprecation, File, Form, Needs
+from mavis_ext.answers import (
+    STREAM,
+    Accepted,
+    Created,
+    Deprecation,
+    File,
+    Form,
+    Needs,
+    Stream,
+)
 from mavis_ext.queries import Query
 from mavis_ext.schemas import Page, Run
 
@@ -123,7 +132,10 @@ def operation(
         )
 
         async def serve(self: ApiHandler, *args: str) -> None:
-            await self.serve(told, args)
+            if inspect.iscoroutinefunction(call):
+                await self.stream(told, args)
+            else:
+                await self.serve(told, args)
 
         serve.__doc__ = call.__doc__
         serve.__name__ = call.__name__
@@ -157,6 +169,8 @@ def _forms(annotation: Any) -> tuple[Form, ...]:
         return (Form(204, media=""),)
     if annotation is Accepted:
         return (Form(202, Run, located=True),)
+    if annotation is Stream:
+        return (Form(200, media=STREAM), Form(204, media=""))
     if annotation is File:
         return ()  # `also` says its media type
     if get_origin(annotation) is Created:

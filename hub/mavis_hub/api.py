@@ -67,6 +67,7 @@ async def _serve(settings: Config, app: ApiApp) -> None:
     await stop.wait()
     server.stop()
     await server.close_all_connections()
+    services.events.close()
     services.database.close()
     services.logs.close()
 

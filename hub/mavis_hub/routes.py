@@ -100,6 +100,15 @@ def routes(config: Config) -> tuple[Route, ...]:
             120,  # starting a server answers when it is up
         ),
         Route(
+            "events",
+            "Method(`GET`) && PathRegexp(`^/services/mavis/api/v1/.+/events$`)",
+            api,
+            Authentication.PROGRAM,
+            _API,
+            None,  # a stream
+            60,
+        ),
+        Route(
             "api",
             "PathPrefix(`/services/mavis/api/`)",
             api,

@@ -105,6 +105,8 @@ class Run(Schema):
     """Empty in lists."""
     result: dict[str, Any]
     error: Failure | None
+    version: int
+    """Grows by one with each change of the Run or of one of its steps."""
     correlation_id: str
     """Runs through everything that belongs to one request."""
 
