@@ -26,6 +26,7 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
+from mavis_core.protection.catalogue import looks
 from mavis_core.protection.catalogue.rebuild import RebuildJob
 from mavis_core.protection.catalogue.reconciliation import ReconcileJob
 from mavis_core.protection.copies import calls as copy_calls
@@ -37,10 +38,11 @@ from mavis_core.protection.copies.transfers import Transfers
 from mavis_core.protection.deletion.jobs import DeleteJob, RetentionJob
 from mavis_core.protection.deletion.outlook import Outlooks
 from mavis_core.protection.plans.service import BackupPlans
-from mavis_core.protection.points import victims
+from mavis_core.protection.points import locks, victims
 from mavis_core.protection.points.expiry import Expiry
 from mavis_core.protection.points.holds import Holds
-from mavis_core.protection.points.locks import Locking, lock_jobs
+from mavis_core.protection.points.lock_jobs import lock_jobs
+from mavis_core.protection.points.locks import Locking
 from mavis_core.protection.points.service import RecoveryPoints
 from mavis_core.protection.prices import load_prices
 from mavis_core.protection.reports import Reports
@@ -325,6 +327,8 @@ def make_work(parts: Parts) -> Work:
             looks={
                 copy_calls.ACTION: transfers.looking,
                 victims.ACTION: expiry.looking,
+                **locks.looks(),
+                **looks.LOOKS,
                 **restore_removal.LOOKS,
             },
             owed={

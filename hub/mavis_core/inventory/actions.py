@@ -57,7 +57,12 @@ class _ResourceJob(BaseJob, ABC):
             self._ledger.effect(
                 ctx,
                 run.work,
-                Call(f"cloud.{self.action}", resource.cloud_id),
+                Call(
+                    f"cloud.{self.action}",
+                    resource.cloud_id,
+                    resource.environment_id,
+                    resource.region,
+                ),
                 find=lambda _intent: (),
                 make=make,
                 settle=False,

@@ -37,7 +37,7 @@ from mavis_core.errors import (
 )
 from mavis_core.protection.points.model import Lock, PointState, RecoveryPoint
 from mavis_core.scheduling.model import Run, RunState
-from mavis_core.testing.cloud import FakeCloud, lose_reply, refuse
+from mavis_core.testing.cloud import FakeCloud, Rule, lose_reply, refuse
 
 DAY = timedelta(days=1)
 
@@ -310,3 +310,81 @@ def test_a_worker_that_is_killed_at_any_call_leaves_all_locked_alike(
         assert lock is not None, where
         assert locked(cloud) == {(LockMode.COMPLIANCE, lock.until)}, where
         shop.core.close()
+
+
+@pytest.fixture(scope="module")
+def unlocking(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Return a project that has been asked to unlock a point with two copies."""
+
+    def prepare(core: Core, cloud: FakeCloud) -> None:
+        shop = scene(core, cloud)
+        point = take(shop)
+        copy_to(shop, point, "dr")
+        done(shop, "recovery_point.lock", point, mode="governance", **{"for": "7d"})
+        ask(shop, "recovery_point.unlock", point)
+
+    return freeze(tmp_path_factory.mktemp("unlocking"), prepare)
+
+
+def refused_unlock() -> Rule:
+    return refuse("locks.unlock", CloudDenied("may not"), region=AWAY)
+
+
+def test_a_worker_that_is_killed_while_it_locks_again_leaves_all_locked_alike(
+    unlocking: Template, tmp_path: Path
+) -> None:
+    """One of them is refused, and the next attempt would not be: it locks again all the same."""
+    first = unlocking.copy(tmp_path / "clean")
+    first.core.cloud.rules.append(refused_unlock())
+    first.core.carry_out()
+    calls = first.core.cloud.calls
+    first.core.close()
+    assert {"locks.unlock", "locks.lock"} <= {each.action for each in calls}
+    for position, moment in itertools.product(range(len(calls)), ("before", "after")):
+        shop = unlocking.copy(tmp_path / f"{position}-{moment}")
+        cloud, where = shop.core.cloud, f"killed {moment} {calls[position].action} ({position})"
+        cloud.rules += [nth(calls, position, **{moment: kill}), refused_unlock()]
+        carry_on(shop)
+        lock = shop.points()[0].lock
+        wanted = None if lock is None else (lock.mode, lock.until)
+        assert locked(cloud) == {wanted}, where
+        shop.core.close()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_unlock_that_is_cancelled_locks_again(
+    unlocking: Template, tmp_path: Path, moment: str
+) -> None:
+    shop = unlocking.copy(tmp_path / "shop")
+    cloud, (lock,) = shop.core.cloud, locked(shop.core.cloud)
+
+    def cancel(_: object) -> None:
+        (run,) = shop.core.runs.list(shop.olga, "shop", shop.page(), state="running").items
+        shop.core.runs.cancel(shop.olga, "shop", run.id)
+
+    cloud.rules.append(Rule("locks.unlock", **{moment: cancel}))  # type: ignore[arg-type]
+    shop.core.carry_out()
+    assert locked(cloud) == {lock}
+    assert shop.points()[0].lock is not None
+    newest = shop.core.runs.list(shop.olga, "shop", shop.page()).items[0]
+    assert (newest.kind, newest.state) == ("recovery_point.unlock", RunState.CANCELLED)
+    shop.core.close()
+
+
+def test_an_unlock_that_ends_in_part_does_not_say_that_it_is_locked(
+    unlocking: Template, tmp_path: Path
+) -> None:
+    """It was cancelled, and the cloud does not let it lock again."""
+    shop = unlocking.copy(tmp_path / "shop")
+    cloud = shop.core.cloud
+
+    def cancel(_: object) -> None:
+        (run,) = shop.core.runs.list(shop.olga, "shop", shop.page(), state="running").items
+        shop.core.runs.cancel(shop.olga, "shop", run.id)
+
+    cloud.rules.append(Rule("locks.unlock", after=cancel, region=AWAY))
+    cloud.rules.append(refuse("locks.lock", CloudDenied("may not"), times=9))
+    shop.core.carry_out()
+    assert None in locked(cloud)
+    assert shop.points()[0].lock is None
+    shop.core.close()

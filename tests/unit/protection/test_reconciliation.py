@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+import mavis_core
 from core_double import ACCOUNT, REGION, Core, Project, finish
 from mavis_core import clock
+from mavis_core.changes import intents
+from mavis_core.changes.model import Call, Work
 from mavis_core.db import tables
+from mavis_core.protection.catalogue.looks import UNSEEN
+from mavis_core.protection.catalogue.reconciliation import ReconcileJob
 from mavis_core.protection.points.model import PointState
+from mavis_core.protection.taking import taking
 from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import Run, RunState
 from mavis_core.testing.cloud import FakeCloud, Rule
@@ -60,7 +68,7 @@ def killed(action: str, *, happens: bool) -> Rule:
     return Rule(action, after=die) if happens else Rule(action, before=die)
 
 
-def ask(shop: Project, action: str, resource: str, **arguments: str) -> Run:
+def ask(shop: Project, action: str, resource: str, **arguments: object) -> Run:
     """Ask for a Run as the administrator, as it was shown."""
     runs = shop.core.runs
     shown = runs.preview(shop.ada, "shop", action=action, resource=resource, arguments=arguments)
@@ -155,3 +163,108 @@ def test_what_the_cloud_may_not_show_yet_is_not_told_as_deleted(
     hands.now += HOUR
     assert reconcile(shop).result["found"] == 1
     assert line(shop, run, "cloud.DeleteSnapshot")[0] == "done"
+
+
+@pytest.mark.parametrize("happens", [True, False], ids=["it had happened", "it had not"])
+@pytest.mark.parametrize(
+    ("asked", "arguments", "call"),
+    [
+        ("resource.stop", {}, "power.stop"),
+        ("recovery_point.lock", {"mode": "governance", "for": "7d"}, "locks.lock"),
+        ("recovery_point.unlock", {}, "locks.unlock"),
+    ],
+)
+def test_a_change_that_nobody_heard_of_is_told_as_it_is(
+    shop: Project,
+    cloud: FakeCloud,
+    hands: Hands,
+    asked: str,
+    arguments: dict[str, str],
+    call: str,
+    happens: bool,
+) -> None:
+    (point,) = shop.points()
+    if asked == "recovery_point.unlock":
+        ask(shop, "recovery_point.lock", point.id, mode="governance", **{"for": "9d"})
+        assert shop.core.carry_out() is None
+    run = ask(shop, asked, "web-1" if asked == "resource.stop" else point.id, **arguments)
+    die_and_give_up(shop, hands, run, killed(call, happens=happens))
+
+    found = reconcile(shop).result
+    assert (found["open"], found["found"], found["unseen"]) == (1, int(happens), [])
+    with shop.core.database.read() as tx:
+        (told,) = tx.execute(
+            sa.select(tables.intents.c.state).where(tables.intents.c.run_id == run.id)
+        ).all()
+    assert told.state == ("done" if happens else "failed")
+    (instance,), (snapshot,) = cloud.instances.values(), cloud.snapshots.values()
+    if asked == "resource.stop":
+        assert (instance.state == "stopped") is happens
+    elif asked == "recovery_point.unlock":
+        assert (snapshot.lock is None) is happens
+        assert (shop.points()[0].lock is None) is happens, "it does not say what is not true"
+
+
+def test_what_nobody_can_look_for_is_told_as_such(
+    shop: Project, cloud: FakeCloud, hands: Hands
+) -> None:
+    run = ask(shop, "resource.tag", "web-1", tags={"team": "shop"})
+    die_and_give_up(shop, hands, run, killed("tags.put", happens=True))
+    assert reconcile(shop).result["found"] == 0
+    state, words = line(shop, run, "cloud.resource.tag")
+    assert (state, words[:13]) == ("failed", "Nobody knows ")
+    told = [record.summary for record in shop.core.records() if "resource.tag" in record.action]
+    assert told[-1].endswith("may have happened: nobody can tell")
+
+
+def test_reconciliation_knows_every_action_that_may_stay_open(shop: Project) -> None:
+    """What a call does is looked for, or owed, or is said to be what nobody can look for."""
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in Path(mavis_core.__file__).parent.rglob("*.py")
+    )
+    called = set(re.findall(r'"(cloud\.[A-Z][A-Za-z]*(?: \([a-z]+\))?)"', source))
+    called |= {f"cloud.resource.{verb}" for verb in ("start", "stop", "tag")}
+    job = shop.core.jobs["ledger.reconcile"]
+    assert isinstance(job, ReconcileJob)
+    known = {*job._looks, *job._owed, taking.ACTION}
+    assert called >= {"cloud.CreateSnapshots", "cloud.DeleteSnapshot", "cloud.StopInstances"}
+    assert (called - known, known & UNSEEN) == (UNSEEN, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "state"),
+    [
+        ("cloud.StopInstances", "stopped", "done"),
+        ("cloud.StopInstances", "running", "failed"),
+        ("cloud.StartInstances", "running", "done"),
+        ("cloud.StartInstances", "stopped", "failed"),
+        ("cloud.TerminateInstances", "gone", "done"),
+        ("cloud.TerminateInstances", "running", "failed"),
+        ("cloud.AttachVolume", "hangs", "done"),
+        ("cloud.AttachVolume", "free", "failed"),
+        ("cloud.AttachVolume", "gone", "failed"),
+        ("cloud.DetachVolume", "free", "done"),
+        ("cloud.DetachVolume", "gone", "done"),
+        ("cloud.DetachVolume", "hangs", "failed"),
+        ("cloud.DeleteVolume", "gone", "done"),
+        ("cloud.DeleteVolume", "free", "failed"),
+    ],
+)
+def test_what_a_restore_has_changed_is_told_by_what_is_so(
+    shop: Project, cloud: FakeCloud, hands: Hands, action: str, target: str, state: str
+) -> None:
+    other = cloud.launch(ACCOUNT, REGION, "other", state="stopped", sizes=(1, 1))
+    hangs, free = other.devices.values()
+    cloud.detach(free)
+    (web,) = (one.id for one in cloud.instances.values() if one.id != other.id)
+    kind = "i-00000000000000000" if "Instances" in action else "vol-00000000000000000"
+    ids = {"stopped": other.id, "running": web, "hangs": hangs, "free": free, "gone": kind}
+    point = shop.points()[0]
+    assert point.run_id is not None
+    run = shop.run_of(point.run_id)  # any that is over
+    with shop.core.database.write() as tx:
+        call = Call(action, ids[target], point.environment_id, REGION)
+        intents.begin(tx, shop.ada, Work(run.id, run.project_id, 1), [call])
+    hands.now += HOUR
+    assert reconcile(shop).result["unseen"] == []
+    assert line(shop, run, action)[0] == state
