@@ -364,6 +364,28 @@ def test_lost_answers_make_neither_orphan_nor_double(shop: Project, cloud: FakeC
     assert (shared(cloud), open_intents(shop)) == ([], [])
 
 
+def test_a_member_that_turns_out_to_be_on_its_way_is_followed(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    """One of two was begun, of the other nobody knew: partial, until the ledger finds it."""
+    point = take(shop)
+    cloud.snapshots_complete = False
+    cloud.rules.append(Rule("copies.copy", after=lose_reply("copies.copy").after, skip=1))
+    cloud.rules.append(refuse("snapshots.find", CloudDenied("no"), region=AWAY))
+    assert copy_to(shop, point, "dr").state is RunState.FAILED
+    assert (copies(shop)[0].state, len(open_intents(shop))) == (PointState.PARTIAL, 1)
+    shop.start("ledger.reconcile")
+    assert shop.core.carry_out() is None
+    assert (copies(shop)[0].state, open_intents(shop)) == (PointState.RUNNING, [])
+    for one in made_in(cloud, OTHER):
+        cloud.complete(one)
+    shop.start("copies.run")
+    assert shop.core.carry_out() is None
+    (copy,) = copies(shop)
+    assert (copy.state, copy.error) == (PointState.COMPLETE, None)
+    assert copy.completed_at is not None
+
+
 def test_a_share_that_cannot_be_taken_back_is_owed_until_it_is(
     shop: Project, cloud: FakeCloud
 ) -> None:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from copy_scene import Killed, kill
 from core_double import ACCOUNT, REGION, Core, Project, finish
+from mavis_core import clock
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudQuota, CloudUnreachable
 from mavis_core.protection.points.manifests import unpack
 from mavis_core.protection.points.model import MemberState, PointState
+from mavis_core.scheduling.execution import LEASE
 from mavis_core.scheduling.model import RunState
 from mavis_core.testing.cloud import (
     Call,
     FakeCloud,
     FakeVolume,
+    Rule,
     during,
     invisible,
     lose_reply,
     refuse,
+    vanishing,
 )
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -223,6 +232,9 @@ def test_a_cloud_that_lets_nobody_look_leaves_open_what_reconciliation_finds(
     assert shop.run(begun["ledger.reconcile"]).result == {"open": 1, "found": 1, "unseen": []}
     (point,) = shop.points()
     assert point.state is PointState.COMPLETE
+    assert {(one.error, one.completed_at is None) for one in (point, point.primary)} == {
+        (None, False)
+    }
     assert {member.cloud_id for member in point.primary.members} == set(cloud.snapshots)
     assert shop.run(run).state is RunState.FAILED, "what was told is not rewritten"
     assert shop.core.timetable.tick() == []
@@ -276,6 +288,63 @@ def test_a_cancelled_run_keeps_what_is_complete_and_removes_the_rest(
     assert [point.id for point in shop.points()] == [done.id], "the others are gone"
     assert shop.points()[0].state is PointState.COMPLETE
     assert set(cloud.snapshots) == {member.cloud_id for member in done.primary.members}
+
+
+def test_what_turns_out_to_be_complete_is_so_whatever_came_after(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    """The worker died with the call on its way, the Run was cancelled, and the set is whole."""
+    shop.plan(selection={"resources": ["web-1"]})
+    run = shop.start("backup.run", "nightly")
+    start = clock.now()
+    cloud.rules.append(Rule("snapshots.create", after=kill))
+    with pytest.raises(Killed):
+        finish(shop.core.begin(shop.core.worker()))
+    shop.core.runs.cancel(shop.olga, "shop", run.id)
+    with clock.set_clock(lambda: start + 3 * LEASE):
+        shop.core.carry_out()
+    assert shop.run(run).state is RunState.CANCELLED
+    (point,) = shop.points()
+    for one in (point, point.primary):
+        assert (one.state, one.error) == (PointState.COMPLETE, None)
+        assert one.completed_at is not None
+
+
+def test_a_call_that_came_late_has_its_time_to_show_by_our_own_clock(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    """The Run waited an hour for its turn, and the cloud's clock is hours behind."""
+    cloud.snapshots_complete = False
+    started: list[timedelta] = []
+
+    def behind(made: Call) -> None:
+        for one in made.made:
+            was = cloud.snapshots[one].what
+            cloud.snapshots[one].what = replace(was, started_at=was.started_at - 5 * HOUR)
+            started.append(5 * HOUR)
+            cloud.hide(one, 2)
+
+    cloud.rules.append(Rule("snapshots.create", after=behind))
+    shop.start("recovery_point.create", "web-1")
+    asked = clock.now()
+    with clock.set_clock(lambda: asked + HOUR):
+        attempt = shop.core.begin(shop.core.worker())
+        attempt.perform(0)
+        for one in list(cloud.snapshots):
+            cloud.complete(one)
+        assert finish(attempt) is None
+    assert len(started) == 2
+    assert shop.points()[0].state is PointState.COMPLETE
+
+
+def test_what_is_not_shown_in_its_time_is_missing(shop: Project, cloud: FakeCloud) -> None:
+    cloud.snapshots_complete = False
+    cloud.rules.append(vanishing("snapshots.create"))
+    shop.start("recovery_point.create", "web-1")
+    start, ticks = clock.now(), itertools.count()
+    with clock.set_clock(lambda: start + timedelta(seconds=20 * next(ticks))):
+        shop.core.carry_out()
+    assert shop.points()[0].state is PointState.FAILED
 
 
 def test_a_lock_that_the_cloud_refuses_fails_the_run_and_the_rest_goes_on(

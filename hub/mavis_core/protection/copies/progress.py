@@ -141,7 +141,7 @@ def found(tx: sa.Connection, copy: Copy, volume_id: str, snapshot: VolumeSnapsho
         return  # expiry finds it among the members
     if not copy.state.ended:
         points.set_copy(tx, copy, PointState.RUNNING, error=copy.error)
-    elif copy.state is PointState.FAILED and _under_way(states):
+    elif copy.state in (PointState.FAILED, PointState.PARTIAL) and _under_way(states):
         points.set_copy(tx, copy, PointState.RUNNING)
         tx.execute(sa.update(_COPIES).where(_COPIES.c.id == copy.id).values(run_id=None))
     else:

@@ -13,8 +13,9 @@ restore and never counts for retention::
        │           │  └───> partial ───────┤
        └───────────┴──────> failed ────────┘
 
-A complete copy becomes partial when a member vanishes from the cloud. A failed one may turn out
-to be there after all, when reconciliation finds what a lost answer kept from us.
+A complete copy becomes partial when a member vanishes from the cloud. A partial or failed one may
+turn out to be there after all, or on its way, when reconciliation finds what a lost answer kept
+from us.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ STEPS: Mapping[PointState, frozenset[PointState]] = {
     _S.PLANNED: frozenset({_S.RUNNING, _S.COMPLETE, _S.PARTIAL, _S.FAILED}),
     _S.RUNNING: frozenset({_S.COMPLETE, _S.PARTIAL, _S.FAILED}),
     _S.COMPLETE: frozenset({_S.PARTIAL, _S.FAILED, _S.EXPIRING}),
-    _S.PARTIAL: frozenset({_S.COMPLETE, _S.FAILED, _S.EXPIRING}),
+    _S.PARTIAL: frozenset({_S.RUNNING, _S.COMPLETE, _S.FAILED, _S.EXPIRING}),
     _S.FAILED: frozenset({_S.RUNNING, _S.COMPLETE, _S.PARTIAL, _S.EXPIRING}),
     _S.EXPIRING: frozenset({_S.GONE}),
     _S.GONE: frozenset(),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from mavis_core.changes import intents
 from mavis_core.contract import VolumeSnapshot
 from mavis_core.db import tables
 from mavis_core.errors import CloudError, CloudVanished, MavisError, told
@@ -41,13 +42,14 @@ _PUT_MEMBER = (
 _RUN_COPY = (
     sa.update(_COPIES)
     .where(_COPIES.c.id == sa.bindparam("b_copy"))
-    .values(state=PointState.RUNNING.value)
+    .values(state=PointState.RUNNING.value, error=None)
 )
 _RUN_POINT = (
     sa.update(_POINTS)
     .where(_POINTS.c.id == sa.bindparam("b_point"))
     .values(
         state=PointState.RUNNING.value,
+        error=None,
         taken_at=sa.bindparam("b_taken", type_=_POINTS.c.taken_at.type),
     )
 )
@@ -56,6 +58,7 @@ _COMPLETE_COPY = (
     .where(_COPIES.c.id == sa.bindparam("b_copy"))
     .values(
         state=PointState.COMPLETE.value,
+        error=None,
         completed_at=sa.bindparam("b_now", type_=_COPIES.c.completed_at.type),
     )
 )
@@ -127,7 +130,7 @@ def _left_out(point: RecoveryPoint, snapshots: Sequence[VolumeSnapshot]) -> list
 
 def follow(
     tx: sa.Connection,
-    seen: Iterable[tuple[RecoveryPoint, Mapping[str, VolumeSnapshot]]],
+    seen: Sequence[tuple[RecoveryPoint, Mapping[str, VolumeSnapshot]]],
     *,
     missing_after: timedelta,
     late: MavisError | None,
@@ -140,17 +143,17 @@ def follow(
     seen
         Points, each with what the cloud shows of it now, by the snapshots' ids.
     missing_after
-        How long the cloud may not show what it has made.
+        How long the cloud may not show what it has made, counted from the call's answer by our
+        own clock: the cloud's may be behind, and the call may have waited for its turn.
     late
         Why points that go on are given up now; None: they may go on.
     """
     rows: list[dict[str, Any]] = []
     complete: list[RecoveryPoint] = []
+    young = _young(tx, seen, now - missing_after)
     for point, found in seen:
         copy = point.primary
-        # the cloud's clock and ours: it was not taken before it was planned
-        patient = now <= max(point.taken_at or point.created_at, point.created_at) + missing_after
-        members = [_now(member, found, patient=patient) for member in copy.members]
+        members = [_now(member, found, young) for member in copy.members]
         rows += [
             _row(copy, new) for old, new in zip(copy.members, members, strict=True) if new != old
         ]
@@ -168,11 +171,14 @@ def follow(
 
 
 def fail(tx: sa.Connection, failed: Iterable[RecoveryPoint], error: MavisError) -> None:
-    """Write down why points will not be complete; what is there of them makes them partial."""
+    """Write down why points will not be complete; what is there of them makes them partial.
+
+    One of which every member is complete already is complete, whatever came after.
+    """
     for point in failed:
         if not point.state.ended:
-            states = [member.state for member in point.primary.members]
-            points.set_copy(tx, point.primary, state_of_members(states), error=told(error))
+            state = state_of_members([member.state for member in point.primary.members])
+            points.set_copy(tx, point.primary, state, error=None if state.usable else told(error))
 
 
 def run_failed(tx: sa.Connection, of_run: Iterable[RecoveryPoint], error: MavisError) -> None:
@@ -184,11 +190,26 @@ def run_failed(tx: sa.Connection, of_run: Iterable[RecoveryPoint], error: MavisE
     fail(tx, [point for point in of_run if point.state is PointState.PLANNED], error)
 
 
-def _now(member: Member, found: Mapping[str, VolumeSnapshot], *, patient: bool) -> Member:
+def _young(
+    tx: sa.Connection,
+    seen: Sequence[tuple[RecoveryPoint, Mapping[str, VolumeSnapshot]]],
+    since: datetime,
+) -> set[str]:
+    """Return ids of what was made after `since`, of points of which the cloud does not show all."""
+    runs = {
+        point.run_id
+        for point, found in seen
+        for member in point.primary.members
+        if member.cloud_id is not None and member.cloud_id not in found
+    }
+    return intents.made_since(tx, since, runs=sorted(run for run in runs if run))
+
+
+def _now(member: Member, found: Mapping[str, VolumeSnapshot], young: Collection[str]) -> Member:
     snapshot = found.get(member.cloud_id or "")
     if snapshot is not None:
         return member_of(snapshot, member.volume_id, member.device)
-    if member.cloud_id is None or patient:
+    if member.cloud_id is None or member.cloud_id in young:
         return member
     return Member(
         member.volume_id, member.device, member.cloud_id, MemberState.MISSING, 0, member.size_gib

@@ -323,7 +323,7 @@ class Taking:
             )
 
     def _late(self, run: Run, now: datetime) -> MavisError | None:
-        if now <= run.created_at + self._timeout:
+        if now <= (run.started_at or run.created_at) + self._timeout:
             return None
         return CloudUnreachable(
             f"Not complete after {self._timeout.total_seconds():.0f} s",
