@@ -32,6 +32,7 @@ from mavis_core.protection.catalogue.reconciliation import ReconcileJob
 from mavis_core.protection.copies import calls as copy_calls
 from mavis_core.protection.copies import sharing
 from mavis_core.protection.copies.jobs import copy_jobs
+from mavis_core.protection.copies.progress import MOST_PENDING
 from mavis_core.protection.copies.queue import queue
 from mavis_core.protection.copies.sharing import Shares
 from mavis_core.protection.copies.transfers import Transfers
@@ -229,6 +230,8 @@ class Parts:
         Lets calls begin.
     stop
         Set when the process ends.
+    pending_copies
+        Members of copies that are under way into one region of an account at a time.
     """
 
     database: Database
@@ -240,6 +243,7 @@ class Parts:
     calls: int
     budget: Budget
     stop: threading.Event
+    pending_copies: int = MOST_PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +272,7 @@ def _parts(
         calls=config.worker.calls,
         budget=Budget(granted(config.worker.api_rate), stop=stop),
         stop=stop,
+        pending_copies=config.worker.pending_copies,
     )
 
 
@@ -298,6 +303,7 @@ def make_work(parts: Parts) -> Work:
         timeout_s=parts.snapshot_timeout_s,
         threads=parts.calls,
         stop=stop,
+        most=parts.pending_copies,
     )
     means = Means(database, clouds, ledger, load_prices(), stop, threads=parts.calls)
     all_jobs: tuple[Job, ...] = (

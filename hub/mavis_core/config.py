@@ -170,6 +170,12 @@ class WorkerConfig:
 
     concurrency: int = _setting(8, "Runs that are executed at a time.", _between(1, 64))
     calls: int = _setting(16, "Calls to one environment at a time, of one Run.", _between(1, 64))
+    pending_copies: int = _setting(
+        20,
+        "Copies of volume snapshots that are under way into one region of an account at a time;"
+        " where a cloud takes fewer, the others wait.",
+        _between(1, 1000),
+    )
     api_rate: float = _setting(
         1.0,
         "Calls that the API budget lets begin, as a multiple of what a cloud grants an account"

@@ -31,9 +31,13 @@ from copy_scene import (
 )
 from core_double import ACCOUNT, REGION, Core, Project, finish
 from mavis_core import clock
+from mavis_core.bootstrap import _parts, make_work
 from mavis_core.changes.model import IntentState
+from mavis_core.config import WorkerConfig, load
+from mavis_core.contract import SnapshotState
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, CloudQuota, CloudUnreachable, CloudVanished
+from mavis_core.protection.copies.progress import MOST_PENDING
 from mavis_core.protection.copies.queue import queue
 from mavis_core.protection.plans.definition import Copy as Target
 from mavis_core.protection.points.manifests import unpack
@@ -44,6 +48,7 @@ from mavis_core.testing.cloud import (
     DEFAULT_KEY,
     Call,
     FakeCloud,
+    FakeKit,
     Rule,
     broken,
     during,
@@ -332,6 +337,36 @@ def test_throttling_and_a_full_cloud_are_waited_for_and_told(
     (waiting,) = seen
     assert waiting[0] == "waiting"
     assert "wait: 20 copies are under way" in waiting[1]
+
+
+def test_no_more_copies_are_under_way_than_the_setting_says(
+    shop: Project, cloud: FakeCloud, tmp_path: Path
+) -> None:
+    """Two points of two volumes each, into one place that takes twenty, three at a time."""
+    home = tmp_path / "home"
+    settings = load(home, environ={"MAVIS_WORKER_PENDING_COPIES": "3"})
+    stop, vault, kits = shop.core.stop, shop.core.vault, {"fake": FakeKit(cloud)}
+    shop.core.jobs = make_work(_parts(settings, shop.core.database, vault, kits, stop)).jobs
+    enqueue(shop, [take(shop), take(shop)], "dr")
+    shop.start("copies.run")
+    cloud.snapshots_complete = False
+    most: list[int] = []
+
+    def look(_: Call) -> None:
+        pending = [
+            one.id for one in cloud.snapshots.values() if one.what.state is SnapshotState.PENDING
+        ]
+        most.append(len(pending))
+        cloud.complete(pending[0])
+
+    cloud.rules.append(Rule("snapshots.find", before=look, region=AWAY, times=4))
+    assert shop.core.carry_out() is None
+    assert {copy.state for copy in copies(shop)} == {PointState.COMPLETE}
+    assert max(most) == 3
+
+
+def test_the_default_is_what_the_cloud_grants() -> None:
+    assert WorkerConfig().pending_copies == MOST_PENDING
 
 
 def test_copies_that_find_no_room_stay_in_the_queue(shop: Project, cloud: FakeCloud) -> None:

@@ -123,6 +123,7 @@ def test_a_value_of_another_type_is_named_with_key_source_and_mend(
         ("database.pool_size", "0", "use a number from 1 to 64"),
         ("hub.idle_timeout_s", "5", "use a number from 60 to 604800"),
         ("worker.concurrency", "65", "use a number from 1 to 64"),
+        ("worker.pending_copies", "0", "use a number from 1 to 1000"),
         ("worker.poll_s", "0", "use a number from 0.05 to 60"),
         ("worker.settle_s", "-1", "use a number from 0 to 3600"),
         ("worker.snapshot_timeout_s", "nan", "use a number from 1 to 172800"),
