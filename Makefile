@@ -17,9 +17,19 @@ VENV ?= $(if $(CLOSED),/opt/mavis/venv,$(CURDIR)/.venv)
 BOOT := $(CURDIR)/.boot
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) UV_SYSTEM_CERTS=true $(BOOT)/bin/uv
-SOURCES := $(shell find hub extensions flows mavis_kernel -name '*.py' -o -name '*.json' -o -name py.typed)
+SOURCES := $(shell find hub extensions flows mavis_kernel \( -name node_modules -o -name static \) -prune -o \
+  \( -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 
-.PHONY: help demo up down check test test-slow bench lock openapi format venv tools debian clean
+# What pages load from npm, with the node of the virtual environment: no package's script runs.
+NPM := PATH="$(BIN):$$PATH" $(BIN)/npm
+STATIC := extensions/mavis_ext/static
+ASSETS := $(STATIC)/swagger-ui/swagger-ui-bundle.js
+SWAGGER := extensions/assets/node_modules/swagger-ui-dist
+LINTERS := tests/js/node_modules/.package-lock.json
+UNREACHED = { echo "npm could not install what $(<D) names; what it said is above. Where it did not" \
+  "reach its registry: look at the network and at npm's settings, then try again." >&2; exit 1; }
+
+.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi format venv tools debian clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,11 +50,11 @@ check: venv ## Lint, types, imports and unit tests, for every commit
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/architecture
 
-test: debian check ## Everything but what is long
+test: debian check $(LINTERS) ## Everything but what is long
 	$(BIN)/pytest -q -m "not slow" --durations=5 tests/conformance tests/integration
 	$(BIN)/pytest -q -m "not slow" --durations=5 tests/e2e
 
-test-slow: debian venv ## What is long
+test-slow: debian venv $(LINTERS) ## What is long
 	$(BIN)/pytest -q -m slow
 
 bench: venv ## Measure, each claim beside what one would take instead
@@ -57,19 +67,41 @@ format: venv ## Put the code into shape
 openapi: venv ## Write the description of the API anew; BREAK=1 where callers shall break
 	@PYTHONPATH=extensions:hub $(BIN)/python -m mavis_ext.writing $(if $(BREAK),--break)
 
-lock: tools ## Make requirements.lock anew from pyproject.toml
-	$(UV) pip compile -q --upgrade --python-version 3.11.2 --generate-hashes --no-annotate \
-	  --no-header --extra appliance --group dev pyproject.toml -o requirements.lock
+assets: $(ASSETS) ## Fetch what pages load, once
+
+lock: $(BOOT)/bin/uv ## Let requirements.lock follow pyproject.toml (UPGRADE=1: with what is new)
+	$(UV) pip compile -q $(if $(UPGRADE),--upgrade) --python-version 3.11.2 --generate-hashes \
+	  --no-annotate --no-header --extra appliance --group build --group dev pyproject.toml \
+	  -o requirements.lock
+
+npm-lock: $(VENV)/.packages ## Let the package-lock.json follow their package.json
+	@for each in extensions/assets tests/js; do (cd $$each && $(NPM) install --package-lock-only >/dev/null \
+	  && $(BIN)/python -c 'import json; d = json.load(open("package-lock.json")); \
+	  [each.pop("funding", None) for each in d["packages"].values()]; \
+	  open("package-lock.json", "w").write(json.dumps(d, indent=1) + "\n")') || exit 1; done
 
 clean: ## Remove what the build made; the state folder stays
-	rm -rf .boot .venv build dist tests/artifacts
+	rm -rf .boot .venv build dist tests/artifacts $(STATIC) extensions/assets/node_modules \
+	  tests/js/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 venv: $(VENV)/.project
 
-$(VENV)/.project: $(VENV)/.packages pyproject.toml $(if $(CLOSED),$(SOURCES))
+$(VENV)/.project: $(VENV)/.packages pyproject.toml $(ASSETS) $(if $(CLOSED),$(SOURCES))
 	@$(UV) pip install -q --no-deps $(if $(CLOSED),--reinstall-package mavis-ops .,-e .)
 	@touch $@
+
+$(LINTERS): tests/js/package-lock.json tests/js/.npmrc | $(VENV)/.packages
+	@echo "Fetching what the tests take from npm ..." >&2
+	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
+	@touch $@
+
+$(ASSETS): extensions/assets/package-lock.json extensions/assets/.npmrc | $(VENV)/.packages
+	@echo "Fetching what pages load ..." >&2
+	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
+	@rm -rf $(@D) && umask 022 && mkdir -p $(@D)
+	@cd $(SWAGGER) && cp LICENSE NOTICE swagger-ui-bundle.js.LICENSE.txt swagger-ui.css swagger-ui-bundle.js $(CURDIR)/$(@D)
+	@cd $(@D) && gzip -9nk swagger-ui.css swagger-ui-bundle.js && touch swagger-ui-bundle.js
 
 $(VENV)/.packages: requirements.lock $(BOOT)/bin/uv
 	@echo "Installing packages into $(VENV) ..." >&2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -68,3 +69,15 @@ def test_no_tracked_file_names_a_registry_or_a_folder_of_somebody() -> None:
             continue
         found = names.search(path.read_bytes().decode("utf-8", "replace"))
         assert found is None, f"{name}: {found and found.group()}"
+
+
+@pytest.mark.parametrize("folder", ["extensions/assets", "tests/js"])
+def test_what_comes_from_npm_is_pinned_by_digest_and_by_no_address(folder: str) -> None:
+    text = (ROOT / folder / "package-lock.json").read_text(encoding="utf-8")
+    assert "resolved" not in text
+    assert "://" not in text, "run `make npm-lock`"
+    packages = {name: each for name, each in json.loads(text)["packages"].items() if name}
+    assert packages
+    assert all(each["integrity"].startswith("sha512-") for each in packages.values())
+    settings = (ROOT / folder / ".npmrc").read_text(encoding="utf-8").splitlines()
+    assert "ignore-scripts=true" in settings

@@ -72,6 +72,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = folder / "tree"
     leave = shutil.ignore_patterns(".*", "__pycache__", "tests", "build", "dist", "node_modules")
     shutil.copytree(ROOT, copy, ignore=leave)
+    shutil.copy(ROOT / ".gitignore", copy)  # what is not committed is left out, but for artifacts
     made = folder / "made"
     _uv("build", "--quiet", "--wheel", "--out-dir", str(made), str(copy))
     (found,) = made.glob("*.whl")
@@ -137,6 +138,13 @@ def test_every_module_is_in_it(wheel: Path) -> None:
     assert tree - carried == set()
     tops = {name.split("/")[0] for name in carried}
     assert {top for top in tops if not top.startswith("mavis_ops-")} == set(PACKAGES)
+
+
+def test_what_pages_load_is_in_it_with_its_licences(wheel: Path) -> None:
+    folder = "mavis_ext/static/swagger-ui/"
+    carried = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(folder)}
+    wanted = {"swagger-ui.css", "swagger-ui-bundle.js", "LICENSE", "NOTICE"}
+    assert {folder + name for name in wanted} <= carried, "run `make assets`"
 
 
 def test_the_hub_s_configuration_and_the_notebooks_are_in_it(wheel: Path) -> None:
