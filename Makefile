@@ -29,7 +29,7 @@ LINTERS := tests/js/node_modules/.package-lock.json
 UNREACHED = { echo "npm could not install what $(<D) names; what it said is above. Where it did not" \
   "reach its registry: look at the network and at npm's settings, then try again." >&2; exit 1; }
 
-.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi format venv tools debian clean
+.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi client format venv tools debian clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,10 @@ format: venv ## Put the code into shape
 
 openapi: venv ## Write the description of the API anew; BREAK=1 where callers shall break
 	@PYTHONPATH=extensions:hub $(BIN)/python -m mavis_ext.writing $(if $(BREAK),--break)
+	@$(MAKE) --no-print-directory client
+
+client: venv ## Make the parts of the client anew that follow from something else
+	@PYTHONPATH=tools $(BIN)/python -m client_making
 
 assets: $(ASSETS) ## Fetch what pages load, once
 

@@ -5,12 +5,14 @@
     MavisError                    1  the work failed
     ├── BadSettings               2  an address, a file or a variable that cannot be right
     ├── RunFailed                 1  the Run ended failed, refused or cancelled
+    ├── NotPicked                 2  a member that the caller did not ask for is read
     ├── Found                     9  a report that was to be checked has something to tell
     └── ApiError                  1  the appliance said no
         ├── NotLoggedIn           3  no token, or one that has ended
         ├── Forbidden             4  known, and not allowed to
         ├── NotFound              5  no such thing, or none that the asker may see
         ├── Conflict              6  sound, and it does not fit the state of things
+        │   ├── ChangedSince      6  somebody changed it since it was read
         │   ├── PlanChanged       6  what was approved is not what would happen now
         │   └── ConfirmationNeeded 6 nobody confirmed
         ├── InvalidInput          8  what was sent was refused
@@ -34,6 +36,7 @@ __all__ = [
     "ApiError",
     "BadSettings",
     "CertificateNotTrusted",
+    "ChangedSince",
     "CloudRefused",
     "ConfirmationNeeded",
     "Conflict",
@@ -43,6 +46,7 @@ __all__ = [
     "MavisError",
     "NotFound",
     "NotLoggedIn",
+    "NotPicked",
     "PlanChanged",
     "RunFailed",
     "Unavailable",
@@ -113,6 +117,13 @@ class RunFailed(MavisError):
         super().__init__(message, mend=mend)
         self.run_id = run_id
         self.code = code
+
+
+class NotPicked(MavisError, AttributeError):
+    """A member of an object is read that the caller did not ask for."""
+
+    exit_code = 2
+    default_mend = "Name it in `fields` too, or leave `fields` out."
 
 
 class Found(MavisError):
@@ -198,6 +209,13 @@ class Conflict(ApiError):
     default_mend = "Read the current state and decide again."
 
 
+class ChangedSince(Conflict):
+    """Somebody changed it since it was read, so it was not changed again."""
+
+    default_code = "precondition_failed"
+    default_mend = "Read it as it is now, and decide again."
+
+
 class PlanChanged(Conflict):
     """What was approved is not what would happen now."""
 
@@ -268,6 +286,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
         Forbidden,
         NotFound,
         Conflict,
+        ChangedSince,
         PlanChanged,
         ConfirmationNeeded,
         InvalidInput,
@@ -280,6 +299,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    412: ChangedSince,
     413: InvalidInput,
     422: InvalidInput,
     429: Unavailable,

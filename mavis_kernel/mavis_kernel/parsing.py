@@ -2,19 +2,22 @@
 
 The reader follows the annotations of a `Model`. A member that the model does not know is kept
 in `Model.raw` and otherwise ignored, so that a newer appliance serves an older client. A member
-that the model needs and does not find is an error that names it.
+that the model needs and does not find is an error that names it, unless the caller picked others:
+then looking at it is the error.
 """
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Self, Union, get_args, get_origin
 
-from mavis_kernel.errors import UnexpectedAnswer
+from mavis_kernel.errors import NotPicked, UnexpectedAnswer
+from mavis_kernel.words import Word
 
 __all__ = ["JsonObject", "Model"]
 
@@ -56,20 +59,82 @@ class Model:
             raise _mismatch(where, "an object", data)
         values: dict[str, Any] = {"raw": data}
         kind: Any = cls  # a class is hashable, which mypy does not believe of type[Self]
-        for name, needed, read in _members(kind):
-            if name in data:
-                values[name] = read(data[name], f"{where}.{name}")
-            elif needed:
-                raise UnexpectedAnswer(f"The appliance's answer has no {where}.{name}.")
+        for each in _members(kind):
+            if each.name in data:
+                values[each.attribute] = each.read(data[each.name], f"{where}.{each.name}")
+            elif each.needed:
+                raise UnexpectedAnswer(f"The appliance's answer has no {where}.{each.name}.")
         return cls(**values)
+
+    @classmethod
+    def picked_from_json(cls, data: object) -> Self:
+        """Return an object of which `data` has some members only; the others cannot be read.
+
+        Raises
+        ------
+        UnexpectedAnswer
+            `data` is no object, or a member has another type.
+        """
+        if not isinstance(data, Mapping):
+            raise _mismatch(cls.__name__, "an object", data)
+        kind: Any = cls
+        made: Self = object.__new__(_picked(kind))
+        vars(made)["raw"] = data
+        for each in _members(kind):
+            if each.name in data:
+                where = f"{cls.__name__}.{each.name}"
+                vars(made)[each.attribute] = each.read(data[each.name], where)
+        return made
+
+
+class _Picked(Model):
+    """The base of objects of which some members were picked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        has = object.__getattribute__(self, "__dict__")
+        if name not in has and name in object.__getattribute__(self, "__dataclass_fields__"):
+            cls = type(self).__name__
+            raise NotPicked(f"{cls}.{name} was not asked for; there are {', '.join(has['raw'])}.")
+        return object.__getattribute__(self, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Picked) and self.raw == other.raw
+
+    __hash__ = None  # type: ignore[assignment]  # what it holds is not hashable either
+
+    def __repr__(self) -> str:
+        told = (f"{name}={value!r}" for name, value in vars(self).items() if name != "raw")
+        return f"{type(self).__name__}({', '.join(told)})"
 
 
 @cache
-def _members(cls: Any) -> tuple[tuple[str, bool, _Reader], ...]:
-    """Return name, whether it must be there, and reader of each member of the model `cls`."""
-    hints = get_type_hints(cls)
+def _picked(cls: Any) -> Any:
+    return type(cls.__name__, (_Picked, cls), {"__module__": cls.__module__})
+
+
+@dataclass(frozen=True)
+class _Member:
+    """How a member of a model is read."""
+
+    name: str
+    attribute: str
+    needed: bool
+    read: _Reader
+
+
+@cache
+def _members(cls: Any) -> tuple[_Member, ...]:
+    """Return how each member of the model `cls` is read."""
+    hints: dict[str, Any] = {}
+    # What is mixed in names types that are there for checking only, so its hints are not looked at.
+    for base in reversed(cls.__mro__):
+        if issubclass(base, Model):
+            own = vars(base).get("__annotations__", {})
+            scope = vars(sys.modules[base.__module__])
+            hints |= {name: eval(text, scope) for name, text in own.items()}  # noqa: S307 - ours
     return tuple(
-        (
+        _Member(
+            each.metadata.get("name", each.name),
             each.name,
             each.default is MISSING and each.default_factory is MISSING,
             _reader(hints[each.name]),
@@ -91,6 +156,8 @@ def _reader(hint: Any) -> _Reader:
         return _object_of(_SCALARS.get(arguments[1], _anything))
     if hint in _SCALARS:
         return _SCALARS[hint]
+    if issubclass(hint, Word):
+        return _word(hint)
     reader: _Reader = hint.from_json
     return reader
 
@@ -145,6 +212,17 @@ def _number(value: object, where: str) -> float:
     return float(value)
 
 
+def _word(kind: type[Word]) -> _Reader:
+    return lambda value, where: kind(_text(value, where))
+
+
+def _day(value: object, where: str) -> date:
+    try:
+        return date.fromisoformat(_text(value, where))
+    except ValueError as exc:
+        raise _mismatch(where, "a day (RFC 3339)", value) from exc
+
+
 def _moment(value: object, where: str) -> datetime:
     try:
         moment = datetime.fromisoformat(_text(value, where))
@@ -161,6 +239,7 @@ _SCALARS: dict[Any, _Reader] = {
     int: _whole,
     float: _number,
     datetime: _moment,
+    date: _day,
     object: _anything,
 }
 

@@ -38,6 +38,7 @@ def run_json(state: str = "running", **more: Any) -> dict[str, Any]:
         "result": {},
         "error": None,
         "correlation_id": "cor_1",
+        "version": 1,
         **more,
     }
 
@@ -131,6 +132,18 @@ def point_json(**more: Any) -> dict[str, Any]:
         "size_gib": 8,
         **more,
     }
+
+
+def detail_json(**more: Any) -> dict[str, Any]:
+    """Return a recovery point as it is told alone: with its manifest."""
+    manifest = {
+        "configuration": {"instance_type": "m7.large"},
+        "tags": {"Name": "web-1"},
+        "disks": [{"volume_id": "vol-1", "size_gib": 8}],
+        "excluded": [],
+        "hash": "abc123",
+    }
+    return point_json(manifest=manifest, **more)
 
 
 def copy_json(**more: Any) -> dict[str, Any]:
@@ -236,6 +249,25 @@ def calendar_json(**more: Any) -> dict[str, Any]:
             {"date": "2026-07-01", "made": [], "goes": [], "left": 7},
             {"date": "2026-07-02", "made": [made], "goes": [goes], "left": 7},
         ],
+        **more,
+    }
+
+
+def proof_json(**more: Any) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "at": NOW,
+        "run": "run_1",
+        "restore": "rst_1",
+        "copy": "cop_1",
+        "region": "eu-west-1",
+        "volumes": [],
+        "seconds": {"reading": 1.5},
+        "checks": [],
+        "isolated": True,
+        "left": 0,
+        "why": None,
+        "code": None,
         **more,
     }
 

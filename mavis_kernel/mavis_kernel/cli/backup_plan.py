@@ -40,8 +40,7 @@ __all__ = ["backup_plan"]
 
 
 def _kept(item: BackupPlan) -> str:
-    keep = item.definition.get("keep")
-    return keep_text(keep if isinstance(keep, dict) else None)
+    return keep_text(item.definition.keep)
 
 
 _COLUMNS: tuple[Column[BackupPlan], ...] = (
@@ -49,7 +48,7 @@ _COLUMNS: tuple[Column[BackupPlan], ...] = (
     Column("STATE", plan_state, is_state=True),
     Column("RULES", rules_text, shrinks=True),
     Column("KEEPS", _kept, shrinks=True),
-    Column("ZONE", lambda each: str(each.definition.get("zone") or "UTC")),
+    Column("ZONE", lambda each: each.definition.zone),
     Column("RUNS AS", lambda each: each.owner),
     Column("VERSION", lambda each: str(each.version), right=True),
     Column("CHANGED", lambda each: relative(each.updated_at)),
@@ -173,7 +172,7 @@ def edit(
     project, plans = state.project, state.client().backup_plans
     if given is None:
         now = plans.get(project, name)
-        given, version = dict(now.definition), now.version if version is None else version
+        given, version = dict(now.definition.raw), now.version if version is None else version
     definition = changed(given, settings)
     if dry_run:
         show_check(state, plans.check(project, name, definition))
@@ -198,7 +197,7 @@ def delete(state: State, name: str, yes: bool) -> None:
 
 
 def _preset(client: Mavis, project: str, name: str) -> dict[str, Any]:
-    presets = {each.name: each.definition for each in client.backup_plans.presets(project)}
+    presets = {each.name: each.definition.raw for each in client.backup_plans.presets(project)}
     if name not in presets:
         raise NotFound(f"No preset {name!r}.", mend=f"There are {', '.join(presets)}.")
     return dict(presets[name])

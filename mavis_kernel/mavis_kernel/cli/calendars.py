@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 
 from mavis_kernel.cli.output import put, say, show_json
@@ -12,7 +11,7 @@ from mavis_kernel.cli.plan_words import keep_text
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column, table
 from mavis_kernel.cli.times import both
-from mavis_kernel.models import CalendarDay, PlanCalendar, PlanSlots
+from mavis_kernel.models import BackupPlanCalendar, BackupPlanSlots, CalendarDay
 
 __all__ = ["show_calendar", "show_slots"]
 
@@ -38,7 +37,7 @@ _SLOTS: tuple[Column[_Slot], ...] = (
     Column("RUN", lambda each: each.run),
 )
 _DAYS: tuple[Column[CalendarDay], ...] = (
-    Column("DAY", lambda day: f"{date.fromisoformat(day.date):%a %Y-%m-%d}"),
+    Column("DAY", lambda day: f"{day.date:%a %Y-%m-%d}"),
     Column("MADE", lambda day: str(len(day.made)), right=True),
     Column("GOES", lambda day: str(len(day.goes)), right=True),
     Column("STAYS", lambda day: str(day.left), right=True),
@@ -46,7 +45,7 @@ _DAYS: tuple[Column[CalendarDay], ...] = (
 )
 
 
-def show_slots(state: State, slots: PlanSlots, name: str) -> None:
+def show_slots(state: State, slots: BackupPlanSlots, name: str) -> None:
     """Write the slots of the plan `name`: those that have begun, then those to come."""
     if state.output == "json":
         show_json(slots.raw)
@@ -62,17 +61,17 @@ def show_slots(state: State, slots: PlanSlots, name: str) -> None:
         say(f"{len(slots.begun)} have begun, the next {len(slots.upcoming)} are to come.")
 
 
-def _begun(slots: PlanSlots) -> Iterator[_Slot]:
+def _begun(slots: BackupPlanSlots) -> Iterator[_Slot]:
     for each in reversed(slots.begun):
         yield _Slot(each.slot, each.rule, both(each.due_at), each.how, each.run)
 
 
-def _upcoming(slots: PlanSlots) -> Iterator[_Slot]:
+def _upcoming(slots: BackupPlanSlots) -> Iterator[_Slot]:
     for each in slots.upcoming:
         yield _Slot(each.slot, each.rule, both(each.due_at), "-")
 
 
-def show_calendar(state: State, calendar: PlanCalendar) -> None:
+def show_calendar(state: State, calendar: BackupPlanCalendar) -> None:
     """Write what each day makes, loses and has at its end."""
     if state.output == "json":
         show_json(calendar.raw)

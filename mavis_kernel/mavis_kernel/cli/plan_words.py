@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from mavis_kernel.cli.output import put, say, show_json, show_one
 from mavis_kernel.cli.plans import effect_lines
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import printable
 from mavis_kernel.cli.times import both
-from mavis_kernel.models import BackupPlan, PlanCheck
+from mavis_kernel.models import (
+    BackupPlan,
+    BackupPlanCheck,
+    BackupPlanDefinition,
+    PlanKeep,
+    PlanSelection,
+)
 
 __all__ = ["keep_text", "plan_state", "rules_text", "show_check", "show_plan_of"]
 
-Document = Mapping[str, Any]
 _PERIODS = {
     "last": "the last",
     "hourly": "hourly",
@@ -28,15 +32,15 @@ _PERIODS = {
 def show_plan_of(state: State, item: BackupPlan) -> None:
     """Write a plan as data; as JSON the definition alone, as ``create -f`` takes it."""
     if state.output == "json":
-        show_json(item.definition)
+        show_json(item.definition.raw)
         return
-    definition: Document = item.definition
+    definition = item.definition
     fields = [
         ("Backup plan", item.name),
-        ("Title", _text(definition, "title")),
+        ("Title", definition.title),
         ("Project", item.project),
         ("State", plan_state(item)),
-        ("Selects", "; ".join(_selection(_part(definition, "selection")))),
+        ("Selects", "; ".join(_selection(definition.selection))),
         *_rules(definition),
         *_extent(definition),
         *((f"Copy to {place}", text) for place, text in _copies(definition)),
@@ -49,7 +53,7 @@ def show_plan_of(state: State, item: BackupPlan) -> None:
     show_one(state, item, fields, id_text=item.name)
 
 
-def show_check(state: State, check: PlanCheck) -> None:
+def show_check(state: State, check: BackupPlanCheck) -> None:
     """Write what a definition would protect now: what ``--dry-run`` is asked for."""
     if state.output == "json":
         show_json(check.raw)
@@ -76,83 +80,67 @@ def plan_state(item: BackupPlan) -> str:
 
 def rules_text(item: BackupPlan) -> str:
     """Return the rules of a plan with their times."""
-    definition: Document = item.definition
-    rules = definition.get("rules") or ()
-    return "; ".join(f"{rule.get('name')} {rule.get('cron')}" for rule in rules)
+    return "; ".join(f"{rule.name} {rule.cron}" for rule in item.definition.rules)
 
 
-def keep_text(keep: Document | None) -> str:
+def keep_text(keep: PlanKeep | None) -> str:
     """Return what stays, in words: ``all within 2d, daily 14, weekly 8``."""
-    said = keep or {}
-    parts = [f"all within {said['within']}"] if said.get("within") else []
-    parts += [f"{word} {said[name]}" for name, word in _PERIODS.items() if said.get(name)]
+    if keep is None:
+        return "everything"
+    parts = [f"all within {keep.within}"] if keep.within else []
+    counts = ((word, getattr(keep, name)) for name, word in _PERIODS.items())
+    parts += [f"{word} {count}" for word, count in counts if count]
     return ", ".join(parts) or "everything"
 
 
-def _rules(definition: Document) -> Iterator[tuple[str, str]]:
-    zone = _text(definition, "zone") or "UTC"
-    for rule in definition.get("rules") or ():
-        own = f"; keeps {keep_text(rule['keep'])}" if rule.get("keep") else ""
-        yield f"Rule {rule.get('name')}", f"{rule.get('cron')} ({zone}){own}"
-    yield "Keeps", keep_text(definition.get("keep"))
+def _rules(definition: BackupPlanDefinition) -> Iterator[tuple[str, str]]:
+    for rule in definition.rules:
+        own = f"; keeps {keep_text(rule.keep)}" if rule.keep else ""
+        yield f"Rule {rule.name}", f"{rule.cron} ({definition.zone}){own}"
+    yield "Keeps", keep_text(definition.keep)
 
 
-def _selection(said: Document) -> Iterator[str]:
-    words = {
-        "match": "machines with {}",
-        "resources": "machines {}",
-        "environments": "only in {}",
-        "exclude": "but not those with {}",
-        "exclude_volumes": "without volumes with {}",
-    }
-    for name, form in words.items():
-        value = said.get(name)
-        if value:
-            yield form.format(value if isinstance(value, str) else ", ".join(value))
-    if not said.get("match") and not said.get("resources"):
+def _selection(said: PlanSelection) -> Iterator[str]:
+    words = (
+        ("machines with {}", said.match),
+        ("machines {}", ", ".join(said.resources)),
+        ("only in {}", ", ".join(said.environments)),
+        ("but not those with {}", said.exclude),
+        ("without volumes with {}", said.exclude_volumes),
+    )
+    yield from (form.format(value) for form, value in words if value)
+    if not said.match and not said.resources:
         yield "every machine of the project"
 
 
-def _extent(definition: Document) -> Iterator[tuple[str, str]]:
-    for blackout in definition.get("blackouts") or ():
-        days = f"{' '.join(blackout['days'])} " if blackout.get("days") else ""
-        yield "Not in", f"{days}{blackout.get('from')} to {blackout.get('to')}"
-    jitter = _text(definition, "jitter")
+def _extent(definition: BackupPlanDefinition) -> Iterator[tuple[str, str]]:
+    for blackout in definition.blackouts:
+        days = f"{' '.join(blackout.days)} " if blackout.days else ""
+        yield "Not in", f"{days}{blackout.from_} to {blackout.to}"
+    jitter = definition.jitter
     yield "Begins", f"up to {jitter} later, spread" if jitter not in ("", "0s") else ""
-    missed = "caught up once" if definition.get("catch_up", True) else "left out"
-    yield "Missed slots", f"{missed}; on time is within {_text(definition, 'grace') or '15m'}"
-    yield "Promise", _promise(_text(definition, "rpo"))
+    missed = "caught up once" if definition.catch_up else "left out"
+    yield "Missed slots", f"{missed}; on time is within {definition.grace}"
+    yield "Promise", _promise(definition.rpo)
 
 
-def _promise(rpo: str) -> str:
+def _promise(rpo: str | None) -> str:
     return f"the newest recovery point is never older than {rpo}" if rpo else ""
 
 
-def _copies(definition: Document) -> Iterator[tuple[str, str]]:
-    for copy in definition.get("copies") or ():
-        place = " / ".join(part for part in (copy.get("environment"), copy.get("region")) if part)
-        rules = f"rules {', '.join(copy['rules'])}; " if copy.get("rules") else ""
-        keeps = f"keeps {keep_text(copy['keep'])}" if copy.get("keep") else "keeps the same"
-        key = f"; encrypted with {copy['kms_key']}" if copy.get("kms_key") else ""
+def _copies(definition: BackupPlanDefinition) -> Iterator[tuple[str, str]]:
+    for copy in definition.copies:
+        place = " / ".join(part for part in (copy.environment, copy.region) if part)
+        rules = f"rules {', '.join(copy.rules)}; " if copy.rules else ""
+        keeps = f"keeps {keep_text(copy.keep)}" if copy.keep else "keeps the same"
+        key = f"; encrypted with {copy.kms_key}" if copy.kms_key else ""
         yield place, f"{rules}{keeps}{key}"
 
 
-def _safety(definition: Document) -> Iterator[tuple[str, str]]:
-    lock, hooks = _part(definition, "lock"), _part(definition, "hooks")
-    yield "Lock", f"{lock.get('mode')}, for {lock.get('for')}" if lock else ""
-    scripts = " and ".join(name for name in ("pre", "post") if hooks.get(name))
-    yield "Hooks", f"{scripts}; on failure {hooks.get('on_failure')}" if scripts else ""
-    proof = _part(definition, "verification")
-    yield "Proven", f"by a restore, {proof.get('cron')}" if proof else ""
-    share = definition.get("max_delete_share")
-    yield "One run deletes", f"at most {share:.0%}" if isinstance(share, int | float) else ""
-
-
-def _part(owner: Document, name: str) -> Document:
-    found = owner.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _text(owner: Document, name: str) -> str:
-    found = owner.get(name)
-    return found if isinstance(found, str) else ""
+def _safety(definition: BackupPlanDefinition) -> Iterator[tuple[str, str]]:
+    lock, hooks, proof = definition.lock, definition.hooks, definition.verification
+    yield "Lock", f"{lock.mode}, for {lock.for_}" if lock else ""
+    scripts = " and ".join(name for name in ("pre", "post") if hooks and getattr(hooks, name))
+    yield "Hooks", f"{scripts}; on failure {hooks.on_failure}" if hooks and scripts else ""
+    yield "Proven", f"by a restore, {proof.cron}" if proof else ""
+    yield "One run deletes", f"at most {definition.max_delete_share:.0%}"

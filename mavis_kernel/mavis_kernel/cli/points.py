@@ -100,6 +100,5 @@ def _proof_text(proof: PointProof | None) -> str:
     if proof is None:
         return ""
     verdict = "restored and proven" if proof.ok else "NOT proven"
-    when = f" at {both(proof.at)}" if proof.at else ""
     why = f": {proof.why}" if proof.why else ""
-    return f"{verdict}{when}{why}"
+    return f"{verdict} at {both(proof.at)}{why}"

@@ -14,7 +14,7 @@ from mavis_kernel.cli.plans import confirm_removal
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import both, relative
-from mavis_kernel.models import ROLES, Member, Project
+from mavis_kernel.models import Member, Project, Role
 
 __all__ = ["project"]
 
@@ -117,7 +117,7 @@ def members(state: State) -> None:
 
 @project.command()
 @click.argument("subject", type=_subject, metavar="SUBJECT")
-@click.argument("role", type=click.Choice(ROLES))
+@click.argument("role", type=click.Choice(Role.known()))
 @in_project
 @debug_option
 @click.pass_obj

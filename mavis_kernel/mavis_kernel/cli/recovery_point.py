@@ -30,7 +30,7 @@ from mavis_kernel.cli.runs import show_begun, show_run
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative
-from mavis_kernel.models import POINT_STATES, RecoveryPoint
+from mavis_kernel.models import PointState, RecoveryPoint
 from mavis_kernel.nouns.runs import demand_success
 
 __all__ = ["recovery_point"]
@@ -57,7 +57,7 @@ def recovery_point() -> None:
 @recovery_point.command("list")
 @click.option("--instance", help="Only of this instance: its name or cloud id.")
 @click.option("--plan", help="Only by this backup plan.")
-@click.option("--state", "point_state", type=click.Choice(POINT_STATES), help="Only those.")
+@click.option("--state", "point_state", type=click.Choice(PointState.known()), help="Only those.")
 @click.option("--region", help="Only in this region.")
 @limit_option(200)
 @in_project

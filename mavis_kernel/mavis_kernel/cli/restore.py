@@ -23,7 +23,7 @@ from mavis_kernel.cli.restores import follow_restore, made_text, show_restore
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative
-from mavis_kernel.models import RESTORE_KINDS, RESTORE_STATES, Restore
+from mavis_kernel.models import Restore, RestoreKind, RestoreState
 
 __all__ = ["restore"]
 
@@ -73,8 +73,10 @@ def restore() -> None:
 
 @restore.command("list")
 @click.option("--point", help="Only of this recovery point.")
-@click.option("--kind", type=click.Choice(RESTORE_KINDS), help="Only this kind.")
-@click.option("--state", "restore_state", type=click.Choice(RESTORE_STATES), help="Only those.")
+@click.option("--kind", type=click.Choice(RestoreKind.known()), help="Only this kind.")
+@click.option(
+    "--state", "restore_state", type=click.Choice(RestoreState.known()), help="Only those."
+)
 @limit_option(50)
 @in_project
 @common

@@ -89,8 +89,6 @@ def _minute(moment: datetime) -> str:
 def made_text(item: Restore) -> str:
     """Return what a restore made, in short."""
     made = item.made
-    if made is None:
-        return ""
     number = len(made.volumes)
     volumes = f"{number} volume{'s' * (number != 1)}" if number else ""
     return ", ".join(part for part in (made.instance_id or "", volumes) if part)
@@ -98,8 +96,6 @@ def made_text(item: Restore) -> str:
 
 def _made_fields(item: Restore) -> list[tuple[str, str]]:
     made = item.made
-    if made is None:
-        return []
     return [
         ("New instance", made.instance_id or ""),
         *((f"  {original}", f"as {volume}") for original, volume in sorted(made.volumes.items())),

@@ -11,7 +11,7 @@ from mavis_kernel.cli.runs import follow, show_cancelled, show_run
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative, took
-from mavis_kernel.models import RUN_STATES, Run
+from mavis_kernel.models import Run, RunState
 
 __all__ = ["run"]
 
@@ -32,7 +32,7 @@ def run() -> None:
 
 
 @run.command("list")
-@click.option("--state", "run_state", type=click.Choice(RUN_STATES), help="Only those.")
+@click.option("--state", "run_state", type=click.Choice(RunState.known()), help="Only those.")
 @limit_option(50)
 @in_project
 @common

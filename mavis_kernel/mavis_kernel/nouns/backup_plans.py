@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from mavis_kernel.models import (
     BackupPlan,
-    PlanCalendar,
-    PlanCheck,
-    PlanPreset,
-    PlanSlots,
+    BackupPlanCalendar,
+    BackupPlanCheck,
+    BackupPlanPreset,
+    BackupPlanSlots,
     Preview,
     Run,
 )
@@ -43,12 +43,12 @@ class BackupPlans:
         """Return the plan `plan`."""
         return BackupPlan.from_json(self._transport.get(_path(project, plan)))
 
-    def presets(self, project: str) -> Iterator[PlanPreset]:
+    def presets(self, project: str) -> Iterator[BackupPlanPreset]:
         """Yield definitions to begin with."""
         for item in self._transport.pages(f"{_path(project)}/presets", {}, limit=None):
-            yield PlanPreset.from_json(item)
+            yield BackupPlanPreset.from_json(item)
 
-    def check(self, project: str, name: str, definition: Definition) -> PlanCheck:
+    def check(self, project: str, name: str, definition: Definition) -> BackupPlanCheck:
         """Return what a plan `name` with `definition` would protect now. Nothing is kept.
 
         Raises
@@ -57,7 +57,7 @@ class BackupPlans:
             The definition cannot be understood; `field` says where.
         """
         body = {"name": name, "definition": dict(definition), "dry_run": True}
-        return PlanCheck.from_json(self._transport.post(_path(project), body).body)
+        return BackupPlanCheck.from_json(self._transport.post(_path(project), body).body)
 
     def create(self, project: str, name: str, definition: Definition) -> BackupPlan:
         """Make a plan that begins with its first slot after now."""
@@ -102,14 +102,16 @@ class BackupPlans:
         """Return what `run` would take. Nothing is made."""
         return Preview.from_json(self._run(project, plan, rule, {"dry_run": True}))
 
-    def slots(self, project: str, plan: str, *, limit: int = 20) -> PlanSlots:
+    def slots(self, project: str, plan: str, *, limit: int = 20) -> BackupPlanSlots:
         """Return the next and the last slots of a plan, at most `limit` (1 to 100) of each."""
         params = {"limit": str(limit)}
-        return PlanSlots.from_json(self._transport.get(f"{_path(project, plan)}/slots", params))
+        return BackupPlanSlots.from_json(
+            self._transport.get(f"{_path(project, plan)}/slots", params)
+        )
 
     def calendar(
         self, project: str, plan: str, *, days: int = 30, instance: str | None = None
-    ) -> PlanCalendar:
+    ) -> BackupPlanCalendar:
         """Return what a plan will make and lose in the next days.
 
         Parameters
@@ -121,7 +123,7 @@ class BackupPlans:
             None: of a new machine.
         """
         params = {"days": str(days), "instance": instance}
-        return PlanCalendar.from_json(
+        return BackupPlanCalendar.from_json(
             self._transport.get(f"{_path(project, plan)}/calendar", params)
         )
 

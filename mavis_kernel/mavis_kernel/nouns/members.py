@@ -31,7 +31,7 @@ class Members:
         subject
             ``user:NAME`` or ``group:NAME``.
         role
-            One of `mavis_kernel.models.ROLES`.
+            One of `mavis_kernel.models.Role`.
 
         Returns
         -------

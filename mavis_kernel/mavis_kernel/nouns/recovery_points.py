@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from mavis_kernel.models import PointExplanation, Preview, RecoveryPoint, Run
+from mavis_kernel.models import (
+    PointExplanation,
+    Preview,
+    RecoveryPoint,
+    RecoveryPointDetail,
+    Run,
+)
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["RecoveryPoints"]
@@ -40,7 +46,7 @@ class RecoveryPoints:
         plan
             Name or id of the backup plan that made them; None for any.
         state
-            One of `mavis_kernel.models.POINT_STATES`; None for all but ``gone``.
+            One of `mavis_kernel.models.PointState`; None for all but ``gone``.
         region
             Where the instance is; None for any.
         limit
@@ -54,9 +60,9 @@ class RecoveryPoints:
         for item in self._transport.pages(_path(project), params, limit=limit):
             yield RecoveryPoint.from_json(item)
 
-    def get(self, project: str, point_id: str) -> RecoveryPoint:
+    def get(self, project: str, point_id: str) -> RecoveryPointDetail:
         """Return the recovery point with the id `point_id`."""
-        return RecoveryPoint.from_json(self._transport.get(_path(project, point_id)))
+        return RecoveryPointDetail.from_json(self._transport.get(_path(project, point_id)))
 
     def create(self, project: str, resource: str, *, description: str | None = None) -> Run:
         """Begin to take a crash-consistent recovery point of an instance.
@@ -138,17 +144,17 @@ class RecoveryPoints:
         """Return what `verify` would do. Nothing is made."""
         return Preview.from_json(self._show(project, point_id, "verifications", arguments or {}))
 
-    def hold(self, project: str, point_id: str, reason: str) -> RecoveryPoint:
+    def hold(self, project: str, point_id: str, reason: str) -> RecoveryPointDetail:
         """Let nobody delete a recovery point until it is released; a hold that stands stays."""
         body = {"reason": reason}
-        return RecoveryPoint.from_json(
+        return RecoveryPointDetail.from_json(
             self._transport.put(f"{_path(project, point_id)}/hold", body)
         )
 
-    def release(self, project: str, point_id: str, reason: str) -> RecoveryPoint:
+    def release(self, project: str, point_id: str, reason: str) -> RecoveryPointDetail:
         """End the legal hold on a recovery point."""
         body = {"reason": reason}
-        return RecoveryPoint.from_json(
+        return RecoveryPointDetail.from_json(
             self._transport.delete(f"{_path(project, point_id)}/hold", body)
         )
 
@@ -174,7 +180,7 @@ class RecoveryPoints:
         """Begin to take the governance lock of a recovery point away."""
         return Run.from_json(self._transport.delete(f"{_path(project, point_id)}/lock"))
 
-    def made_by(self, project: str, run: Run) -> RecoveryPoint | None:
+    def made_by(self, project: str, run: Run) -> RecoveryPointDetail | None:
         """Return the recovery point that `run` of `project` made; None where it made none.
 
         Of a Run that made many, it is one of them.
@@ -183,7 +189,8 @@ class RecoveryPoints:
         if isinstance(named, str):
             return self.get(project, named)
         recent = self.list(project, limit=_RECENT)
-        return next((each for each in recent if each.run_id == run.id), None)
+        found = next((each for each in recent if each.run_id == run.id), None)
+        return None if found is None else self.get(project, found.id)
 
     def _post(
         self, project: str, resource: str, description: str | None, *, dry_run: bool

@@ -38,7 +38,7 @@ class Restores:
         point
             The id of a recovery point; None for any.
         kind, state
-            One of `mavis_kernel.models.RESTORE_KINDS`, of `RESTORE_STATES`; None for any.
+            One of `mavis_kernel.models.RestoreKind`, of `RestoreState`; None for any.
         limit
             Yield at most so many; None for all.
         """

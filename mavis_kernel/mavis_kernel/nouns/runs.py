@@ -33,7 +33,7 @@ class Runs:
         project
             Name or id.
         state
-            One of `mavis_kernel.models.RUN_STATES`; None for any.
+            One of `mavis_kernel.models.RunState`; None for any.
         limit
             None for all.
         """

@@ -203,7 +203,7 @@ def test_a_removal_needs_yes_where_nobody_can_be_asked(
 
 
 def test_a_role_is_granted(appliance: Appliance, cli: Cli) -> None:
-    member = {"subject": "user:al", "role": "viewer", "added_at": NOW}
+    member = {"subject": "user:al", "role": "viewer", "added_at": NOW, "added_by": "ada"}
     appliance.on("PUT", "/projects/shop/members/user:al", Reply(member))
     done = cli("project", "grant", "user:al", "viewer", "-p", "shop")
     assert done.exit_code == 0
@@ -229,7 +229,13 @@ def test_a_project_is_made(appliance: Appliance, cli: Cli) -> None:
 
 def test_an_environment_is_connected(appliance: Appliance, cli: Cli) -> None:
     def made(asked: Asked) -> Reply:
-        more = {"id": "env_1", "project": "shop", "state": "new", "created_at": NOW}
+        more = {
+            "id": "env_1",
+            "project": "shop",
+            "state": "new",
+            "created_at": NOW,
+            "created_by": "ada",
+        }
         return Reply({**asked.body, **more}, 201)
 
     appliance.on("POST", "/projects/shop/environments", made)
@@ -246,7 +252,14 @@ def test_an_environment_is_connected(appliance: Appliance, cli: Cli) -> None:
 
 
 SECRET = "wJalrXUtnFEMI-never-shown"
-KEY = {"id": "key_1", "name": "main", "kind": "aws", "fields": ["access_key_id"], "created_at": NOW}
+KEY = {
+    "id": "key_1",
+    "name": "main",
+    "kind": "aws",
+    "fields": ["access_key_id"],
+    "created_at": NOW,
+    "created_by": "ada",
+}
 
 
 def test_a_key_comes_from_stdin(appliance: Appliance, cli: Cli) -> None:

@@ -41,6 +41,9 @@ RECORD = {
     "object": "web-1",
     "outcome": "ok",
     "summary": "A recovery point.",
+    "correlation_id": "cor_1",
+    "source": "10.0.0.1",
+    "data": {},
 }
 
 

@@ -28,6 +28,7 @@ PLANS = "/projects/shop/backup-plans"
 NIGHTLY = f"{PLANS}/nightly"
 DEFINITION = plan_json()["definition"]
 GOLD = {"selection": {"match": "tag:backup = gold"}, "rules": [{"name": "h", "cron": "0 * * * *"}]}
+LEAST = {"selection": {}, "rules": [{"name": "d", "cron": "c"}]}
 FULL = {
     **DEFINITION,
     "selection": {"resources": ["web-1", "db-1"], "exclude": "tag:no = yes"},
@@ -91,10 +92,10 @@ def test_a_plan_is_shown_in_words(appliance: Appliance, cli: Cli) -> None:
     ("more", "label", "text"),
     [
         ({"removed_at": "2001-02-03T04:05:06Z"}, "State", "removed"),
-        ({"definition": {"enabled": False}}, "State", "paused"),
-        ({"definition": {"selection": {}}}, "Selects", "every machine of the project"),
-        ({"definition": {"rules": [{"name": "d", "cron": "c"}]}}, "Rule d", "c (UTC)"),
-        ({"definition": {}}, "Missed slots", "caught up once; on time is within 15m"),
+        ({"definition": {**LEAST, "enabled": False}}, "State", "paused"),
+        ({"definition": LEAST}, "Selects", "every machine of the project"),
+        ({"definition": LEAST}, "Rule d", "c (UTC)"),
+        ({"definition": LEAST}, "Missed slots", "caught up once; on time is within 15m"),
     ],
     ids=["removed", "paused", "everything", "no zone", "nothing said"],
 )

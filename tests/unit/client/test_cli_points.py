@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from appliance_double.objects import copy_json, explanation_json, point_json, preview_json, run_json
+from appliance_double.objects import (
+    copy_json,
+    detail_json,
+    explanation_json,
+    point_json,
+    preview_json,
+    proof_json,
+    run_json,
+)
 from appliance_double.server import Appliance, Reply, pages
 
 Cli = Callable[..., Result]
@@ -55,11 +63,11 @@ def test_a_recovery_point_shows_its_copies_and_what_keeps_it(
         copy_json(),
         copy_json(id="cop_2", role="copy", region="us-1", state="failed", error=failure),
     ]
-    point = point_json(
+    point = detail_json(
         copies=copies,
         hold={"by": "ada", "at": LONG_AGO, "reason": "case 7"},
         lock={"mode": "compliance", "until": "2999-01-01T00:00:00Z"},
-        proof={"ok": True, "at": LONG_AGO},
+        proof=proof_json(at=LONG_AGO),
     )
     appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(point))
     shown = cli("recovery-point", "show", "rp_1", "-p", "shop").stdout
@@ -80,21 +88,20 @@ def test_a_recovery_point_shows_its_copies_and_what_keeps_it(
     ("more", "label", "text"),
     [
         (
-            {"proof": {"ok": False, "why": "it did not boot"}},
+            {"proof": proof_json(ok=False, at=LONG_AGO, why="it did not boot")},
             "Proof",
-            "NOT proven: it did not boot",
+            "NOT proven at 2001-02-03 04:05:06 UTC: it did not boot",
         ),
-        ({"proof": {"ok": True}}, "Proof", "restored and proven"),
         ({"lock": {"mode": "governance", "until": LONG_AGO}}, "Lock", "governance, ended "),
         ({"plan": "nightly", "rule": "daily", "slot": "S"}, "Plan", "nightly daily S"),
         ({"error": {"code": "x", "message": "No.", "mend": "Ask."}}, "Mend", "Ask."),
     ],
-    ids=["proof that failed", "proof alone", "lock that ended", "plan", "error"],
+    ids=["proof that failed", "lock that ended", "plan", "error"],
 )
 def test_what_a_recovery_point_has_beside_is_told_in_words(
     appliance: Appliance, cli: Cli, more: dict[str, object], label: str, text: str
 ) -> None:
-    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(point_json(**more)))
+    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(detail_json(**more)))
     shown = cli("recovery-point", "show", "rp_1", "-p", "shop").stdout
     assert re.search(rf"^{label} +{re.escape(text)}", shown, re.MULTILINE)
 
@@ -103,7 +110,7 @@ def test_a_recovery_point_is_made_and_shown(appliance: Appliance, cli: Cli) -> N
     appliance.on("POST", "/projects/shop/recovery-points", Reply(run_json("queued"), 202))
     ended = run_json("succeeded", result={"recovery_point": "rp_1"})
     appliance.on("GET", "/projects/shop/runs/run_1", Reply(ended))
-    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(point_json()))
+    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(detail_json()))
     words = ("recovery-point", "create", "web-1", "--description", "why", "-p", "shop")
     done = cli(*words)
     assert done.exit_code == 0
@@ -118,6 +125,7 @@ def test_a_recovery_point_that_fails_shows_what_there_is_and_ends_with_1(
     appliance.on("POST", "/projects/shop/recovery-points", Reply(run_json("queued"), 202))
     appliance.on("GET", "/projects/shop/runs/run_1", Reply(run_json("failed", error=FAILURE)))
     appliance.on("GET", "/projects/shop/recovery-points", pages([point_json(state="failed")]))
+    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(detail_json(state="failed")))
     done = cli("recovery-point", "create", "web-1", "-p", "shop")
     assert done.exit_code == 1
     assert re.search(r"^State +failed$", done.stdout, re.MULTILINE)
@@ -125,7 +133,8 @@ def test_a_recovery_point_that_fails_shows_what_there_is_and_ends_with_1(
 
 
 def test_a_dry_run_of_a_recovery_point_shows_the_plan(appliance: Appliance, cli: Cli) -> None:
-    effect = {"verb": "create", "kind": "recovery_point", "cloud_id": "", "name": "web-1"}
+    new = {"verb": "create", "kind": "recovery_point", "cloud_id": "", "name": "web-1"}
+    effect = {**preview_json()["effects"][0], **new}
     preview = preview_json(
         action="recovery_point.create", severity="creates", effects=[effect], confirm=None
     )
@@ -197,13 +206,13 @@ def test_a_proof_is_shown_on_the_point_also_where_it_failed(
     path = "/projects/shop/recovery-points/rp_1"
     appliance.on("POST", f"{path}/verifications", Reply(run_json("queued"), 202))
     appliance.on("GET", "/projects/shop/runs/run_1", Reply(run_json("failed", error=FAILURE)))
-    proof = {"ok": False, "why": "it did not boot"}
-    appliance.on("GET", path, Reply(point_json(proof=proof)))
+    proof = proof_json(ok=False, at=LONG_AGO, why="it did not boot")
+    appliance.on("GET", path, Reply(detail_json(proof=proof)))
     words = ("recovery-point", "verify", "rp_1", "-p", "shop")
     more = ("--check-file", str(script), "--without-agent", "fail", "--blocks", "0")
     done = cli(*words, *more, "--timeout", "600")
     assert done.exit_code == 1
-    assert "NOT proven: it did not boot" in done.stdout
+    assert "NOT proven at 2001-02-03 04:05:06 UTC: it did not boot" in done.stdout
     assert "vol-1 is gone." in done.stderr
     assert appliance.to("POST", f"{path}/verifications")[0].body == {
         "check": "curl -f localhost\n",
@@ -223,7 +232,7 @@ def test_a_hold_comes_and_goes_for_a_reason(
     appliance: Appliance, cli: Cli, verb: str, method: str
 ) -> None:
     path = "/projects/shop/recovery-points/rp_1/hold"
-    appliance.on(method, path, Reply(point_json()))
+    appliance.on(method, path, Reply(detail_json()))
     words = ("recovery-point", verb, "rp_1", "-p", "shop")
     assert cli(*words, "--reason", "case 7", "-o", "id").stdout == "rp_1\n"
     assert appliance.to(method, path)[0].body == {"reason": "case 7"}

@@ -13,10 +13,12 @@ from appliance_double.objects import (
     calendar_json,
     check_json,
     copy_json,
+    detail_json,
     explanation_json,
     plan_json,
     point_json,
     preview_json,
+    proof_json,
     report_json,
     restore_json,
     row_json,
@@ -29,10 +31,9 @@ from mavis_kernel.client import Mavis
 from mavis_kernel.models import BackupPlan, ProtectionReport, RecoveryPoint, Restore, Run
 
 WHOLE = {
-    "manifest": {"disks": [{"volume_id": "vol-1", "size_gib": 8}], "hash": "abc123"},
     "hold": {"by": "ada", "at": NOW, "reason": "case 7"},
     "lock": {"mode": "governance", "until": NOW},
-    "proof": {"ok": True, "at": NOW},
+    "proof": proof_json(),
 }
 REPLACED = {
     "kind": "in_place",
@@ -61,7 +62,7 @@ CASES: list[tuple[str, str, Reply, Call, Any]] = [
     (
         "GET",
         "/projects/shop/recovery-points/rp_1",
-        Reply(point_json(**WHOLE)),
+        Reply(detail_json(**WHOLE)),
         lambda m: m.recovery_points.get("shop", "rp_1"),
         None,
     ),
@@ -166,14 +167,14 @@ CASES: list[tuple[str, str, Reply, Call, Any]] = [
     (
         "PUT",
         "/projects/shop/recovery-points/rp_1/hold",
-        Reply(point_json(**WHOLE)),
+        Reply(detail_json(**WHOLE)),
         lambda m: m.recovery_points.hold("shop", "rp_1", "case 7"),
         {"reason": "case 7"},
     ),
     (
         "DELETE",
         "/projects/shop/recovery-points/rp_1/hold",
-        Reply(point_json(**WHOLE)),
+        Reply(detail_json(**WHOLE)),
         lambda m: m.recovery_points.release("shop", "rp_1", "case closed"),
         {"reason": "case closed"},
     ),
@@ -285,7 +286,7 @@ def test_a_list_sends_its_filters_and_reads_its_items(
 def test_what_a_run_made_is_found_by_its_result_or_by_its_run(
     appliance: Appliance, mavis: Mavis
 ) -> None:
-    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(point_json()))
+    appliance.on("GET", "/projects/shop/recovery-points/rp_1", Reply(detail_json()))
     named = Run.from_json(run_json("succeeded", result={"recovery_point": "rp_1"}))
     made = mavis.recovery_points.made_by("shop", named)
     assert made is not None
@@ -322,7 +323,7 @@ def test_a_restore_in_place_can_be_undone_for_a_time(more: dict[str, Any], can: 
 
 def test_a_plan_that_is_paused_is_not_enabled() -> None:
     assert BackupPlan.from_json(plan_json()).enabled
-    assert not BackupPlan.from_json(plan_json(definition={"enabled": False})).enabled
+    assert not BackupPlan.from_json(plan_json(definition={**DEFINITION, "enabled": False})).enabled
 
 
 def test_only_what_is_not_well_is_a_finding() -> None:

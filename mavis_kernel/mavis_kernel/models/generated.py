@@ -1,0 +1,1246 @@
+"""The objects of the contract. Made from the description of the API by ``make client``.
+
+Do not edit: what people do with an object is in `mavis_kernel.models.behaviour`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mavis_kernel.models import behaviour
+from mavis_kernel.parsing import JsonObject, Model
+from mavis_kernel.words import Word
+
+__all__ = [
+    "BackupPlan",
+    "BackupPlanCalendar",
+    "BackupPlanCheck",
+    "BackupPlanDefinition",
+    "BackupPlanPreset",
+    "BackupPlanSlots",
+    "BegunSlot",
+    "CalendarDay",
+    "CopyRole",
+    "Effect",
+    "Environment",
+    "EnvironmentState",
+    "Failure",
+    "Health",
+    "Key",
+    "LockMode",
+    "MadePoint",
+    "Me",
+    "Member",
+    "MemberState",
+    "MyProject",
+    "OnFailure",
+    "PlanBlackout",
+    "PlanCopy",
+    "PlanHooks",
+    "PlanKeep",
+    "PlanLock",
+    "PlanRule",
+    "PlanSelection",
+    "PlanVerification",
+    "PointCopy",
+    "PointDisk",
+    "PointExplanation",
+    "PointHold",
+    "PointLock",
+    "PointManifest",
+    "PointMember",
+    "PointProof",
+    "PointReason",
+    "PointState",
+    "Preview",
+    "Project",
+    "ProtectionReport",
+    "Record",
+    "RecordKind",
+    "RecordOutcome",
+    "RecordPhase",
+    "RecoveryPoint",
+    "RecoveryPointDetail",
+    "ReportFinding",
+    "ReportRow",
+    "Resource",
+    "ResourceKind",
+    "Restore",
+    "RestoreBefore",
+    "RestoreDisks",
+    "RestoreKind",
+    "RestoreMade",
+    "RestoreState",
+    "Role",
+    "Run",
+    "RunState",
+    "Scope",
+    "Severity",
+    "Step",
+    "StepState",
+    "TakenPoint",
+    "UpcomingSlot",
+    "Weekday",
+]
+
+
+class CopyRole(Word):
+    """Whether a copy was taken from the volumes or made from another copy."""
+
+    PRIMARY = "primary"
+    COPY = "copy"
+
+
+class EnvironmentState(Word):
+    """What the last look at an environment said."""
+
+    NEW = "new"
+    OK = "ok"
+    FAILED = "failed"
+
+
+class LockMode(Word):
+    """How firm a lock is: of the first kind it can be taken away by who has the permission."""
+
+    GOVERNANCE = "governance"
+    COMPLIANCE = "compliance"
+
+
+class MemberState(Word):
+    """What is known of one member.
+
+    `planned` before the call; then the cloud's word; `missing` where the cloud took no snapshot of
+    the volume or shows it no longer; `gone` when we have deleted it.
+    """
+
+    PLANNED = "planned"
+    PENDING = "pending"
+    COMPLETED = "completed"
+    ERROR = "error"
+    MISSING = "missing"
+    GONE = "gone"
+
+
+class OnFailure(Word):
+    """What becomes of a backup whose `pre` hook failed."""
+
+    CONTINUE = "continue"
+    SKIP = "skip"
+
+
+class PointState(Word):
+    """How far a recovery point, or one copy of it, is."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    EXPIRING = "expiring"
+    GONE = "gone"
+
+
+class RecordKind(Word):
+    """What a record is about."""
+
+    AUDIT = "audit"
+    OPERATION = "operation"
+
+
+class RecordOutcome(Word):
+    """How it ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+class RecordPhase(Word):
+    """Where in the life of an effect a record stands."""
+
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    EVENT = "event"
+
+
+class ReportFinding(Word):
+    """What is the matter with a machine or a plan; `ok` where nothing is."""
+
+    OK = "ok"
+    UNPROTECTED = "unprotected"
+    NEVER_BACKED_UP = "never_backed_up"
+    RPO_MISSED = "rpo_missed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class ResourceKind(Word):
+    """What is discovered."""
+
+    INSTANCE = "instance"
+    VOLUME = "volume"
+    VOLUME_SNAPSHOT = "volume_snapshot"
+    IMAGE = "image"
+    NETWORK = "network"
+
+
+class RestoreDisks(Word):
+    """Which volumes hang at the instance of a restore in place, as far as is known.
+
+    `old` and `new` are sure; `between` from before the first call that may change it until after
+    the last.
+    """
+
+    OLD = "old"
+    BETWEEN = "between"
+    NEW = "new"
+
+
+class RestoreKind(Word):
+    """What comes of a restore."""
+
+    VOLUMES = "volumes"
+    INSTANCE = "instance"
+    IN_PLACE = "in_place"
+    VERIFICATION = "verification"
+
+
+class RestoreState(Word):
+    """How far a restore is."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    TAKING_BACK = "taking_back"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LEFT_OVER = "left_over"
+    STRANDED = "stranded"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    FORGETTING = "forgetting"
+    FINAL = "final"
+
+
+class Role(Word):
+    """What a person is in one project."""
+
+    ENDUSER = "enduser"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class RunState(Word):
+    """How far a Run is.
+
+    `refused`: it was not begun, because it may not. `cancelled`: a person ended it, and what it had
+    begun was cleaned up.
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class Scope(Word):
+    """What a token may be used for.
+
+    Custom scopes of the Hub.
+
+    A kernel's token has `READ` and `OPERATE`. `DESTROY`, which also gives roles to people, comes
+    only with a login; `ADMIN` only with the Hub group of the platform's administrators.
+    """
+
+    CUSTOM_MAVIS_READ = "custom:mavis:read"
+    CUSTOM_MAVIS_OPERATE = "custom:mavis:operate"
+    CUSTOM_MAVIS_DESTROY = "custom:mavis:destroy"
+    CUSTOM_MAVIS_ADMIN = "custom:mavis:admin"
+
+
+class Severity(Word):
+    """The worst that a plan does.
+
+    What interrupts or destroys asks for the project's name.
+    """
+
+    CREATES = "creates"
+    CHANGES = "changes"
+    INTERRUPTS = "interrupts"
+    DESTROYS = "destroys"
+
+
+class StepState(Word):
+    """How far a step is.
+
+    `waiting`: for the cloud, which is slow or throttles.
+    """
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Weekday(Word):
+    """The days of a week, in their order."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPlan(behaviour.BackupPlan, Model):
+    """A definition under a name.
+
+    Parameters
+    ----------
+    version
+        Grows with every edit.
+    owner
+        With whose authority it runs.
+    removed_at
+        Since when it runs no more; its recovery points stay.
+    """
+
+    id: str
+    project: str
+    name: str
+    version: int
+    definition: BackupPlanDefinition
+    owner: str
+    created_at: dt.datetime
+    created_by: str
+    updated_at: dt.datetime
+    updated_by: str
+    removed_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPlanCalendar(Model):
+    """What a plan will make and lose, of one machine.
+
+    Parameters
+    ----------
+    instance
+        The machine's cloud id; null: a new one.
+    """
+
+    plan: str
+    instance: str | None = None
+    zone: str
+    keep: PlanKeep
+    days: tuple[CalendarDay, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPlanCheck(Model):
+    """What a definition would protect now; nothing was kept.
+
+    Parameters
+    ----------
+    left_out
+        Machines that match and are left out, each with the reason.
+    """
+
+    definition: BackupPlanDefinition
+    effects: tuple[Effect, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPlanDefinition(Model):
+    """What a plan says.
+
+    Only `selection` and `rules` are needed.
+
+    Parameters
+    ----------
+    zone
+        An IANA zone, in which cron and blackouts are read.
+    catch_up
+        Whether a slot that was missed is caught up, once.
+    rpo
+        The recovery point objective: how old the newest good recovery point may be.
+    max_delete_share
+        The largest part of a plan's points that one run of retention deletes.
+    """
+
+    title: str = ""
+    zone: str = "UTC"
+    enabled: bool = True
+    selection: PlanSelection
+    rules: tuple[PlanRule, ...]
+    keep: PlanKeep | None = None
+    blackouts: tuple[PlanBlackout, ...] = ()
+    jitter: str = "0s"
+    catch_up: bool = True
+    grace: str = "15m"
+    rpo: str | None = None
+    hooks: PlanHooks | None = None
+    copies: tuple[PlanCopy, ...] = ()
+    copy_tags: bool = True
+    lock: PlanLock | None = None
+    verification: PlanVerification | None = None
+    max_delete_share: float = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPlanPreset(Model):
+    """A plan to begin with."""
+
+    name: str
+    definition: BackupPlanDefinition
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPlanSlots(Model):
+    """The slots of a plan.
+
+    Parameters
+    ----------
+    upcoming
+        The next first.
+    begun
+        The newest first.
+    """
+
+    upcoming: tuple[UpcomingSlot, ...]
+    begun: tuple[BegunSlot, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BegunSlot(Model):
+    """A slot that has begun.
+
+    Parameters
+    ----------
+    how
+        On time, or caught up.
+    """
+
+    rule: str
+    slot: str
+    due_at: dt.datetime
+    begun_at: dt.datetime
+    how: str
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalendarDay(Model):
+    """What a plan makes and loses on one day of its zone."""
+
+    date: dt.date
+    made: tuple[MadePoint, ...]
+    goes: tuple[TakenPoint, ...]
+    left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect(Model):
+    """One thing that would happen to one resource.
+
+    Parameters
+    ----------
+    cloud_id
+        Empty for what does not exist yet.
+    detail
+        What a reader needs besides.
+    """
+
+    verb: str
+    kind: str
+    cloud_id: str
+    name: str
+    environment: str
+    account: str
+    region: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment(Model):
+    """One account of one kit with its regions, as a project uses it.
+
+    Parameters
+    ----------
+    key
+        The name of the key that opens it.
+    state
+        What the last look at it said.
+    """
+
+    id: str
+    project: str
+    name: str
+    kit: str
+    account: str
+    regions: tuple[str, ...]
+    options: Mapping[str, str]
+    key: str | None = None
+    state: EnvironmentState
+    checked_at: dt.datetime | None = None
+    error: Failure | None = None
+    created_at: dt.datetime
+    created_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure(Model):
+    """Why something failed, as it is kept.
+
+    Parameters
+    ----------
+    code
+        The kind of error, for programs.
+    message
+        What happened, and to which thing.
+    mend
+        What to do next.
+    """
+
+    code: str
+    message: str
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health(Model):
+    """Says that the process answers."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key(Model):
+    """A credential in the vault.
+
+    Its value is never told.
+
+    Parameters
+    ----------
+    kind
+        The kit that understands it.
+    fields
+        The names of the value's parts.
+    """
+
+    id: str
+    name: str
+    kind: str
+    fields: tuple[str, ...]
+    created_at: dt.datetime
+    created_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Me(Model):
+    """Who the caller is, as the platform sees them.
+
+    Parameters
+    ----------
+    groups
+        Groups of the Hub.
+    scopes
+        What the token may be used for.
+    projects
+        The first 200.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+    platform_admin: bool
+    projects: tuple[MyProject, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member(Model):
+    """A person (`user:alice`) or a Hub group (`group:ops`) with a role in a project."""
+
+    subject: str
+    role: Role
+    added_at: dt.datetime
+    added_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MyProject(Model):
+    """A project of the caller, in short."""
+
+    name: str
+    title: str
+    role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanBlackout(Model):
+    """When no backup begins: on days of the week between two times, or between two moments."""
+
+    days: tuple[Weekday, ...] | None = None
+    from_: str = field(metadata={"name": "from"})
+    to: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanCopy(Model):
+    """A second place for recovery points.
+
+    Parameters
+    ----------
+    environment
+        Whose account it is; left out: that of the machine.
+    rules
+        Of which rules; left out: of all.
+    """
+
+    environment: str | None = None
+    region: str
+    kms_key: str | None = None
+    keep: PlanKeep | None = None
+    rules: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanHooks(Model):
+    """Shell scripts that run on the machine before and after its volumes are taken."""
+
+    pre: str | None = None
+    post: str | None = None
+    timeout: str = "1m"
+    on_failure: OnFailure = OnFailure.CONTINUE
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanKeep(Model):
+    """How many recovery points stay; empty keeps all.
+
+    Parameters
+    ----------
+    within
+        Everything that is younger stays.
+    """
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+    within: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanLock(Model):
+    """A lock on each recovery point in the cloud itself."""
+
+    mode: LockMode
+    for_: str = field(metadata={"name": "for"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRule(Model):
+    """When a plan takes recovery points.
+
+    Parameters
+    ----------
+    cron
+        Five fields, in the plan's zone.
+    keep
+        Instead of the plan's own.
+    """
+
+    name: str
+    cron: str
+    keep: PlanKeep | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSelection(Model):
+    """What a plan protects; every condition that is named must hold.
+
+    Parameters
+    ----------
+    match
+        An expression over tags and attributes: `tag:backup = gold and environment != lab`.
+    resources
+        Names or cloud ids of instances, beside those that match.
+    """
+
+    match: str = ""
+    resources: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    exclude: str = ""
+    exclude_volumes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanVerification(Model):
+    """When the newest recovery point is proven to restore."""
+
+    cron: str
+    environment: str | None = None
+    region: str | None = None
+    subnet: str | None = None
+    check: str | None = None
+    timeout: str = "30m"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointCopy(Model):
+    """A recovery point's volume snapshots in one place.
+
+    Parameters
+    ----------
+    role
+        `primary`: taken from the volumes; `copy`: made from another copy.
+    expire_run_id
+        The Run that deletes it.
+    """
+
+    id: str
+    role: CopyRole
+    environment_id: str
+    environment: str
+    account: str
+    region: str
+    kms_key: str | None = None
+    state: PointState
+    run_id: str | None = None
+    created_at: dt.datetime
+    completed_at: dt.datetime | None = None
+    error: Failure | None = None
+    expire_run_id: str | None = None
+    members: tuple[PointMember, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointDisk(Model):
+    """A volume of the instance, as it hung there; what is not known is left out."""
+
+    volume_id: str
+    device: str = ""
+    size_gib: int = 0
+    type: str | None = None
+    iops: int | None = None
+    throughput_mibps: int | None = None
+    encrypted: bool = False
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointExplanation(Model):
+    """Why one copy of a recovery point is kept or goes, and what is to come.
+
+    Parameters
+    ----------
+    goes_at
+        The earliest moment at which it goes if the plan runs as scheduled.
+    """
+
+    copy: str
+    role: CopyRole
+    environment: str
+    region: str
+    state: PointState
+    fate: str
+    reasons: tuple[PointReason, ...]
+    goes_at: dt.datetime | None = None
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointHold(Model):
+    """A legal hold: nobody deletes the point until it is released."""
+
+    by: str
+    at: dt.datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointLock(Model):
+    """A lock in the cloud itself."""
+
+    mode: LockMode
+    until: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointManifest(Model):
+    """What a recovery point is of: all that it takes to launch the instance again.
+
+    Parameters
+    ----------
+    disks
+        The root volume first.
+    excluded
+        Ids of volumes that the plan leaves out.
+    hash
+        SHA-256 over the canonical JSON of all the rest, in hex.
+    """
+
+    configuration: JsonObject
+    tags: Mapping[str, str]
+    disks: tuple[PointDisk, ...]
+    excluded: tuple[str, ...]
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointMember(Model):
+    """The snapshot of one volume.
+
+    Parameters
+    ----------
+    device
+        Under which name it hung at the instance; empty where that is not known.
+    cloud_id
+        The cloud's id of the snapshot, once made.
+    """
+
+    volume_id: str
+    device: str
+    cloud_id: str | None = None
+    state: MemberState
+    progress_percent: int
+    size_gib: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointProof(Model):
+    """What the last verification found.
+
+    Parameters
+    ----------
+    volumes
+        Of each volume, how many blocks were read and their digest.
+    seconds
+        How long it took, by stage; `to_restore` until the machine was alive.
+    left
+        How many things of the restore could not be removed again.
+    why
+        Why it is no good one.
+    """
+
+    ok: bool
+    at: dt.datetime
+    run: str
+    restore: str
+    copy: str
+    region: str
+    volumes: tuple[JsonObject, ...]
+    seconds: Mapping[str, float]
+    checks: tuple[JsonObject, ...]
+    isolated: bool
+    left: int
+    why: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointReason(Model):
+    """One reason why a copy is kept or goes."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview(Model):
+    """What an action would do, and what it takes to let it.
+
+    Parameters
+    ----------
+    resource
+        What it works on, for a reader.
+    severity
+        The worst that it does; `interrupts` and `destroys` ask for a confirmation.
+    hash
+        Over everything that would happen; whoever applies it sends it back.
+    confirm
+        The text that must be sent as `confirm` to apply it, or null.
+    """
+
+    id: str
+    action: str
+    project: str
+    resource: str
+    severity: Severity
+    effects: tuple[Effect, ...]
+    warnings: tuple[str, ...]
+    hash: str
+    confirm: str | None = None
+    created_at: dt.datetime
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project(Model):
+    """The infrastructure that runs one application.
+
+    Parameters
+    ----------
+    name
+        What addresses and commands call it.
+    title
+        What people read.
+    role
+        The caller's highest role in it.
+    """
+
+    id: str
+    name: str
+    title: str
+    role: Role
+    created_at: dt.datetime
+    created_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectionReport(behaviour.ProtectionReport, Model):
+    """How well a project is protected at a moment.
+
+    Parameters
+    ----------
+    rows
+        The gravest first.
+    """
+
+    project: str
+    at: dt.datetime
+    machines: int
+    protected: int
+    rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Model):
+    """One thing that was asked for, done or refused.
+
+    Parameters
+    ----------
+    kind
+        `audit`: about a call of the API; `operation`: about a command or a call to a cloud.
+    phase
+        An `intent` is written before an effect, its `outcome` after it; an `event` stands alone.
+    action
+        What, as `noun.verb`.
+    project
+        The project's name; its id where the caller sees the records of all projects.
+    object
+        Which thing: an id, a name, a path of the API.
+    outcome
+        Null for an intent.
+    summary
+        One sentence for a reader.
+    source
+        From where: an address or a process.
+    """
+
+    id: str
+    time: dt.datetime
+    kind: RecordKind
+    phase: RecordPhase
+    action: str
+    project: str | None = None
+    person: str
+    object: str
+    outcome: RecordOutcome | None = None
+    error_code: str | None = None
+    summary: str
+    correlation_id: str
+    request_id: str | None = None
+    source: str
+    data: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryPoint(behaviour.RecoveryPoint, Model):
+    """One crash-consistent point in time of one instance, with its copies.
+
+    Parameters
+    ----------
+    plan
+        The plan that made it; null for one that a person asked for, like rule and slot.
+    state
+        The best state of its copies.
+    taken_at
+        The moment in whose state the volumes are.
+    volumes
+        How many there are.
+    size_gib
+        Of all of them together.
+    """
+
+    id: str
+    project: str
+    plan_id: str | None = None
+    plan: str | None = None
+    rule: str | None = None
+    slot: str | None = None
+    environment_id: str
+    environment: str
+    account: str
+    region: str
+    instance_id: str
+    instance_name: str
+    state: PointState
+    description: str
+    created_by: str
+    created_at: dt.datetime
+    taken_at: dt.datetime | None = None
+    completed_at: dt.datetime | None = None
+    run_id: str | None = None
+    error: Failure | None = None
+    hold: PointHold | None = None
+    lock: PointLock | None = None
+    proof: PointProof | None = None
+    copies: tuple[PointCopy, ...]
+    volumes: int
+    size_gib: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRow(Model):
+    """One thing that somebody should know.
+
+    Parameters
+    ----------
+    machine
+        Name and cloud id; empty where a whole plan is meant.
+    newest_at
+        When the newest good recovery point was taken.
+    """
+
+    finding: ReportFinding
+    machine: str
+    environment: str
+    region: str
+    plan: str
+    newest_at: dt.datetime | None = None
+    why: str
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(Model):
+    """What discovery found in an environment, as it was when last seen.
+
+    Parameters
+    ----------
+    name
+        Empty where it has none.
+    state
+        The cloud's own word.
+    details
+        What else the cloud said, by kind.
+    gone
+        Discovery did not see it again.
+    """
+
+    id: str
+    environment: str
+    account: str
+    kind: ResourceKind
+    region: str
+    cloud_id: str
+    name: str
+    state: str
+    tags: Mapping[str, str]
+    details: JsonObject
+    seen_at: dt.datetime
+    gone: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore(behaviour.Restore, Model):
+    """One use of one copy of a recovery point.
+
+    Parameters
+    ----------
+    run_id
+        The Run that restores.
+    end_run_id
+        The Run that undoes it or lets the old volumes go.
+    arguments
+        What was asked for.
+    before
+        Of a restore in place, from the moment at which it touches the instance.
+    proof
+        What a verification found, as far as it has come.
+    """
+
+    id: str
+    point_id: str
+    copy_id: str
+    kind: RestoreKind
+    state: RestoreState
+    run_id: str
+    end_run_id: str | None = None
+    arguments: JsonObject
+    made: RestoreMade
+    before: RestoreBefore | None = None
+    undo_until: dt.datetime | None = None
+    created_by: str
+    created_at: dt.datetime
+    finished_at: dt.datetime | None = None
+    error: Failure | None = None
+    proof: JsonObject | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreBefore(Model):
+    """What an instance had before its volumes were replaced.
+
+    Parameters
+    ----------
+    devices
+        By device name the volume that hung there.
+    disks
+        Which volumes hang there now, as far as is known.
+    """
+
+    instance_id: str
+    devices: Mapping[str, str]
+    ran: bool
+    disks: RestoreDisks
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreMade(Model):
+    """What a restore has made and not taken away again.
+
+    Parameters
+    ----------
+    volumes
+        By the original's id the new volume's.
+    """
+
+    volumes: Mapping[str, str]
+    instance_id: str | None = None
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(behaviour.Run, Model):
+    """One execution of a job, whatever it does.
+
+    Parameters
+    ----------
+    kind
+        The action: `recovery_point.create`.
+    state
+        `succeeded`, `failed`, `refused` and `cancelled` are final.
+    subject
+        What it works on, for a reader.
+    person
+        Who asked for it.
+    not_before
+        When it may begin; null: at once.
+    slot
+        Plan, rule and local time for which it was begun; null where a person asked.
+    attempt
+        How many workers took it up.
+    steps
+        Empty in lists.
+    version
+        Grows by one with each change of the Run or of one of its steps.
+    correlation_id
+        Runs through everything that belongs to one request.
+    """
+
+    id: str
+    project: str
+    kind: str
+    state: RunState
+    subject: str
+    person: str
+    created_at: dt.datetime
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+    not_before: dt.datetime | None = None
+    slot: str | None = None
+    cancelled_by: str | None = None
+    attempt: int
+    steps: tuple[Step, ...]
+    result: JsonObject
+    error: Failure | None = None
+    version: int
+    correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Model):
+    """A named part of a Run.
+
+    Parameters
+    ----------
+    detail
+        What it is at, for a reader.
+    """
+
+    name: str
+    state: StepState
+    detail: str
+    progress_percent: int | None = None
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenPoint(Model):
+    """A recovery point that a calendar tells of.
+
+    Parameters
+    ----------
+    local
+        In the plan's zone.
+    """
+
+    taken_at: dt.datetime
+    local: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpcomingSlot(Model):
+    """A slot to come.
+
+    Parameters
+    ----------
+    slot
+        The local time that it is for.
+    """
+
+    rule: str
+    slot: str
+    due_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadePoint(TakenPoint):
+    """A recovery point that a rule will make."""
+
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryPointDetail(RecoveryPoint):
+    """A recovery point with its manifest."""
+
+    manifest: PointManifest

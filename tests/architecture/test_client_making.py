@@ -1,0 +1,51 @@
+"""What of the client is made from something else is what would be made now."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_client_is_as_it_would_be_made_now() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "client_making", "--check"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout == "", "out of date; make them anew with: make client"
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("late", ["models/generated.py", "models/__init__.py"])
+def test_a_file_that_was_edited_by_hand_is_named(tmp_path: Path, late: str) -> None:
+    client = tmp_path / "mavis_kernel" / "mavis_kernel"
+    description = tmp_path / "extensions" / "mavis_ext" / "openapi.json"
+    for path in (ROOT / "mavis_kernel" / "mavis_kernel").rglob("*.py"):
+        copied = client / path.relative_to(ROOT / "mavis_kernel" / "mavis_kernel")
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(path.read_bytes())
+    description.parent.mkdir(parents=True)
+    described = ROOT / "extensions" / "mavis_ext" / "openapi.json"
+    description.write_bytes(described.read_bytes())
+    for name in ("pyproject.toml", "tools"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    command = [sys.executable, "-m", "client_making", "--root", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    (client / late).write_text("# edited\n")
+    checked = subprocess.run(
+        [*command, "--check"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout) == (1, f"mavis_kernel/mavis_kernel/{late}\n")
+    assert (client / late).read_text() == "# edited\n", "a check writes nothing"
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    here = ROOT / "mavis_kernel" / "mavis_kernel" / late
+    assert (client / late).read_bytes() == here.read_bytes()

@@ -1,0 +1,55 @@
+"""Writes what is made anew, and names it: ``make client``.
+
+With ``--check`` it writes nothing and ends with 1 where what is there is not what would be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from client_making import models
+
+__all__ = ["main"]
+
+_HERE = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write every file that is made; or with ``--check`` only name those that are out of date."""
+    parser = argparse.ArgumentParser(prog="client_making", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    parser.add_argument("--root", type=Path, default=_HERE, help="the work tree")
+    given = parser.parse_args(arguments)
+    made = {path: _in_shape(text, path) for path, text in _made(given.root).items()}
+    late = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    for path in late:
+        if not given.check:
+            path.write_text(made[path], encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(given.root)}\n")
+    return int(given.check and bool(late))
+
+
+def _made(root: Path) -> Mapping[Path, str]:
+    client = root / "mavis_kernel" / "mavis_kernel"
+    description = root / "extensions" / "mavis_ext" / "openapi.json"
+    return {
+        client / "models" / "__init__.py": models.package_of(description),
+        client / "models" / "generated.py": models.made_from(description),
+    }
+
+
+def _in_shape(text: str, path: Path) -> str:
+    """Return `text` as the formatter has it, so that nobody sees a difference later."""
+    ruff = Path(sys.executable).with_name("ruff")
+    command = [str(ruff), "format", "--stdin-filename", str(path), "-"]
+    return subprocess.run(  # noqa: S603  # our own tool on our own text
+        command, input=text, capture_output=True, text=True, check=True, cwd=_HERE
+    ).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
