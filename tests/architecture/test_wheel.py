@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,17 @@ def test_the_hub_s_configuration_and_the_notebooks_are_in_it(wheel: Path) -> Non
         f"share/mavis/{path.relative_to(ROOT)}" for path in ROOT.glob("notebooks/**/*.ipynb")
     }
     assert wanted - set(carried) == set()
+
+
+def test_people_s_servers_load_the_way_to_the_api_where_it_is_installed(
+    elsewhere: Elsewhere,
+) -> None:
+    listed = elsewhere.run("python", "-m", "jupyter_server.extension.serverextension", "list")
+    assert listed.returncode == 0, listed.stderr
+    lines = [line.split() for line in f"{listed.stdout}{listed.stderr}".splitlines()]
+    ours = [line for line in lines if line[:1] == ["mavis_ext.lab"]]
+    states = [re.sub(r"\x1b\[\d+m", "", line[-1]) for line in ours]
+    assert states == ["enabled", "OK"]
 
 
 def test_the_commands_run(elsewhere: Elsewhere) -> None:

@@ -1,0 +1,75 @@
+"""The Jupyter Server extension of a person's own server: the way from the browser to the api.
+
+``{base_url}mavis/api/...`` is ``{MAVIS_URL}/api/...``, asked with the token of the server, for
+the server's owner and nobody else. What runs in JupyterLab so calls the REST API, listens to its
+streams and opens its WebSockets with the login that it has, and no token of Mavis is in a page.
+
+The package imports Tornado, jupyter_server and the standard library only: it is loaded into
+every single-user server, which has no business with the platform's own libraries.
+
+Its layers, each knows those below: ``calls`` and ``sockets`` (the handlers); ``guard`` (who may);
+``exchange`` (one call to the api); ``answers`` and ``headers`` (what goes through); ``addresses``,
+``seats`` and ``settings`` (where, how many, as whom); ``problems`` and ``limits``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, PathMatches, Rule
+from tornado.web import Application
+
+from mavis_ext.lab.calls import CallHandler
+from mavis_ext.lab.guard import Forwarder
+from mavis_ext.lab.limits import Limits
+from mavis_ext.lab.sockets import SocketHandler
+
+__all__ = ["install"]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "mavis_ext.lab"}]
+
+
+def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
+    install(serverapp.web_app, os.environ)
+
+
+def install(
+    application: Application, environ: Mapping[str, str], limits: Limits | None = None
+) -> None:
+    """Let a Jupyter server forward to the api.
+
+    Parameters
+    ----------
+    application
+        The server's application; its setting ``base_url`` says where it is.
+    environ
+        What the Hub and the spawner told the server. Where something is missing there, each call
+        is answered with what is.
+    limits
+        None: those that hold for people.
+    """
+    own = url_path_join(application.settings["base_url"], "mavis/api")
+    given = {"forwarder": Forwarder.of(own, environ, limits or Limits())}
+    below = PathMatches(f"{re.escape(own)}(?:/.*)?")
+    rules = [Rule(_Upgrade(below), SocketHandler, given), Rule(below, CallHandler, given)]
+    application.add_handlers(".*$", rules)
+
+
+class _Upgrade(Matcher):
+    """Matches what asks for a WebSocket at a path."""
+
+    def __init__(self, path: PathMatches) -> None:
+        self._path = path
+
+    def match(self, request: HTTPServerRequest) -> dict[str, object] | None:
+        asked = request.headers.get("Upgrade", "").strip().lower()
+        if request.method != "GET" or asked != "websocket":
+            return None
+        return self._path.match(request)

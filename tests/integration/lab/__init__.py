@@ -1,0 +1,1 @@
+"""A real Jupyter server that forwards to a small api of its own kind."""
