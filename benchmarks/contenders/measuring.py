@@ -108,6 +108,12 @@ def environ(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": paths} | more
 
 
+def at_least(what: str, measured: float, wanted: float, unit: str = "") -> None:
+    """Print a goal that is the better the larger, and whether it was met."""
+    met = "met" if measured >= wanted else "MISSED"
+    print(f"goal: {what} {measured:,.2f}{unit}, at least {wanted:,.2f}{unit}: {met}")
+
+
 def goal(what: str, measured: float, at_most: float, unit: str = "") -> None:
     """Print a goal and whether it was met."""
     met = "met" if measured <= at_most else "MISSED"

@@ -135,11 +135,17 @@ class Appliance:
 
 
 @contextmanager
-def running(home: Path, simulator: Simulator, world: World) -> Iterator[Appliance]:
-    """Run an appliance in `home`; at its end, nothing of it is left."""
+def running(home: Path, simulator: Simulator, world: World, **settings: str) -> Iterator[Appliance]:
+    """Run an appliance in `home`; at its end, nothing of it is left.
+
+    Parameters
+    ----------
+    settings
+        Variables of its environment.
+    """
     environ = {name: v for name, v in os.environ.items() if not name.startswith(_FOREIGN)}
     environ |= {"MAVIS_HOME": str(home), "MAVIS_WORKER_SETTLE_S": str(_SETTLE_S)}
-    environ |= _free_ports()
+    environ |= _free_ports() | settings
     config = load(environ=environ)
     up = mavisctl(environ, "up", "--demo")
     try:
