@@ -41,6 +41,23 @@ point = mavis.recovery_points.made_by("shop", run)
 print("\\n", run.state, point.id, *(each.cloud_id for each in point.members), sep="\\n")
 """
 
+# What a widget in Lab does: it calls the API through its own server, and follows a Run there.
+ASK = """\
+async run => {
+  const { baseUrl } = JSON.parse(document.getElementById('jupyter-config-data').textContent);
+  const xsrf = document.cookie.match(/\\b_xsrf=([^;]*)/)[1];
+  const api = `${baseUrl}mavis/api/v1`;
+  const asked = await fetch(`${api}/me`, { headers: { 'X-XSRFToken': xsrf } });
+  const refused = await fetch(`${api}/me`);
+  const event = await new Promise((resolve, reject) => {
+    const feed = new EventSource(`${api}/projects/shop/runs/${run}/events?_xsrf=${xsrf}`);
+    feed.addEventListener('run', told => { feed.close(); resolve(JSON.parse(told.data)); });
+    feed.addEventListener('error', () => { feed.close(); reject(new Error('no events')); });
+  });
+  return { me: (await asked.json()).name, refused: refused.status, state: event.state };
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -129,7 +146,9 @@ def test_lab_opens_and_a_cell_takes_a_recovery_point(
         expect(page.get_by_text("| Idle")).to_be_visible()
         expect(page.get_by_text("Jupyter news")).to_have_count(0)
         picture(page, "lab")
-    (run,) = operator.runs.list(shop, limit=1)
+        (run,) = operator.runs.list(shop, limit=1)
+        told = page.evaluate(ASK, run.id)
+    assert told == {"me": "demo-operator", "refused": 401, "state": "succeeded"}
     machine = appliance.world.machine("db-1")
     seen = appliance.witness.tagged(machine.account, machine.region, "mavis:run", run.id)
     assert len(seen) == len(machine.volume_ids)
