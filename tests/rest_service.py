@@ -6,6 +6,7 @@ Handlers, services, database and log process are the real ones; the cloud is the
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.client
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from contract import contract
 from core_double import ACCOUNT, KERNEL, PERSON, PLATFORM, REGION, Core, call, wait_until
 from mavis_core.access import Principal, Role, Scope
 from mavis_core.bootstrap import ApiApp, api_app
@@ -79,8 +81,14 @@ class Answer:
     content: bytes
 
     @property
+    def plain(self) -> bytes:
+        """The content as it was before it was compressed."""
+        packed = self.headers.get("Content-Encoding") == "gzip"
+        return gzip.decompress(self.content) if packed else self.content
+
+    @property
     def json(self) -> Any:
-        return json.loads(self.content)
+        return json.loads(self.plain)
 
     @property
     def code(self) -> str:
@@ -126,7 +134,13 @@ class RestService:
         prefix: str = API,
         **headers: str,
     ) -> Answer:
-        """Call the API; `path` goes out exactly as it is."""
+        """Call the API; `path` goes out exactly as it is.
+
+        Raises
+        ------
+        AssertionError
+            The answer is none that the description tells of (`contract`).
+        """
         content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         sent = {"Content-Length": str(len(content))}
         if token is not None:
@@ -139,9 +153,11 @@ class RestService:
                 connection.putheader(name, value)
             connection.endheaders(content or None)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]
+            answer = Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]
         finally:
             connection.close()
+        contract().hold(method, prefix + path, answer.status, answer.headers, answer.plain)
+        return answer
 
     def record_of(self, answer: Answer) -> dict[str, Any] | None:
         """Return the record of the call, as it lies in the database at this moment."""

@@ -57,6 +57,8 @@ API = f"{PREFIX}/api/v1"
 MAX_BODY = 1024 * 1024
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CHANGING = _METHODS[1:]
+_TEMPORARY = (429, 503)
+_LATER_S = 5  # where nobody knows when it will do
 _log = logging.getLogger("mavis.api")
 
 
@@ -287,8 +289,8 @@ class ApiHandler(RequestHandler):
             self.set_header("Allow", ", ".join(methods_of(type(self))))
         if isinstance(exc, MavisError):
             self.set_status(exc.status)
-            if exc.retry_after_s is not None:
-                self.set_header("Retry-After", str(max(1, round(exc.retry_after_s))))
+            if exc.retry_after_s is not None or exc.status in _TEMPORARY:
+                self.set_header("Retry-After", str(max(1, round(exc.retry_after_s or _LATER_S))))
             if exc.status == 401:
                 self.set_header("WWW-Authenticate", 'Bearer realm="mavis"')
         told = problems.of_exception(exc, status_code, self.request_id)

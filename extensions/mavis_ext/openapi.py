@@ -14,13 +14,14 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from pydantic import BaseModel
 
 from mavis_core.access import PERMISSIONS, Permission
-from mavis_ext.answers import JSON, PARTIAL, Form, Needs
+from mavis_ext.answers import JSON, PARTIAL, STREAM, Form, Needs
 from mavis_ext.components import COMPONENT, components, models_of
 from mavis_ext.operation import Operation, item_of
 from mavis_ext.queries import FIELDS
@@ -67,9 +68,29 @@ _ERRORS = {
     412: "Somebody changed it since it was read: `If-Match` does not hold.",
     413: "The body is too large.",
     429: "The caller calls too often.",
+    500: "A bug of the appliance; its log has more under the request id.",
     503: "A part of the appliance is down, or has too much to do.",
 }
-_WITH_RETRY = (429, 503)
+_BESIDE = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+"""Which headers errors have besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an operation is, and by which one the thing there is read."""
+
+    path: str
+    get: Operation | None
+
+    def conditional(self, operation: Operation) -> bool:
+        """Whether the operation takes ``If-Match``."""
+        return operation.method in ("PUT", "DELETE") and self.get is not None
+
+    def tells_the_new(self, operation: Operation) -> bool:
+        """Whether a change answers with the thing as it is now, and with its entity tag."""
+        return operation.method == "PUT" and (
+            self.get is not None and self.get.forms[0] in operation.forms
+        )
 
 
 def describe(told: Sequence[tuple[str, Operation]], server: str) -> dict[str, Any]:
@@ -83,9 +104,11 @@ def describe(told: Sequence[tuple[str, Operation]], server: str) -> dict[str, An
         What the addresses begin with.
     """
     schemas = components([operation for _, operation in told])
+    gets = {path: operation for path, operation in told if operation.method == "GET"}
     paths: dict[str, Any] = {}
     for path, operation in told:
-        paths.setdefault(path, {})[operation.method.lower()] = _operation(path, operation, schemas)
+        place = _Place(path, gets.get(path))
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(place, operation, schemas)
     queries = {op.query.__name__ for _, op in told if op.query is not None}
     return {
         "openapi": "3.1.1",
@@ -130,15 +153,15 @@ def committed() -> str:
     return resources.files("mavis_ext").joinpath(FILE).read_text(encoding="utf-8")
 
 
-def _operation(path: str, operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(place: _Place, operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
     needs = operation.needs
     told: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
         "description": f"{operation.description}\n\n{_asks_for(needs)}",
-        "tags": [_tag(path)],
-        "parameters": list(_parameters_of(path, operation, schemas)),
-        "responses": dict(_responses(path, operation)),
+        "tags": [_tag(place.path)],
+        "parameters": list(_parameters_of(place, operation, schemas)),
+        "responses": dict(_responses(place, operation)),
         "x-mavis-permission": needs.value,
     }
     if needs is Needs.NOTHING:
@@ -168,9 +191,9 @@ def _tag(path: str) -> str:
 
 
 def _parameters_of(
-    path: str, operation: Operation, schemas: Mapping[str, Any]
+    place: _Place, operation: Operation, schemas: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    for name in _PARAMETER.findall(path):
+    for name in _PARAMETER.findall(place.path):
         yield {"$ref": f"#/components/parameters/{name}"}
     if operation.query is not None:
         fields = schemas[operation.query.__name__]["properties"]
@@ -189,20 +212,14 @@ def _parameters_of(
                 "items": {"type": "string", "enum": list(names_of(operation.picks))},
             },
         }
-    if operation.method == "GET" and operation.needs is not Needs.NOTHING:
+    if _tagged(operation):
         yield {"$ref": "#/components/parameters/If-None-Match"}
+    if _streams(operation):
+        yield {"$ref": "#/components/parameters/Last-Event-ID"}
     if operation.method == "POST":
         yield {"$ref": "#/components/parameters/Idempotency-Key"}
-    if _conditional(path, operation):
+    if place.conditional(operation):
         yield {"$ref": "#/components/parameters/If-Match"}
-
-
-def _conditional(path: str, operation: Operation) -> bool:
-    return (
-        operation.method in ("PUT", "DELETE")
-        and not path.endswith(("/hold", "/lock"))
-        and (not path.startswith("/keys"))
-    )
 
 
 def _option(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -237,40 +254,63 @@ def _body(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _responses(path: str, operation: Operation) -> Iterator[tuple[str, Any]]:
+def _responses(place: _Place, operation: Operation) -> Iterator[tuple[str, Any]]:
     by_status: dict[int, list[Form]] = {}
     for form in operation.forms:
         by_status.setdefault(form.status, []).append(form)
     for status, forms in sorted(by_status.items()):
-        yield str(status), _good(operation, status, forms)
-    if operation.needs is Needs.NOTHING:
-        return
-    if operation.method == "GET":
-        yield "304", {"description": "It is as the caller has it already."}
-    for status in _errors(path, operation):
+        yield str(status), _good(place, operation, status, forms)
+    if _tagged(operation):
+        headers = _named_headers("X-Request-Id", "ETag")
+        yield "304", {"description": "It is as the caller has it already.", "headers": headers}
+    for status in _errors(place, operation):
         yield str(status), {"$ref": f"#/components/responses/{status}"}
 
 
-def _good(operation: Operation, status: int, forms: list[Form]) -> dict[str, Any]:
-    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+def _good(place: _Place, operation: Operation, status: int, forms: list[Form]) -> dict[str, Any]:
+    names = ["X-Request-Id"]
     if any(form.located for form in forms):
-        headers["Location"] = {"$ref": "#/components/headers/Location"}
-    if operation.method == "GET" and operation.needs is not Needs.NOTHING:
-        headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+        names.append("Location")
+    if status == 200 and _tagged(operation):
+        names.append("ETag")
     if operation.method == "POST":
-        headers["Idempotent-Replayed"] = {"$ref": "#/components/headers/Idempotent-Replayed"}
+        names.append("Idempotent-Replayed")
+    headers = _named_headers(*names)
+    if status == 200 and place.tells_the_new(operation):
+        # Where it is not only shown what would be.
+        headers["ETag"] = {**_headers()["ETag"], "required": len(forms) == 1}
     told: dict[str, Any] = {"description": _WORDS[status], "headers": headers}
-    content: dict[str, Any] = {}
+    by_media: dict[str, list[dict[str, Any]]] = {}
     for form in forms:
-        if form.schema is not None:
-            content[form.media] = {"schema": _ref(form.schema)}
-        elif form.media:
-            content[form.media] = {"schema": {"type": "object" if form.media == JSON else "string"}}
+        if form.media:
+            by_media.setdefault(form.media, []).append(_schema_of(form))
     if operation.picks is not None:
-        content[PARTIAL] = {"schema": _partial(operation)}
-    if content:
-        told["content"] = content
+        by_media[PARTIAL] = [_partial(operation)]
+    if by_media:
+        told["content"] = {
+            media: {"schema": each[0] if len(each) == 1 else {"anyOf": each}}
+            for media, each in by_media.items()
+        }
     return told
+
+
+def _streams(operation: Operation) -> bool:
+    return operation.forms[0].media == STREAM
+
+
+def _tagged(operation: Operation) -> bool:
+    """Whether what the operation reads has an entity tag."""
+    return operation.method == "GET" and not _streams(operation)
+
+
+def _named_headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _schema_of(form: Form) -> dict[str, Any]:
+    if form.schema is None:
+        return {"type": "object" if form.media == JSON else "string"}
+    return _ref(form.schema)
 
 
 def _partial(operation: Operation) -> dict[str, Any]:
@@ -303,28 +343,28 @@ def _ref(schema: type[BaseModel]) -> dict[str, str]:
     return {"$ref": COMPONENT.format(model=name)}
 
 
-def _errors(path: str, operation: Operation) -> list[int]:
-    changing, named = operation.method != "GET", "{" in path
+def _errors(place: _Place, operation: Operation) -> list[int]:
+    if operation.needs is Needs.NOTHING:
+        return [400, 500, 503]
+    changing, named = operation.method != "GET", "{" in place.path
     return [
         400,
         401,
         *([403] if operation.needs is not Needs.LOGIN else []),
         *([404] if named else []),
         *([409] if changing else []),
-        *([412] if _conditional(path, operation) else []),
+        *([412] if place.conditional(operation) else []),
         *([413] if changing else []),
         429,
+        500,
         503,
     ]
 
 
 def _problem(status: int, text: str) -> dict[str, Any]:
-    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-    if status in _WITH_RETRY:
-        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
     return {
         "description": text,
-        "headers": headers,
+        "headers": _named_headers("X-Request-Id", *_BESIDE.get(status, ())),
         "content": {_PROBLEM: {"schema": {"$ref": COMPONENT.format(model="Problem")}}},
     }
 
@@ -354,6 +394,12 @@ def _parameters() -> dict[str, Any]:
             "description": "The `ETag` of what the caller has; where it is the same still, 304.",
             "schema": {"type": "string"},
         },
+        "Last-Event-ID": {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The id of the last event that came; only what is new is told.",
+            "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        },
         "Idempotency-Key": {
             "name": "Idempotency-Key",
             "in": "header",
@@ -365,15 +411,26 @@ def _parameters() -> dict[str, Any]:
 
 
 def _headers() -> dict[str, Any]:
-    def header(text: str, kind: str = "string") -> dict[str, Any]:
-        return {"description": text, "schema": {"type": kind}}
+    def header(text: str, *, required: bool, **schema: Any) -> dict[str, Any]:
+        return {"description": text, "required": required, "schema": {"type": "string", **schema}}
 
     return {
-        "X-Request-Id": header("Names this request; say it when you report a problem."),
-        "Location": header("The address of what was made or began."),
-        "ETag": header("Names this state of the thing, for `If-Match` and `If-None-Match`."),
-        "Retry-After": header("After how many seconds a retry makes sense.", "integer"),
-        "Idempotent-Replayed": header("`true` where the answer is that of an earlier request."),
+        "X-Request-Id": header(
+            "Names this request; say it when you report a problem.", required=True
+        ),
+        "Location": header("The address of what was made or began.", required=True),
+        "ETag": header(
+            "Names this state of the thing, for `If-Match` and `If-None-Match`.", required=True
+        ),
+        "WWW-Authenticate": header("How to send a token.", required=True),
+        "Retry-After": header(
+            "After how many seconds a retry makes sense.", required=True, type="integer", minimum=1
+        ),
+        "Idempotent-Replayed": header(
+            "`true` where the answer is that of an earlier request.",
+            required=False,
+            const="true",
+        ),
     }
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mavis_ext.schemas.base import Schema
+from mavis_ext.schemas.base import Document
 
 __all__ = ["Problem"]
 
 
-class Problem(Schema):
+class Problem(Document):
     """What went wrong, to which thing, and what to do next."""
 
     type: Annotated[str, Field(examples=["urn:mavis:error:not_found"])]
