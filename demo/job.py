@@ -18,7 +18,7 @@ from mavis_kernel.errors import Conflict
 from mavis_kernel.hub import log_in
 from mavis_kernel.masking import Secret
 from mavis_kernel.models import Record, RecoveryPoint, Run
-from mavis_kernel.nouns.runs import demand_success
+from mavis_kernel.outcomes import demand_success
 from mavis_kernel.settings import Trust
 
 PROJECT = "shop"

@@ -1,10 +1,11 @@
+# Made from aio/client.py by `make client`: edit that.
 """The client of one appliance, for notebooks and programs.
 
 >>> from mavis_kernel import Mavis
->>> mavis = Mavis()                                         # doctest: +SKIP
+>>> mavis = Mavis()                                          # doctest: +SKIP
 >>> run = mavis.recovery_points.create("shop", "web-1")     # doctest: +SKIP
->>> mavis.runs.wait("shop", run.id).state                   # doctest: +SKIP
-'succeeded'
+>>> (mavis.runs.wait("shop", run.id)).state                 # doctest: +SKIP
+<RunState.SUCCEEDED: 'succeeded'>
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mavis_kernel.nouns.reports import Reports
 from mavis_kernel.nouns.resources import Resources
 from mavis_kernel.nouns.restores import Restores
 from mavis_kernel.nouns.runs import Runs
+from mavis_kernel.parsing import JsonObject
 from mavis_kernel.settings import Settings, for_program
 from mavis_kernel.transport import RetryPolicy, Transport
 
@@ -32,7 +34,7 @@ __all__ = ["Mavis"]
 
 
 class Mavis:
-    """One appliance, asked as one person. Synchronous, safe for threads, a context manager.
+    """One appliance, asked as one person. Safe for threads, a context manager.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class Mavis:
         ``JUPYTERHUB_API_TOKEN``, or the login.
     ca_file
         Certificates (PEM) to trust instead of the system's; None takes ``MAVIS_CA_FILE``.
+    profile
+        Whose login, where one is taken; None takes ``MAVIS_PROFILE`` or the one in use.
     retry
         How often to try; None for the default.
     settings
@@ -58,7 +62,8 @@ class Mavis:
     Notes
     -----
     Lists are iterators that fetch page after page. Every error is a
-    `mavis_kernel.errors.MavisError`.
+    `mavis_kernel.errors.MavisError`. With `fields` only those members are asked for, and looking
+    at another one is the error `mavis_kernel.errors.NotPicked`.
     """
 
     def __init__(
@@ -67,10 +72,11 @@ class Mavis:
         token: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         *,
+        profile: str | None = None,
         retry: RetryPolicy | None = None,
         settings: Settings | None = None,
     ) -> None:
-        settings = settings or for_program(url, token, ca_file)
+        settings = settings or for_program(url, token, ca_file, profile=profile)
         self._transport = transport = Transport(settings, retry=retry)
         self.projects = Projects(transport)
         self.members = Members(transport)
@@ -86,7 +92,7 @@ class Mavis:
         self.records = Records(transport)
 
     def __repr__(self) -> str:
-        return f"<Mavis {self.url}>"
+        return f"<{type(self).__name__} {self.url}>"
 
     def __enter__(self) -> Self:
         return self
@@ -101,11 +107,15 @@ class Mavis:
 
     def health(self) -> Health:
         """Return the appliance's health; needs no token."""
-        return Health.from_json(self._transport.get("/health"))
+        return self._transport.get(Health, "/health")
 
     def me(self) -> Me:
         """Return who asks, as the appliance sees them."""
-        return Me.from_json(self._transport.get("/me"))
+        return self._transport.get(Me, "/me")
+
+    def description(self) -> JsonObject:
+        """Return the appliance's description of its API, OpenAPI 3.1."""
+        return self._transport.document("/openapi.json")
 
     def close(self) -> None:
         """Close the connections."""

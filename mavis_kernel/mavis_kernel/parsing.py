@@ -24,6 +24,7 @@ __all__ = ["JsonObject", "Model"]
 JsonObject = Mapping[str, object]
 
 _Reader = Callable[[object, str], Any]
+_OWN = ("raw", "etag")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +35,13 @@ class Model:
     ----------
     raw
         The JSON object as it was received, with members that this client does not know.
+    etag
+        Names the object as it was when it was read alone; what changes it takes that as
+        ``if_match``. None where it came in a list.
     """
 
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    etag: str | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_json(cls, data: object, where: str = "") -> Self:
@@ -66,6 +71,19 @@ class Model:
                 raise UnexpectedAnswer(f"The appliance's answer has no {where}.{each.name}.")
         return cls(**values)
 
+    def to_json(self) -> dict[str, object]:
+        """Return the object as JSON has it, with what it was read with and this client knows not.
+
+        A member that has its default is left out, unless it was told.
+        """
+        kind: Any = type(self)
+        told = dict(self.raw)
+        for each in _members(kind):
+            value = getattr(self, each.attribute)
+            if each.needed or each.name in told or value != each.default:
+                told[each.name] = _as_json(value)
+        return told
+
     @classmethod
     def picked_from_json(cls, data: object) -> Self:
         """Return an object of which `data` has some members only; the others cannot be read.
@@ -79,7 +97,7 @@ class Model:
             raise _mismatch(cls.__name__, "an object", data)
         kind: Any = cls
         made: Self = object.__new__(_picked(kind))
-        vars(made)["raw"] = data
+        vars(made).update(raw=data, etag=None)
         for each in _members(kind):
             if each.name in data:
                 where = f"{cls.__name__}.{each.name}"
@@ -103,7 +121,7 @@ class _Picked(Model):
     __hash__ = None  # type: ignore[assignment]  # what it holds is not hashable either
 
     def __repr__(self) -> str:
-        told = (f"{name}={value!r}" for name, value in vars(self).items() if name != "raw")
+        told = (f"{name}={value!r}" for name, value in vars(self).items() if name not in _OWN)
         return f"{type(self).__name__}({', '.join(told)})"
 
 
@@ -119,6 +137,7 @@ class _Member:
     name: str
     attribute: str
     needed: bool
+    default: object
     read: _Reader
 
 
@@ -137,11 +156,22 @@ def _members(cls: Any) -> tuple[_Member, ...]:
             each.metadata.get("name", each.name),
             each.name,
             each.default is MISSING and each.default_factory is MISSING,
+            {} if each.default is MISSING else each.default,
             _reader(hints[each.name]),
         )
         for each in fields(cls)
-        if each.name != "raw"
+        if each.name not in _OWN
     )
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Model):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_as_json(each) for each in value]
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()
+    return str(value) if isinstance(value, Word) else value
 
 
 def _reader(hint: Any) -> _Reader:

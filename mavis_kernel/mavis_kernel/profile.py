@@ -3,6 +3,9 @@
 ``$XDG_CONFIG_HOME/mavis/credentials.json``, mode 0600 in a folder of mode 0700, one JSON object.
 It is replaced as a whole, so that nobody ever reads half of it, and it is not read at all where
 another user of the machine could have.
+
+Whoever has several logins names them: that file is the profile ``default``, others are beside it
+in ``profiles/NAME.json``, and the file ``profile`` says which one is in use.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -20,9 +24,13 @@ from pathlib import Path
 from mavis_kernel.errors import BadSettings
 from mavis_kernel.masking import Secret
 
-__all__ = ["Profile", "credentials_path", "load", "remove", "save"]
+__all__ = ["DEFAULT", "Profile", "chosen", "credentials_path", "folder", "load", "remove", "save"]
+
+DEFAULT = "default"
+"""The profile of whoever names none."""
 
 _VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,40 @@ class Profile:
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
-def credentials_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the credentials file is, whether or not it exists."""
+def credentials_path(environ: Mapping[str, str] = os.environ, profile: str | None = None) -> Path:
+    """Return where the credentials file of `profile` is, whether or not it exists.
+
+    Raises
+    ------
+    BadSettings
+        The profile's name cannot be one.
+    """
+    name = profile or chosen(environ)
+    if not _NAME.fullmatch(name):
+        raise BadSettings(
+            f"{name[:80]!r} cannot be the name of a profile.",
+            mend="Letters, digits, dots, hyphens and underscores make one, such as work.",
+        )
+    if name == DEFAULT:
+        return folder(environ) / "credentials.json"
+    return folder(environ) / "profiles" / f"{name}.json"
+
+
+def folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where this client keeps what is the person's."""
     base = environ.get("XDG_CONFIG_HOME", "")
     # The XDG base directory specification: a path that is not absolute is to be ignored.
-    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    return folder / "mavis" / "credentials.json"
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".config") / "mavis"
+
+
+def chosen(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of the profile: of ``MAVIS_PROFILE``, else the one that is in use."""
+    if name := environ.get("MAVIS_PROFILE"):
+        return name
+    try:
+        return (folder(environ) / "profile").read_text(encoding="utf-8").strip() or DEFAULT
+    except OSError:
+        return DEFAULT
 
 
 def load(path: Path) -> Profile:

@@ -78,22 +78,31 @@ def for_program(
     token: str | None = None,
     ca_file: str | os.PathLike[str] | None = None,
     *,
+    profile: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Return the settings of a notebook or a program.
+    """Return the settings of a notebook or a program; with `profile` those of that login.
 
     Raises
     ------
     BadSettings
         No address, or one that cannot be right.
     """
-    profile = _profile_for_program(url, token, environ)
-    order = (lambda *_: (token, "the argument"), _of_environment, _of_server, _of_login)
-    return _resolve(url, ca_file, environ, profile, order)
+    given = (lambda *_: (token, "the argument"), _of_environment, _of_server, _of_login)
+    if profile is not None:  # who names a login wants no other
+        found = load(credentials_path(environ, profile))
+        return _resolve(url or found.url, ca_file, environ, found, (given[0], _of_login))
+    return _resolve(url, ca_file, environ, _profile_for_program(url, token, environ), given)
 
 
 def at_command_line(profile: Profile, *, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings of a person at the command line whose file holds `profile`."""
+    """Return the settings of a person at the command line whose file holds `profile`.
+
+    Whoever names a profile means its appliance and its login: ``MAVIS_URL`` and ``MAVIS_TOKEN``,
+    which may be another's, are not looked at.
+    """
+    if environ.get("MAVIS_PROFILE"):
+        return _resolve(profile.url, None, environ, profile, (_of_login,))
     return _resolve(None, None, environ, profile, (_of_environment, _of_login, _of_server))
 
 

@@ -1,85 +1,31 @@
-"""How nouns talk to the API: paths, pages, and a second try where it does no harm.
-
-Retried are GET, PUT, and POST, which always carries an Idempotency-Key that stays the same over
-its tries. A DELETE is not: its second try would find nothing and say so.
-"""
+# Made from aio/transport.py by `make client`: edit that.
+"""How nouns talk to the API: objects, pages and events, and a second try where it does no harm."""
 
 from __future__ import annotations
 
 import logging
-import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
-from mavis_kernel.errors import (
-    ApiError,
-    CertificateNotTrusted,
-    InvalidInput,
-    Unavailable,
-    UnexpectedAnswer,
-    Unreachable,
-)
+from mavis_kernel.addresses import LARGEST_PAGE, Params, page_of, segment, texts
+from mavis_kernel.errors import Unavailable, UnexpectedAnswer, Unreachable
+from mavis_kernel.events import Event, EventReader
+from mavis_kernel.parsing import JsonObject, Model
+from mavis_kernel.retries import RetryPolicy, may_repeat
 from mavis_kernel.settings import Settings
 
 if TYPE_CHECKING:  # loaded at the first request: it brings httpx along
     from mavis_kernel.exchange import Answer, Exchange
 
-__all__ = ["CSV", "Params", "RetryPolicy", "Transport", "segment"]
+__all__ = ["RetryPolicy", "Transport", "segment"]
 
-Params = Mapping[str, str | datetime | None]
-"""Query parameters; those that are None are left out."""
+M = TypeVar("M", bound=Model)
 
-CSV = "text/csv"
 _log = logging.getLogger("mavis_kernel")
-_REPEATABLE = frozenset({"GET", "POST", "PUT"})
-_LARGEST_PAGE = 200
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often and how long to try.
-
-    Parameters
-    ----------
-    attempts
-        Tries in all, at least one.
-    first_wait_s, longest_wait_s
-        The wait before the second try, and what doubling it ends at. Each wait is shortened by
-        a random part. A longer Retry-After than `longest_wait_s` is not waited for.
-    """
-
-    attempts: int = 4
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 20.0
-
-    def wait_s(self, attempt: int, error: ApiError) -> float | None:
-        """Return the seconds to wait after try number `attempt` (from 1); None to give up."""
-        if attempt >= self.attempts:
-            return None
-        asked = error.retry_after_s
-        if asked is not None and asked > self.longest_wait_s:
-            return None
-        spread = random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        own = min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1)) * spread
-        return max(own, asked or 0.0)
-
-
-def segment(text: str) -> str:
-    """Return `text` as one segment of a path.
-
-    Raises
-    ------
-    InvalidInput
-        `text` is empty or would name a folder.
-    """
-    if text in ("", ".", ".."):
-        raise InvalidInput(f"{text!r} is not a name.", mend="Give the name or the id.")
-    return quote(text, safe=":@")
 
 
 class Transport:
@@ -108,7 +54,7 @@ class Transport:
         self._exchange: Exchange | None = None
 
     def __repr__(self) -> str:
-        return f"<Transport {self._settings.url}>"
+        return f"<{type(self).__name__} {self._settings.url}>"
 
     @property
     def settings(self) -> Settings:
@@ -118,25 +64,29 @@ class Transport:
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         if self._exchange is not None:
-            self._exchange.close()
-            self._exchange = None
+            exchange, self._exchange = self._exchange, None
+            exchange.close()
 
-    def get(self, path: str, params: Params | None = None) -> object:
-        """Return the body of the answer to a GET of `path`, which is quoted."""
-        return self._tried("GET", path, params=_texts(params or {})).body
+    def get(
+        self,
+        kind: type[M],
+        path: str,
+        params: Params | None = None,
+        *,
+        fields: Sequence[str] | None = None,
+    ) -> M:
+        """Return the object at `path`, which is quoted; of `fields` only those, None for all."""
+        answer = self._tried("GET", path, params=texts(params or {}, fields))
+        if fields is not None:
+            return kind.picked_from_json(answer.body)
+        return _tagged(kind, answer)
 
-    def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Answer:
-        """Return the answer to a POST of `body`; it carries a key of its own unless given one."""
-        key = idempotency_key or uuid.uuid4().hex
-        return self._tried("POST", path, body=body, headers={"Idempotency-Key": key})
-
-    def put(self, path: str, body: object) -> object:
-        """Return the body of the answer to a PUT of `body`."""
-        return self._tried("PUT", path, body=body).body
-
-    def delete(self, path: str, body: object = None) -> object:
-        """Delete what `path` names, and return the body of the answer; None where it has none."""
-        return self._tried("DELETE", path, body=body).body
+    def document(self, path: str) -> JsonObject:
+        """Return the JSON object at `path` as it is."""
+        body = (self._tried("GET", path)).body
+        if not isinstance(body, dict):
+            raise UnexpectedAnswer(f"The appliance's answer to {path} is no object.")
+        return body
 
     def csv(self, path: str, params: Params) -> str:
         """Return the answer to a GET of `path` as CSV.
@@ -146,33 +96,88 @@ class Transport:
         UnexpectedAnswer
             What comes back is something else.
         """
-        body = self._tried("GET", path, params=_texts(params), headers={"Accept": CSV}).body
+        headers = {"Accept": "text/csv"}
+        body = (self._tried("GET", path, params=texts(params), headers=headers)).body
         if not isinstance(body, str):
             raise UnexpectedAnswer(f"The appliance's answer to {path} is no CSV.")
         return body
 
-    def pages(self, path: str, params: Params, *, limit: int | None) -> Iterator[object]:
-        """Yield the items of the list at `path`, page after page.
+    def post(
+        self, kind: type[M], path: str, body: object, *, idempotency_key: str | None = None
+    ) -> M:
+        """Return the answer to a POST of `body`; it carries a key of its own unless given one."""
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        answer = self._tried("POST", path, body=body, headers=headers)
+        if answer.replayed:
+            _log.info("POST %s was done before; this is its first answer", path)
+        return kind.from_json(answer.body)
+
+    def put(self, kind: type[M], path: str, body: object, *, if_match: str | None = None) -> M:
+        """Return the answer to a PUT of `body`; with `if_match` only where that is still so."""
+        return _tagged(kind, self._tried("PUT", path, body=body, headers=_match(if_match)))
+
+    def delete(self, path: str, *, if_match: str | None = None) -> None:
+        """Delete what `path` names; with `if_match` only where that is still so."""
+        self._tried("DELETE", path, headers=_match(if_match))
+
+    def take_away(self, kind: type[M], path: str, body: object = None) -> M:
+        """Delete what `path` names, and return what is told of it."""
+        return kind.from_json((self._tried("DELETE", path, body=body)).body)
+
+    def list(
+        self,
+        kind: type[M],
+        path: str,
+        params: Params | None = None,
+        *,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Iterator[M]:
+        """Yield the objects of the list at `path`, page after page.
 
         Parameters
         ----------
+        kind
+            What they are.
         path
             The list, quoted.
         params
             Filters.
         limit
             Yield at most so many; None for all.
+        fields
+            Of each only those; None for all.
         """
-        query = _texts(params)
+        query = texts(params or {}, fields)
+        read = kind.from_json if fields is None else kind.picked_from_json
         left = limit
         while left is None or left > 0:
-            query["limit"] = str(_LARGEST_PAGE if left is None else min(left, _LARGEST_PAGE))
-            items, cursor = _page(self._tried("GET", path, params=query).body, path)
-            yield from items if left is None else items[:left]
+            query["limit"] = str(LARGEST_PAGE if left is None else min(left, LARGEST_PAGE))
+            body = (self._tried("GET", path, params=query)).body
+            items, cursor = page_of(body, path)
+            for item in items if left is None else items[:left]:
+                yield read(item)
             if cursor is None:
                 return
             left = None if left is None else left - len(items)
             query["cursor"] = cursor
+
+    def whole_list(
+        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+    ) -> Iterator[M]:
+        """Yield the objects of the list at `path`, which has no pages."""
+        body = (self._tried("GET", path, params=texts({}, fields))).body
+        read = kind.from_json if fields is None else kind.picked_from_json
+        for item in page_of(body, path)[0]:
+            yield read(item)
+
+    def events(self, path: str, last_id: str) -> Generator[Event, None, None]:
+        """Yield the events at `path` that come after the one with `last_id`; empty for all."""
+        exchange, reader = self._opened(), EventReader()
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        with closing(exchange.stream(path, headers)) as stream:
+            for content in stream:
+                yield from reader.feed(content)
 
     def _tried(
         self,
@@ -183,12 +188,13 @@ class Transport:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        attempt = 1
+        exchange, sent, attempt = self._opened(), headers or {}, 1
         while True:
             try:
-                return self._opened().send(method, path, params=params, body=body, headers=headers)
+                return exchange.send(method, path, params=params, body=body, headers=sent)
             except (Unavailable, Unreachable) as exc:
-                wait_s = self._retry.wait_s(attempt, exc) if _repeats(method, exc) else None
+                repeats = may_repeat(method, sent, exc)
+                wait_s = self._retry.wait_s(attempt, exc) if repeats else None
                 if wait_s is None:
                     raise
                 _log.info("retry %s %s in %.1f s: %s", method, path, wait_s, exc.code)
@@ -200,32 +206,14 @@ class Transport:
             from mavis_kernel.exchange import Exchange  # noqa: PLC0415 - see the top
 
             settings = self._settings
-            self._exchange = Exchange(settings.url + "/api/v1", settings.token, settings.trust)
+            url = settings.url + "/api/v1"
+            self._exchange = Exchange(url, settings.token, settings.trust)
         return self._exchange
 
 
-def _repeats(method: str, error: ApiError) -> bool:
-    """Return whether a second try is harmless and may help."""
-    if method not in _REPEATABLE or isinstance(error, CertificateNotTrusted):
-        return False
-    return not error.code.startswith("cloud_")  # the appliance has waited for the cloud already
+def _match(etag: str | None) -> dict[str, str]:
+    return {} if etag is None else {"If-Match": etag}
 
 
-def _texts(params: Params) -> dict[str, str]:
-    return {name: _text(value) for name, value in params.items() if value is not None}
-
-
-def _text(value: str | datetime) -> str:
-    if isinstance(value, str):
-        return value
-    if value.tzinfo is None:
-        raise InvalidInput(f"{value} has no time zone.", mend="Give an aware datetime.")
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _page(body: object, path: str) -> tuple[list[object], str | None]:
-    items = body.get("items") if isinstance(body, dict) else None
-    cursor = body.get("next") if isinstance(body, dict) else None
-    if not isinstance(items, list) or not (cursor is None or isinstance(cursor, str)):
-        raise UnexpectedAnswer(f"The appliance's answer to {path} is no page of a list.")
-    return items, cursor
+def _tagged(kind: type[M], answer: Answer) -> M:
+    return replace(kind.from_json(answer.body), etag=answer.etag)

@@ -32,12 +32,16 @@ class Asked:
 
 @dataclass
 class Reply:
-    """What the server answers; `drop` closes the connection without a word."""
+    """What the server answers; `drop` closes the connection without a word.
+
+    A `stream` is sent piece by piece as a stream of events; with `drop` it breaks off after that.
+    """
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
+    stream: tuple[str, ...] | None = None
 
 
 Answer = Reply | Callable[[Asked], Reply]
@@ -55,6 +59,12 @@ def problem(status: int, code: str, detail: str = "It went wrong.", **more: Any)
         **more,
     }
     return Reply(body, status, {"Content-Type": "application/problem+json"})
+
+
+def events(*runs: dict[str, Any], drop: bool = False) -> Reply:
+    """Return what tells of `runs` as the contract has it, one event each."""
+    told = (f"event: run\nid: {run['version']}\ndata: {json.dumps(run)}\n\n" for run in runs)
+    return Reply(stream=(": still there\n\n", *told), drop=drop)
 
 
 def pages(items: list[Any]) -> Callable[[Asked], Reply]:
@@ -144,7 +154,7 @@ class _Handler(tornado.web.RequestHandler):
     def initialize(self, appliance: Appliance) -> None:
         self._appliance = appliance
 
-    def _answer(self) -> None:
+    async def _answer(self) -> None:
         raw = self.request.body
         asked = Asked(
             self.request.method or "",
@@ -154,8 +164,15 @@ class _Handler(tornado.web.RequestHandler):
             json.loads(raw) if raw else None,
         )
         reply = self._appliance.answer(asked)
+        if reply.stream is not None:
+            self.set_header("Content-Type", "text/event-stream")
+            for piece in reply.stream:
+                self.write(piece)
+                await self.flush()
         if reply.drop:
             self.detach().close()
+            return
+        if reply.stream is not None:
             return
         self.set_status(reply.status)
         self.set_header("X-Request-Id", "req_head")

@@ -225,7 +225,7 @@ def _map(values: object) -> str:
 def _default(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     value = schema.get("default")
     if "$ref" in schema and "enum" in schemas[_type(schema)[0]]:
-        return f"default={_type(schema)[0]}.{_constant(value)}"
+        return f"default={_type(schema)[0]}.{_constant(str(value))}"
     if isinstance(value, list):
         return "default=()"
     if isinstance(value, dict) or (value is None and schema.get("type") == "object"):

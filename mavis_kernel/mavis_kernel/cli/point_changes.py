@@ -22,7 +22,7 @@ from mavis_kernel.cli.points import explanation_lines, show_point
 from mavis_kernel.cli.progress import watch_to_end
 from mavis_kernel.cli.runs import show_begun
 from mavis_kernel.cli.state import State
-from mavis_kernel.nouns.runs import demand_success
+from mavis_kernel.outcomes import demand_success
 
 __all__ = ["copy", "delete", "explain", "hold", "lock", "release", "unlock", "verify"]
 
@@ -70,7 +70,7 @@ def explain(state: State, point_id: str) -> None:
 
     Each of its copies has reasons of its own, and goes by itself.
     """
-    found = state.client().recovery_points.explain(state.project, point_id)
+    found = list(state.client().recovery_points.explain(state.project, point_id))
     if state.output == "json":
         show_json([each.raw for each in found])
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -37,8 +37,6 @@ class Interrupted(MavisError):
 class _Display(Protocol):
     def show(self, run: Run) -> None: ...
 
-    def wait(self, seconds: float) -> None: ...
-
     def trouble(self, error: ApiError) -> None: ...
 
     def close(self) -> None: ...
@@ -54,7 +52,7 @@ def watch_to_end(client: Mavis, project: str, run_id: str) -> Run:
     """
     in_place = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     display: _Display = _InPlace() if in_place else _Lines()
-    watching = client.runs.watch(project, run_id, wait=display.wait, on_trouble=display.trouble)
+    watching = client.runs.watch(project, run_id, on_trouble=display.trouble)
     try:
         for run in watching:
             display.show(run)
@@ -88,9 +86,6 @@ class _Lines:
             self._said.add(text)
             click.echo(f"[{_elapsed(run):>8}] {printable(text)}", err=True)
 
-    def wait(self, seconds: float) -> None:
-        time.sleep(seconds)
-
     def trouble(self, error: ApiError) -> None:
         if not self._in_trouble:
             click.echo(f"{printable(error.detail)} Asking again; the Run goes on.", err=True)
@@ -107,16 +102,15 @@ class _InPlace:
         self._run: Run | None = None
         self._trouble = ""
         self._drawn = 0
+        self._drawing = threading.Lock()
+        self._over = threading.Event()
+        # The time that passes shows while nobody hears of the Run.
+        self._clock = threading.Thread(target=self._tick, name="elapsed", daemon=True)
+        self._clock.start()
 
     def show(self, run: Run) -> None:
         self._run, self._trouble = run, ""
         self._draw()
-
-    def wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _SLICE_S))
-            self._draw()
 
     def trouble(self, error: ApiError) -> None:
         self._trouble = f"{error.detail} Asking again; the Run goes on."
@@ -124,9 +118,21 @@ class _InPlace:
 
     def close(self) -> None:
         """Leave the last lines as they are."""
+        self._over.set()
+        self._clock.join()
         sys.stderr.flush()
 
+    def _tick(self) -> None:
+        while not self._over.wait(_SLICE_S):
+            self._draw()
+
     def _draw(self) -> None:
+        with self._drawing:
+            self._draw_lines()
+
+    def _draw_lines(self) -> None:
+        if self._run is None and not self._trouble:
+            return
         lines = [] if self._run is None else _lines(self._run)
         if self._trouble:
             lines.append(self._trouble)

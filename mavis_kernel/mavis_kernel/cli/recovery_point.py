@@ -31,7 +31,7 @@ from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative
 from mavis_kernel.models import PointState, RecoveryPoint
-from mavis_kernel.nouns.runs import demand_success
+from mavis_kernel.outcomes import demand_success
 
 __all__ = ["recovery_point"]
 

@@ -12,7 +12,7 @@ from mavis_kernel.cli.runs import show_begun, show_run
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.times import both, duration
 from mavis_kernel.models import Restore, Run
-from mavis_kernel.nouns.runs import demand_success
+from mavis_kernel.outcomes import demand_success
 
 __all__ = ["follow_restore", "made_text", "show_restore", "undo_text"]
 

@@ -9,7 +9,7 @@ from mavis_kernel.cli.progress import watch_to_end
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.times import both, took
 from mavis_kernel.models import Run
-from mavis_kernel.nouns.runs import demand_success
+from mavis_kernel.outcomes import demand_success
 
 __all__ = ["follow", "show_begun", "show_cancelled", "show_run"]
 

@@ -1,4 +1,5 @@
+# Made from aio/nouns/__init__.py by `make client`: edit that.
 """What can be asked of the appliance: one module a noun of the contract.
 
-A noun is a small class on the `Transport`; `mavis_kernel.client.Mavis` holds one of each.
+A noun is a small class on the transport; the client holds one of each.
 """

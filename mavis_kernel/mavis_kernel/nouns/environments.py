@@ -1,3 +1,4 @@
+# Made from aio/nouns/environments.py by `make client`: edit that.
 """Environments: the cloud accounts of a project."""
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ class Environments:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project: str) -> Iterator[Environment]:
+    def list(self, project: str, *, fields: Sequence[str] | None = None) -> Iterator[Environment]:
         """Yield the environments of `project`."""
-        for item in self._transport.pages(_path(project), {}, limit=None):
-            yield Environment.from_json(item)
+        return self._transport.whole_list(Environment, _path(project), fields=fields)
 
-    def get(self, project: str, name: str) -> Environment:
+    def get(self, project: str, name: str, *, fields: Sequence[str] | None = None) -> Environment:
         """Return the environment `name` of `project`."""
-        return Environment.from_json(self._transport.get(f"{_path(project)}/{segment(name)}"))
+        return self._transport.get(Environment, _path(project, name), fields=fields)
 
     def add(
         self,
@@ -35,6 +35,7 @@ class Environments:
         kit: str = "aws",
         key: str | None = None,
         options: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
     ) -> Environment:
         """Connect a cloud account to `project`.
 
@@ -52,6 +53,8 @@ class Environments:
             The name of a key in the vault; None for the appliance's own credentials.
         options
             What the kit takes besides; for AWS ``profile``, ``role_arn``, ``external_id``.
+        idempotency_key
+            As in `Projects.create`.
         """
         body = {
             "name": name,
@@ -61,18 +64,29 @@ class Environments:
             "key": key,
             "options": dict(options or {}),
         }
-        return Environment.from_json(self._transport.post(_path(project), body).body)
+        return self._transport.post(
+            Environment, _path(project), body, idempotency_key=idempotency_key
+        )
 
-    def remove(self, project: str, name: str) -> None:
-        """Disconnect the environment `name`. Nothing changes in the cloud."""
-        self._transport.delete(f"{_path(project)}/{segment(name)}")
+    def remove(self, project: str, name: str, *, if_match: str | None = None) -> None:
+        """Disconnect the environment `name`. Nothing changes in the cloud.
 
-    def discover(self, project: str, name: str | None = None) -> Run:
+        Parameters
+        ----------
+        if_match
+            `Environment.etag` as it was read: only where that is still so; None: whatever it is.
+        """
+        self._transport.delete(_path(project, name), if_match=if_match)
+
+    def discover(
+        self, project: str, name: str | None = None, *, idempotency_key: str | None = None
+    ) -> Run:
         """Begin to look for resources in the environment `name`, or in all of `project`."""
         body = {} if name is None else {"environment": name}
-        answer = self._transport.post(f"/projects/{segment(project)}/discoveries", body)
-        return Run.from_json(answer.body)
+        path = f"/projects/{segment(project)}/discoveries"
+        return self._transport.post(Run, path, body, idempotency_key=idempotency_key)
 
 
-def _path(project: str) -> str:
-    return f"/projects/{segment(project)}/environments"
+def _path(project: str, name: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/environments"
+    return path if name is None else f"{path}/{segment(name)}"

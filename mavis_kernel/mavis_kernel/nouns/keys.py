@@ -1,8 +1,9 @@
+# Made from aio/nouns/keys.py by `make client`: edit that.
 """Keys: credentials in the vault. Values go in and never come out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mavis_kernel.models import Key
 from mavis_kernel.transport import Transport, segment
@@ -16,12 +17,18 @@ class Keys:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> Iterator[Key]:
+    def list(self, *, fields: Sequence[str] | None = None) -> Iterator[Key]:
         """Yield the keys, without their values."""
-        for item in self._transport.pages("/keys", {}, limit=None):
-            yield Key.from_json(item)
+        return self._transport.whole_list(Key, "/keys", fields=fields)
 
-    def add(self, name: str, value: Mapping[str, str], *, kind: str = "aws") -> Key:
+    def add(
+        self,
+        name: str,
+        value: Mapping[str, str],
+        *,
+        kind: str = "aws",
+        idempotency_key: str | None = None,
+    ) -> Key:
         """Seal a key in the vault.
 
         Parameters
@@ -33,9 +40,11 @@ class Keys:
             ``session_token``.
         kind
             What the key is for.
+        idempotency_key
+            As in `Projects.create`.
         """
         body = {"name": name, "kind": kind, "value": dict(value)}
-        return Key.from_json(self._transport.post("/keys", body).body)
+        return self._transport.post(Key, "/keys", body, idempotency_key=idempotency_key)
 
     def remove(self, name: str) -> None:
         """Remove the key `name` from the vault."""

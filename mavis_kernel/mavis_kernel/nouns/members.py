@@ -1,8 +1,9 @@
+# Made from aio/nouns/members.py by `make client`: edit that.
 """Members: who is what in a project."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mavis_kernel.models import Member
 from mavis_kernel.transport import Transport, segment
@@ -11,40 +12,47 @@ __all__ = ["Members"]
 
 
 class Members:
-    """The people and Hub groups of a project."""
+    """The people and Hub groups of a project; `subject` is ``user:NAME`` or ``group:NAME``."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project: str) -> Iterator[Member]:
+    def list(self, project: str, *, fields: Sequence[str] | None = None) -> Iterator[Member]:
         """Yield the members of `project`."""
-        for item in self._transport.pages(_path(project), {}, limit=None):
-            yield Member.from_json(item)
+        return self._transport.whole_list(Member, _path(project), fields=fields)
 
-    def grant(self, project: str, subject: str, role: str) -> Member | None:
+    def get(self, project: str, subject: str, *, fields: Sequence[str] | None = None) -> Member:
+        """Return what `subject` is in `project`."""
+        return self._transport.get(Member, _path(project, subject), fields=fields)
+
+    def grant(
+        self, project: str, subject: str, role: str, *, if_match: str | None = None
+    ) -> Member:
         """Give `subject` the one `role` in `project`; another role is replaced.
 
         Parameters
         ----------
         project
             Name or id.
-        subject
-            ``user:NAME`` or ``group:NAME``.
         role
-            One of `mavis_kernel.models.Role`.
+            A word of `mavis_kernel.models.Role`.
+        if_match
+            `Member.etag` as it was read: only where that is still so; None: whatever it is.
 
-        Returns
-        -------
-        Member or None
-            None where the appliance answers with no body.
+        Raises
+        ------
+        ChangedSince
+            Somebody else changed it since.
         """
-        body = self._transport.put(f"{_path(project)}/{segment(subject)}", {"role": role})
-        return None if body is None else Member.from_json(body)
+        body = {"role": role}
+        path = _path(project, subject)
+        return self._transport.put(Member, path, body, if_match=if_match)
 
-    def revoke(self, project: str, subject: str) -> None:
-        """Take `subject` out of `project`."""
-        self._transport.delete(f"{_path(project)}/{segment(subject)}")
+    def revoke(self, project: str, subject: str, *, if_match: str | None = None) -> None:
+        """Take `subject` out of `project`; `if_match` as in `grant`."""
+        self._transport.delete(_path(project, subject), if_match=if_match)
 
 
-def _path(project: str) -> str:
-    return f"/projects/{segment(project)}/members"
+def _path(project: str, subject: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/members"
+    return path if subject is None else f"{path}/{segment(subject)}"

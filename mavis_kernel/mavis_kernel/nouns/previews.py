@@ -1,8 +1,9 @@
+# Made from aio/nouns/previews.py by `make client`: edit that.
 """Previews: plan a change, read it, apply exactly that."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mavis_kernel.models import Preview, Run
 from mavis_kernel.transport import Transport, segment
@@ -16,12 +17,18 @@ class Previews:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def get(self, project: str, preview_id: str, *, fields: Sequence[str] | None = None) -> Preview:
+        """Return the preview with the id `preview_id`, until it expires."""
+        return self._transport.get(Preview, _path(project, preview_id), fields=fields)
+
     def create(
         self,
         project: str,
         action: str,
         resource: str,
         arguments: Mapping[str, object] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> Preview:
         """Return what `action` would do. Nothing is changed.
 
@@ -39,12 +46,20 @@ class Previews:
         arguments
             For ``resource.tag`` ``{"tags": {...}}``, for ``recovery_point.lock``
             ``{"mode": ..., "until": ...}``, for ``restore.in_place`` ``{"volumes": [...]}``.
+        idempotency_key
+            As in `Projects.create`.
         """
         body = {"action": action, "resource": resource, "arguments": dict(arguments or {})}
-        answer = self._transport.post(f"/projects/{segment(project)}/previews", body)
-        return Preview.from_json(answer.body)
+        return self._transport.post(Preview, _path(project), body, idempotency_key=idempotency_key)
 
-    def apply(self, project: str, preview: Preview, *, confirm: str | None = None) -> Run:
+    def apply(
+        self,
+        project: str,
+        preview: Preview,
+        *,
+        confirm: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
         """Begin what `preview` says.
 
         Parameters
@@ -56,6 +71,8 @@ class Previews:
         confirm
             What ``preview.confirm`` says, where it says something: that somebody has read
             the preview and typed it.
+        idempotency_key
+            As in `Projects.create`.
 
         Raises
         ------
@@ -67,5 +84,10 @@ class Previews:
         body: dict[str, object] = {"hash": preview.hash}
         if confirm is not None:
             body["confirm"] = confirm
-        path = f"/projects/{segment(project)}/previews/{segment(preview.id)}/apply"
-        return Run.from_json(self._transport.post(path, body).body)
+        path = f"{_path(project, preview.id)}/apply"
+        return self._transport.post(Run, path, body, idempotency_key=idempotency_key)
+
+
+def _path(project: str, preview_id: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/previews"
+    return path if preview_id is None else f"{path}/{segment(preview_id)}"

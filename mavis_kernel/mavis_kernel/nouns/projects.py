@@ -1,8 +1,9 @@
+# Made from aio/nouns/projects.py by `make client`: edit that.
 """Projects: the infrastructure that runs one application."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mavis_kernel.models import Project
 from mavis_kernel.transport import Transport, segment
@@ -16,16 +17,19 @@ class Projects:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, limit: int | None = None) -> Iterator[Project]:
+    def list(
+        self, *, limit: int | None = None, fields: Sequence[str] | None = None
+    ) -> Iterator[Project]:
         """Yield projects, at most `limit`, page after page."""
-        for item in self._transport.pages("/projects", {}, limit=limit):
-            yield Project.from_json(item)
+        return self._transport.list(Project, "/projects", limit=limit, fields=fields)
 
-    def get(self, project: str) -> Project:
+    def get(self, project: str, *, fields: Sequence[str] | None = None) -> Project:
         """Return the project with the name or id `project`."""
-        return Project.from_json(self._transport.get(f"/projects/{segment(project)}"))
+        return self._transport.get(Project, f"/projects/{segment(project)}", fields=fields)
 
-    def create(self, name: str, *, title: str | None = None) -> Project:
+    def create(
+        self, name: str, *, title: str | None = None, idempotency_key: str | None = None
+    ) -> Project:
         """Make a project; for platform administrators.
 
         Parameters
@@ -34,6 +38,9 @@ class Projects:
             Two to forty lower-case letters, digits and hyphens, a letter first.
         title
             What people read; None takes the name.
+        idempotency_key
+            Who calls again with the same key and the same arguments gets the first answer, for
+            24 hours; None for a key of its own.
         """
-        answer = self._transport.post("/projects", {"name": name, "title": title or name})
-        return Project.from_json(answer.body)
+        body = {"name": name, "title": title or name}
+        return self._transport.post(Project, "/projects", body, idempotency_key=idempotency_key)

@@ -1,8 +1,9 @@
+# Made from aio/nouns/records.py by `make client`: edit that.
 """Records: what was done, by whom, and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mavis_kernel.models import Record
@@ -28,6 +29,7 @@ class Records:
         correlation_id: str | None = None,
         query: str | None = None,
         limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[Record]:
         """Yield the records that match every filter given.
 
@@ -54,5 +56,4 @@ class Records:
             "correlation_id": correlation_id,
             "q": query,
         }
-        for item in self._transport.pages(path, params, limit=limit):
-            yield Record.from_json(item)
+        return self._transport.list(Record, path, params, limit=limit, fields=fields)

@@ -1,8 +1,9 @@
+# Made from aio/nouns/recovery_points.py by `make client`: edit that.
 """Recovery points: one point in time of all volumes of an instance, and its copies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from mavis_kernel.models import (
@@ -16,6 +17,7 @@ from mavis_kernel.transport import Transport, segment
 
 __all__ = ["RecoveryPoints"]
 
+Arguments = Mapping[str, object]
 _RECENT = 50
 
 
@@ -34,6 +36,7 @@ class RecoveryPoints:
         state: str | None = None,
         region: str | None = None,
         limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[RecoveryPoint]:
         """Yield the recovery points of `project` that match every filter, the newest first.
 
@@ -46,7 +49,7 @@ class RecoveryPoints:
         plan
             Name or id of the backup plan that made them; None for any.
         state
-            One of `mavis_kernel.models.PointState`; None for all but ``gone``.
+            A word of `mavis_kernel.models.PointState`; None for all but ``gone``.
         region
             Where the instance is; None for any.
         limit
@@ -57,14 +60,24 @@ class RecoveryPoints:
         They come without their manifests; `get` has those.
         """
         params = {"instance": instance, "plan": plan, "state": state, "region": region}
-        for item in self._transport.pages(_path(project), params, limit=limit):
-            yield RecoveryPoint.from_json(item)
+        path = _path(project)
+        return self._transport.list(RecoveryPoint, path, params, limit=limit, fields=fields)
 
-    def get(self, project: str, point_id: str) -> RecoveryPointDetail:
+    def get(
+        self, project: str, point_id: str, *, fields: Sequence[str] | None = None
+    ) -> RecoveryPointDetail:
         """Return the recovery point with the id `point_id`."""
-        return RecoveryPointDetail.from_json(self._transport.get(_path(project, point_id)))
+        path = _path(project, point_id)
+        return self._transport.get(RecoveryPointDetail, path, fields=fields)
 
-    def create(self, project: str, resource: str, *, description: str | None = None) -> Run:
+    def create(
+        self,
+        project: str,
+        resource: str,
+        *,
+        description: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
         """Begin to take a crash-consistent recovery point of an instance.
 
         Parameters
@@ -75,17 +88,23 @@ class RecoveryPoints:
             The instance's id, cloud id or name.
         description
             Why; kept with the recovery point and in the cloud.
+        idempotency_key
+            As in `Projects.create`.
         """
-        return Run.from_json(self._post(project, resource, description, dry_run=False))
+        body = {"resource": resource, "dry_run": False, **_given(description=description)}
+        return self._transport.post(Run, _path(project), body, idempotency_key=idempotency_key)
 
     def preview(self, project: str, resource: str, *, description: str | None = None) -> Preview:
         """Return what `create` would do. Nothing is made."""
-        return Preview.from_json(self._post(project, resource, description, dry_run=True))
+        body = {"resource": resource, "dry_run": True, **_given(description=description)}
+        return self._transport.post(Preview, _path(project), body)
 
-    def explain(self, project: str, point_id: str) -> tuple[PointExplanation, ...]:
-        """Return for each copy of a recovery point why it is there and when it goes."""
-        items = self._transport.pages(f"{_path(project, point_id)}/explanation", {}, limit=None)
-        return tuple(PointExplanation.from_json(item) for item in items)
+    def explain(
+        self, project: str, point_id: str, *, fields: Sequence[str] | None = None
+    ) -> Iterator[PointExplanation]:
+        """Yield for each copy of a recovery point why it is there and when it goes."""
+        path = f"{_path(project, point_id)}/explanation"
+        return self._transport.whole_list(PointExplanation, path, fields=fields)
 
     def copy(
         self,
@@ -95,6 +114,7 @@ class RecoveryPoints:
         environment: str | None = None,
         region: str | None = None,
         kms_key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Begin to copy a recovery point to another region or account.
 
@@ -104,10 +124,12 @@ class RecoveryPoints:
             Where to; None for those of the instance.
         kms_key
             The key that encrypts the copy there; None leaves it to the cloud.
+        idempotency_key
+            As in `Projects.create`.
         """
-        return Run.from_json(
-            self._begin(project, point_id, "copies", _place(environment, region, kms_key))
-        )
+        body = _given(environment=environment, region=region, kms_key=kms_key)
+        path = f"{_path(project, point_id)}/copies"
+        return self._transport.post(Run, path, body, idempotency_key=idempotency_key)
 
     def preview_copy(
         self,
@@ -119,12 +141,16 @@ class RecoveryPoints:
         kms_key: str | None = None,
     ) -> Preview:
         """Return what `copy` would do. Nothing is made."""
-        return Preview.from_json(
-            self._show(project, point_id, "copies", _place(environment, region, kms_key))
-        )
+        body = _given(environment=environment, region=region, kms_key=kms_key, dry_run=True)
+        return self._transport.post(Preview, f"{_path(project, point_id)}/copies", body)
 
     def verify(
-        self, project: str, point_id: str, arguments: Mapping[str, object] | None = None
+        self,
+        project: str,
+        point_id: str,
+        arguments: Arguments | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Begin to prove that a recovery point restores; `RecoveryPoint.proof` tells the result.
 
@@ -135,28 +161,30 @@ class RecoveryPoints:
             and as what it is launched; ``check`` is a script that runs on it, ``without_agent``
             what becomes of it where nobody could run it, ``tell`` or ``fail``; ``timeout`` is in
             seconds; ``blocks`` how many are read of each volume, 0 for all.
+        idempotency_key
+            As in `Projects.create`.
         """
-        return Run.from_json(self._begin(project, point_id, "verifications", arguments or {}))
+        path = f"{_path(project, point_id)}/verifications"
+        body = dict(arguments or {})
+        return self._transport.post(Run, path, body, idempotency_key=idempotency_key)
 
     def preview_verification(
-        self, project: str, point_id: str, arguments: Mapping[str, object] | None = None
+        self, project: str, point_id: str, arguments: Arguments | None = None
     ) -> Preview:
         """Return what `verify` would do. Nothing is made."""
-        return Preview.from_json(self._show(project, point_id, "verifications", arguments or {}))
+        path = f"{_path(project, point_id)}/verifications"
+        body = {**(arguments or {}), "dry_run": True}
+        return self._transport.post(Preview, path, body)
 
     def hold(self, project: str, point_id: str, reason: str) -> RecoveryPointDetail:
         """Let nobody delete a recovery point until it is released; a hold that stands stays."""
-        body = {"reason": reason}
-        return RecoveryPointDetail.from_json(
-            self._transport.put(f"{_path(project, point_id)}/hold", body)
-        )
+        path = f"{_path(project, point_id)}/hold"
+        return self._transport.put(RecoveryPointDetail, path, {"reason": reason})
 
     def release(self, project: str, point_id: str, reason: str) -> RecoveryPointDetail:
         """End the legal hold on a recovery point."""
-        body = {"reason": reason}
-        return RecoveryPointDetail.from_json(
-            self._transport.delete(f"{_path(project, point_id)}/hold", body)
-        )
+        path = f"{_path(project, point_id)}/hold"
+        return self._transport.take_away(RecoveryPointDetail, path, {"reason": reason})
 
     def lock(self, project: str, point_id: str, *, until: datetime | timedelta) -> Run:
         """Begin to lock a recovery point for governance in the cloud itself.
@@ -174,47 +202,28 @@ class RecoveryPoints:
         ConfirmationNeeded
             It has a compliance lock, which this would make longer.
         """
-        return Run.from_json(self._transport.put(f"{_path(project, point_id)}/lock", _end(until)))
+        return self._transport.put(Run, f"{_path(project, point_id)}/lock", _end(until))
 
     def unlock(self, project: str, point_id: str) -> Run:
         """Begin to take the governance lock of a recovery point away."""
-        return Run.from_json(self._transport.delete(f"{_path(project, point_id)}/lock"))
+        return self._transport.take_away(Run, f"{_path(project, point_id)}/lock")
 
     def made_by(self, project: str, run: Run) -> RecoveryPointDetail | None:
         """Return the recovery point that `run` of `project` made; None where it made none.
 
         Of a Run that made many, it is one of them.
         """
-        named = (run.result or {}).get("recovery_point")
+        named = run.result.get("recovery_point")
         if isinstance(named, str):
             return self.get(project, named)
-        recent = self.list(project, limit=_RECENT)
-        found = next((each for each in recent if each.run_id == run.id), None)
-        return None if found is None else self.get(project, found.id)
-
-    def _post(
-        self, project: str, resource: str, description: str | None, *, dry_run: bool
-    ) -> object:
-        body: dict[str, object] = {"resource": resource, "dry_run": dry_run}
-        if description is not None:
-            body["description"] = description
-        return self._transport.post(_path(project), body).body
-
-    def _begin(
-        self, project: str, point_id: str, what: str, arguments: Mapping[str, object]
-    ) -> object:
-        path = f"{_path(project, point_id)}/{what}"
-        return self._transport.post(path, dict(arguments)).body
-
-    def _show(
-        self, project: str, point_id: str, what: str, arguments: Mapping[str, object]
-    ) -> object:
-        return self._begin(project, point_id, what, {**arguments, "dry_run": True})
+        for each in self.list(project, limit=_RECENT, fields=("id", "run_id")):
+            if each.run_id == run.id:
+                return self.get(project, each.id)
+        return None
 
 
-def _place(environment: str | None, region: str | None, kms_key: str | None) -> dict[str, object]:
-    given = {"environment": environment, "region": region, "kms_key": kms_key}
-    return {name: value for name, value in given.items() if value is not None}
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _end(until: datetime | timedelta) -> dict[str, object]:

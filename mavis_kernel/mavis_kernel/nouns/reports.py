@@ -1,6 +1,9 @@
+# Made from aio/nouns/reports.py by `make client`: edit that.
 """Reports: how well a project is protected."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mavis_kernel.models import ProtectionReport
 from mavis_kernel.transport import Transport, segment
@@ -14,7 +17,9 @@ class Reports:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def protection(self, project: str, *, everything: bool = False) -> ProtectionReport:
+    def protection(
+        self, project: str, *, everything: bool = False, fields: Sequence[str] | None = None
+    ) -> ProtectionReport:
         """Return what is not protected as it should be.
 
         Parameters
@@ -24,13 +29,12 @@ class Reports:
         everything
             Have a row for machines with which nothing is the matter, too.
         """
-        params = {"everything": "true" if everything else None}
-        return ProtectionReport.from_json(self._transport.get(_path(project), params))
+        params = {"everything": everything}
+        return self._transport.get(ProtectionReport, _path(project), params, fields=fields)
 
     def protection_csv(self, project: str, *, everything: bool = False) -> str:
         """Return the same as CSV (RFC 4180) for a spreadsheet."""
-        params = {"everything": "true" if everything else None}
-        return self._transport.csv(_path(project), params)
+        return self._transport.csv(_path(project), {"everything": everything})
 
 
 def _path(project: str) -> str:

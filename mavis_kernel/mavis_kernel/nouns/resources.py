@@ -1,8 +1,9 @@
+# Made from aio/nouns/resources.py by `make client`: edit that.
 """Resources: what was discovered in the environments of a project."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mavis_kernel.errors import NotFound
 from mavis_kernel.models import Resource
@@ -30,6 +31,7 @@ class Resources:
         query: str | None = None,
         gone: bool = False,
         limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[Resource]:
         """Yield the resources of `project` that match every filter given.
 
@@ -51,18 +53,18 @@ class Resources:
             "environment": environment,
             "region": region,
             "q": query,
-            "gone": "true" if gone else None,
+            "gone": gone,
         }
-        for item in self._transport.pages(_path(project), params, limit=limit):
-            yield Resource.from_json(item)
+        path = _path(project)
+        return self._transport.list(Resource, path, params, limit=limit, fields=fields)
 
-    def get(self, project: str, resource: str) -> Resource:
+    def get(self, project: str, resource: str, *, fields: Sequence[str] | None = None) -> Resource:
         """Return the resource with the id, cloud id or name `resource`."""
         if _NOT_FOR_A_PATH.isdisjoint(resource):
-            return Resource.from_json(
-                self._transport.get(f"{_path(project)}/{segment(resource)}"),
-            )
-        for each in self.list(project, query=resource):
+            path = f"{_path(project)}/{segment(resource)}"
+            return self._transport.get(Resource, path, fields=fields)
+        wanted = None if fields is None else [*fields, "name"]
+        for each in self.list(project, query=resource, fields=wanted):
             if each.name == resource:
                 return each
         raise NotFound(f"There is no resource {resource!r} in project {project}.")

@@ -1,13 +1,16 @@
+# Made from aio/nouns/restores.py by `make client`: edit that.
 """Restores: bringing recovery points back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mavis_kernel.models import Preview, Restore, Run
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Restores"]
+
+Arguments = Mapping[str, object]
 
 
 class Restores:
@@ -28,6 +31,7 @@ class Restores:
         kind: str | None = None,
         state: str | None = None,
         limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[Restore]:
         """Yield the restores of `project` that match every filter, the newest first.
 
@@ -38,24 +42,27 @@ class Restores:
         point
             The id of a recovery point; None for any.
         kind, state
-            One of `mavis_kernel.models.RestoreKind`, of `RestoreState`; None for any.
+            A word of `mavis_kernel.models.RestoreKind`, of `RestoreState`; None for any.
         limit
             Yield at most so many; None for all.
         """
         params = {"point": point, "kind": kind, "state": state}
-        for item in self._transport.pages(_path(project), params, limit=limit):
-            yield Restore.from_json(item)
+        path = _path(project)
+        return self._transport.list(Restore, path, params, limit=limit, fields=fields)
 
-    def get(self, project: str, restore_id: str) -> Restore:
+    def get(self, project: str, restore_id: str, *, fields: Sequence[str] | None = None) -> Restore:
         """Return the restore with the id `restore_id`."""
-        return Restore.from_json(self._transport.get(f"{_path(project)}/{segment(restore_id)}"))
+        path = f"{_path(project)}/{segment(restore_id)}"
+        return self._transport.get(Restore, path, fields=fields)
 
     def start(
         self,
         project: str,
         point: str,
         kind: str,
-        arguments: Mapping[str, object] | None = None,
+        arguments: Arguments | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Begin a restore that makes new things and replaces nothing.
 
@@ -72,29 +79,18 @@ class Restores:
             ``zone``, ``volumes`` (ids of the originals), ``attach_to`` and ``kms_key``; for
             ``instance`` ``instance_type``, ``subnet``, ``security_groups``, ``key_name``,
             ``profile`` and ``name``.
+        idempotency_key
+            As in `Projects.create`.
         """
-        return Run.from_json(self._post(project, point, kind, arguments, {}))
+        body = {**(arguments or {}), "point": point, "kind": kind}
+        return self._transport.post(Run, _path(project), body, idempotency_key=idempotency_key)
 
     def preview(
-        self,
-        project: str,
-        point: str,
-        kind: str,
-        arguments: Mapping[str, object] | None = None,
+        self, project: str, point: str, kind: str, arguments: Arguments | None = None
     ) -> Preview:
         """Return what `start` would do. Nothing is made."""
-        return Preview.from_json(self._post(project, point, kind, arguments, {"dry_run": True}))
-
-    def _post(
-        self,
-        project: str,
-        point: str,
-        kind: str,
-        arguments: Mapping[str, object] | None,
-        more: Mapping[str, object],
-    ) -> object:
-        body = {**(arguments or {}), "point": point, "kind": kind, **more}
-        return self._transport.post(_path(project), body).body
+        body = {**(arguments or {}), "point": point, "kind": kind, "dry_run": True}
+        return self._transport.post(Preview, _path(project), body)
 
 
 def _path(project: str) -> str:

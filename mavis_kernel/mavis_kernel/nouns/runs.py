@@ -1,12 +1,17 @@
-"""Runs: executions of jobs, and watching them."""
+# Made from aio/nouns/runs.py by `make client`: edit that.
+"""Runs: executions of jobs, and following them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 
-from mavis_kernel.errors import ApiError, RunFailed, Unavailable, Unreachable
+from mavis_kernel.errors import ApiError, NotFound, Unavailable, UnexpectedAnswer, Unreachable
+from mavis_kernel.events import run_of
 from mavis_kernel.models import Run
+from mavis_kernel.outcomes import demand_success
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Runs"]
@@ -24,7 +29,12 @@ class Runs:
         self._transport = transport
 
     def list(
-        self, project: str, *, state: str | None = None, limit: int | None = None
+        self,
+        project: str,
+        *,
+        state: str | None = None,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[Run]:
         """Yield the Runs of `project`, the newest first, at most `limit`.
 
@@ -33,18 +43,18 @@ class Runs:
         project
             Name or id.
         state
-            One of `mavis_kernel.models.RunState`; None for any.
+            A word of `mavis_kernel.models.RunState`; None for any.
         limit
             None for all.
         """
-        for item in self._transport.pages(_path(project), {"state": state}, limit=limit):
-            yield Run.from_json(item)
+        params = {"state": state}
+        return self._transport.list(Run, _path(project), params, limit=limit, fields=fields)
 
-    def get(self, project: str, run_id: str) -> Run:
+    def get(self, project: str, run_id: str, *, fields: Sequence[str] | None = None) -> Run:
         """Return the Run with the id `run_id`."""
-        return Run.from_json(self._transport.get(f"{_path(project)}/{segment(run_id)}"))
+        return self._transport.get(Run, _path(project, run_id), fields=fields)
 
-    def cancel(self, project: str, run_id: str) -> Run:
+    def cancel(self, project: str, run_id: str, *, idempotency_key: str | None = None) -> Run:
         """End the Run before it is done, and return it; what it had begun is cleaned up.
 
         Cancelling again changes nothing. Until the clean-up is done the Run goes on, and
@@ -55,9 +65,8 @@ class Runs:
         Conflict
             It has ended already.
         """
-        return Run.from_json(
-            self._transport.post(f"{_path(project)}/{segment(run_id)}/cancel", {}).body
-        )
+        path = f"{_path(project, run_id)}/cancel"
+        return self._transport.post(Run, path, {}, idempotency_key=idempotency_key)
 
     def watch(
         self,
@@ -66,12 +75,13 @@ class Runs:
         *,
         patience_s: float = _PATIENCE_S,
         wait: Callable[[float], None] = time.sleep,
-        on_trouble: Callable[[ApiError], None] | None = None,
+        on_trouble: Callable[[ApiError], object] | None = None,
     ) -> Iterator[Run]:
         """Yield the Run as it is, then at each change, and end when it is final.
 
-        The Run does not depend on being watched. While nothing changes the appliance is asked
-        less and less often, every half second at first and every five at last.
+        The Run does not depend on being watched. The appliance tells of changes as they come;
+        where it, or what stands between, does not do that, it is asked: every half second at
+        first, and less and less often while nothing changes.
 
         Parameters
         ----------
@@ -90,57 +100,108 @@ class Runs:
         ApiError
             The appliance said no, or did not answer for `patience_s`.
         """
-        seen: Run | None = None
-        poll_s, answered_at = _FIRST_POLL_S, time.monotonic()
+        at = _Watch()
         while True:
-            try:
-                run = self.get(project, run_id)
-            except (Unavailable, Unreachable) as exc:
-                if time.monotonic() - answered_at > patience_s:
-                    raise
-                if on_trouble is not None:
-                    on_trouble(exc)
-            else:
-                answered_at = time.monotonic()
-                poll_s = min(poll_s * _SLOWER, _SLOWEST_POLL_S) if run == seen else _FIRST_POLL_S
-                if run != seen:
-                    yield run
-                if run.is_final:
-                    return
-                seen = run
-            wait(poll_s)
+            if at.told:
+                with closing(self._told(project, run_id, at)) as told:
+                    yield from told
+            if not at.is_over:
+                changed = self._asked(project, run_id, at, patience_s, on_trouble)
+                if changed is not None:
+                    yield changed
+            if at.is_over:
+                return
+            wait(at.poll_s)
 
-    def wait(self, project: str, run_id: str) -> Run:
+    def wait(
+        self, project: str, run_id: str, *, on_change: Callable[[Run], object] | None = None
+    ) -> Run:
         """Return the Run when it has succeeded.
+
+        Parameters
+        ----------
+        on_change
+            Is given the Run as it is, and at each change.
 
         Raises
         ------
         RunFailed
             It ended otherwise.
         """
-        *_, run = self.watch(project, run_id)
-        return demand_success(run)
+        last: Run | None = None
+        for run in self.watch(project, run_id):
+            last = run
+            if on_change is not None:
+                on_change(run)
+        if last is None:
+            raise UnexpectedAnswer(f"The appliance told nothing of Run {run_id}.")
+        return demand_success(last)
+
+    def _told(self, project: str, run_id: str, at: _Watch) -> Generator[Run, None, None]:
+        """Yield the Run at each change, as the appliance tells it."""
+        path = f"{_path(project, run_id)}/events"
+        last_id = "" if at.seen is None else str(at.seen.version)
+        try:
+            with closing(self._transport.events(path, last_id)) as events:
+                for event in events:
+                    run = run_of(event)
+                    if run is not None and at.see(run):
+                        yield run
+        except (NotFound, UnexpectedAnswer):
+            at.told = False  # an appliance that does not tell, or no such Run: `get` knows
+        except (Unavailable, Unreachable):
+            at.told = at.seen is not None  # who has told before will do so again
+
+    def _asked(
+        self,
+        project: str,
+        run_id: str,
+        at: _Watch,
+        patience_s: float,
+        on_trouble: Callable[[ApiError], object] | None,
+    ) -> Run | None:
+        """Return the Run as it is where it has changed; None where not, or nobody answers."""
+        try:
+            run = self.get(project, run_id)
+        except (Unavailable, Unreachable) as exc:
+            if time.monotonic() - at.answered_at > patience_s:
+                raise
+            if on_trouble is not None:
+                on_trouble(exc)
+            return None
+        return run if at.see(run) else None
 
 
-def demand_success(run: Run) -> Run:
-    """Return `run`, which is final, where it succeeded.
+@dataclass
+class _Watch:
+    """How far the watching of a Run is.
 
-    Raises
-    ------
-    RunFailed
-        It did not.
+    Parameters
+    ----------
+    told
+        Whether the appliance is expected to tell of changes by itself.
+    poll_s
+        After so many seconds it is asked again.
     """
-    if run.succeeded:
-        return run
-    why = run.error
-    words = f": {why.message}" if why and why.message else ""
-    raise RunFailed(
-        f"Run {run.id} {run.state}{words}",
-        run_id=run.id,
-        code=why.code if why else "",
-        mend=(why.mend if why else None) or "",
-    )
+
+    seen: Run | None = None
+    told: bool = True
+    poll_s: float = field(default_factory=lambda: _FIRST_POLL_S)
+    answered_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_over(self) -> bool:
+        return self.seen is not None and self.seen.is_final
+
+    def see(self, run: Run) -> bool:
+        """Take note of an answer, and return whether it is new."""
+        changed = run != self.seen
+        self.answered_at = time.monotonic()
+        self.poll_s = _FIRST_POLL_S if changed else min(self.poll_s * _SLOWER, _SLOWEST_POLL_S)
+        self.seen = run
+        return changed
 
 
-def _path(project: str) -> str:
-    return f"/projects/{segment(project)}/runs"
+def _path(project: str, run_id: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/runs"
+    return path if run_id is None else f"{path}/{segment(run_id)}"

@@ -60,10 +60,10 @@ def test_starting_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "[]"
 
 
-def test_the_package_offers_the_client_and_nothing_else() -> None:
+def test_the_package_offers_the_clients_and_nothing_else() -> None:
     import mavis_kernel
 
-    assert mavis_kernel.__all__ == ["Mavis"]
+    assert mavis_kernel.__all__ == ["AsyncMavis", "Mavis"]
     assert mavis_kernel.Mavis.__name__ == "Mavis"
     with pytest.raises(AttributeError):
         _ = mavis_kernel.Mavs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,16 +12,27 @@ import pytest
 from appliance_double.exchanges import Call, lists_and_reads, sends_and_reads
 from appliance_double.objects import (
     NOW,
+    plan_json,
     preview_json,
     project_json,
     resource_json,
     run_json,
     step_json,
 )
-from appliance_double.server import Appliance, Reply, problem
+from appliance_double.server import Appliance, Reply, pages, problem
 from mavis_kernel import errors
 from mavis_kernel.client import Mavis
-from mavis_kernel.models import PlanBlackout, Preview, Run, RunState
+from mavis_kernel.models import (
+    BackupPlanDefinition,
+    PlanBlackout,
+    PlanKeep,
+    PlanRule,
+    PlanSelection,
+    Preview,
+    Run,
+    RunState,
+    Weekday,
+)
 
 KEY = {
     "id": "key_1",
@@ -321,7 +333,8 @@ def test_watching_yields_each_change_and_ends(appliance: Appliance, mavis: Mavis
     appliance.on("GET", "/projects/shop/runs/run_1", *map(Reply, replies))
     seen = [run.raw for run in mavis.runs.watch("shop", "run_1", wait=_no_wait)]
     assert seen == [replies[0], halfway, replies[-1]]
-    assert len(appliance.asked) == 5
+    assert len(appliance.to("GET", "/projects/shop/runs/run_1")) == 5
+    assert len(appliance.to("GET", "/projects/shop/runs/run_1/events")) == 1, "it does not tell"
 
 
 def test_watching_asks_less_and_less_often_while_nothing_changes(
@@ -408,3 +421,69 @@ def test_what_was_not_picked_is_told_when_it_is_read() -> None:
 def test_a_member_whose_name_is_a_word_of_python_has_an_underscore() -> None:
     read = PlanBlackout.from_json({"from": "08:00", "to": "18:00"})
     assert (read.from_, read.to, read.days) == ("08:00", "18:00", None)
+
+
+def test_an_object_goes_back_as_it_came_with_what_was_changed_and_what_is_new() -> None:
+    told = {"selection": {}, "rules": [{"name": "d", "cron": "0 2 * * *"}], "colour": "green"}
+    read = BackupPlanDefinition.from_json(told)
+    assert read.to_json() == told
+    changed = replace(read, zone="Europe/Berlin", keep=PlanKeep(daily=7))
+    assert changed.to_json() == {**told, "zone": "Europe/Berlin", "keep": {"daily": 7}}
+
+
+def test_a_definition_may_be_made_of_its_parts(appliance: Appliance, mavis: Mavis) -> None:
+    appliance.on("POST", "/projects/shop/backup-plans", Reply(plan_json(), 201))
+    blackout = PlanBlackout(from_="08:00", to="18:00", days=(Weekday.MON,))
+    definition = BackupPlanDefinition(
+        selection=PlanSelection(match="tag:backup = gold"),
+        rules=(PlanRule(name="daily", cron="30 2 * * *"),),
+        blackouts=(blackout,),
+    )
+    mavis.backup_plans.create("shop", "nightly", definition)
+    assert appliance.asked[0].body["definition"] == {
+        "selection": {"match": "tag:backup = gold"},
+        "rules": [{"name": "daily", "cron": "30 2 * * *"}],
+        "blackouts": [{"from": "08:00", "to": "18:00", "days": ["mon"]}],
+    }
+
+
+def test_a_list_of_some_fields_asks_for_those(appliance: Appliance, mavis: Mavis) -> None:
+    appliance.on("GET", "/projects/shop/runs", pages([{"id": "run_1", "state": "failed"}]))
+    (run,) = mavis.runs.list("shop", fields=("id", "state"))
+    assert (run.id, run.state) == ("run_1", "failed")
+    assert appliance.asked[0].query["fields"] == "id,state"
+    with pytest.raises(errors.NotPicked):
+        _ = run.subject
+    with pytest.raises(errors.InvalidInput):
+        list(mavis.runs.list("shop", fields=()))
+
+
+def test_what_was_read_is_changed_only_where_it_is_still_so(
+    appliance: Appliance, mavis: Mavis
+) -> None:
+    path = "/projects/shop/backup-plans/nightly"
+    appliance.on("GET", path, Reply(plan_json(), headers={"ETag": '"v3"'}))
+    appliance.on("PUT", path, problem(412, "precondition_failed"), Reply(plan_json()))
+    plan = mavis.backup_plans.get("shop", "nightly")
+    assert plan.etag == '"v3"'
+    with pytest.raises(errors.ChangedSince):
+        mavis.backup_plans.replace("shop", "nightly", plan.definition, if_match=plan.etag)
+    mavis.backup_plans.replace("shop", "nightly", plan.definition)
+    first, other = appliance.to("PUT", path)
+    assert first.headers["If-Match"] == '"v3"'
+    assert "If-Match" not in other.headers
+
+
+def test_a_change_on_a_condition_is_not_tried_again(appliance: Appliance, mavis: Mavis) -> None:
+    path = "/projects/shop/members/user:al"
+    appliance.on("PUT", path, problem(503, "unavailable"), Reply(MEMBER))
+    with pytest.raises(errors.Unavailable):
+        mavis.members.grant("shop", "user:al", "viewer", if_match='"v1"')
+    assert len(appliance.asked) == 1
+
+
+def test_a_key_of_ones_own_makes_a_call_the_same_call(appliance: Appliance, mavis: Mavis) -> None:
+    path = "/projects/shop/recovery-points"
+    appliance.on("POST", path, Reply(run_json(), 202, {"Idempotent-Replayed": "true"}))
+    mavis.recovery_points.create("shop", "web-1", idempotency_key="nightly-7")
+    assert appliance.asked[0].headers["Idempotency-Key"] == "nightly-7"

@@ -18,6 +18,7 @@ from appliance_double.server import TOKEN, Appliance, Reply, pages, problem
 from mavis_kernel import errors
 from mavis_kernel.client import Mavis
 from mavis_kernel.masking import Secret
+from mavis_kernel.models import Me
 from mavis_kernel.settings import Settings, Trust
 from mavis_kernel.transport import RetryPolicy, Transport, segment
 
@@ -140,12 +141,12 @@ def _waits(appliance: Appliance, retry_after: str) -> list[float]:
         "GET",
         "/me",
         Reply("", 429, {"Retry-After": retry_after}),
-        Reply("{}"),
+        Reply({"name": "o", "groups": [], "scopes": [], "platform_admin": False, "projects": []}),
     )
     settings = Settings(appliance.url, Secret(TOKEN), Trust())
     transport = Transport(settings, retry=RetryPolicy(), sleep=waits.append)
     try:
-        transport.get("/me")
+        transport.get(Me, "/me")
     finally:
         transport.close()
     return waits

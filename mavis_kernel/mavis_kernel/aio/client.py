@@ -1,0 +1,121 @@
+"""The client of one appliance, for programs with an event loop.
+
+>>> from mavis_kernel import AsyncMavis
+>>> mavis = AsyncMavis()                                          # doctest: +SKIP
+>>> run = await mavis.recovery_points.create("shop", "web-1")     # doctest: +SKIP
+>>> (await mavis.runs.wait("shop", run.id)).state                 # doctest: +SKIP
+<RunState.SUCCEEDED: 'succeeded'>
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Self
+
+from mavis_kernel.aio.nouns.backup_plans import BackupPlans
+from mavis_kernel.aio.nouns.environments import Environments
+from mavis_kernel.aio.nouns.keys import Keys
+from mavis_kernel.aio.nouns.members import Members
+from mavis_kernel.aio.nouns.previews import Previews
+from mavis_kernel.aio.nouns.projects import Projects
+from mavis_kernel.aio.nouns.records import Records
+from mavis_kernel.aio.nouns.recovery_points import RecoveryPoints
+from mavis_kernel.aio.nouns.reports import Reports
+from mavis_kernel.aio.nouns.resources import Resources
+from mavis_kernel.aio.nouns.restores import Restores
+from mavis_kernel.aio.nouns.runs import Runs
+from mavis_kernel.aio.transport import AsyncTransport, RetryPolicy
+from mavis_kernel.models import Health, Me
+from mavis_kernel.parsing import JsonObject
+from mavis_kernel.settings import Settings, for_program
+
+__all__ = ["AsyncMavis"]
+
+
+class AsyncMavis:
+    """One appliance, asked as one person. A context manager.
+
+    Parameters
+    ----------
+    url
+        The appliance's address; None takes ``MAVIS_URL`` or the login of `mavis login`.
+    token
+        A Hub token; None takes ``MAVIS_TOKEN``, in a single-user server its own
+        ``JUPYTERHUB_API_TOKEN``, or the login.
+    ca_file
+        Certificates (PEM) to trust instead of the system's; None takes ``MAVIS_CA_FILE``.
+    profile
+        Whose login, where one is taken; None takes ``MAVIS_PROFILE`` or the one in use.
+    retry
+        How often to try; None for the default.
+    settings
+        All of the above, decided elsewhere; the rest and the environment are not looked at.
+
+    Raises
+    ------
+    NotLoggedIn
+        No appliance is named anywhere.
+    BadSettings
+        What is named cannot be right.
+
+    Notes
+    -----
+    Lists are iterators that fetch page after page. Every error is a
+    `mavis_kernel.errors.MavisError`. With `fields` only those members are asked for, and looking
+    at another one is the error `mavis_kernel.errors.NotPicked`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        *,
+        profile: str | None = None,
+        retry: RetryPolicy | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings or for_program(url, token, ca_file, profile=profile)
+        self._transport = transport = AsyncTransport(settings, retry=retry)
+        self.projects = Projects(transport)
+        self.members = Members(transport)
+        self.keys = Keys(transport)
+        self.environments = Environments(transport)
+        self.resources = Resources(transport)
+        self.previews = Previews(transport)
+        self.backup_plans = BackupPlans(transport)
+        self.recovery_points = RecoveryPoints(transport)
+        self.restores = Restores(transport)
+        self.reports = Reports(transport)
+        self.runs = Runs(transport)
+        self.records = Records(transport)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    @property
+    def url(self) -> str:
+        """The appliance's address, ending in ``/services/mavis``."""
+        return self._transport.settings.url
+
+    async def health(self) -> Health:
+        """Return the appliance's health; needs no token."""
+        return await self._transport.get(Health, "/health")
+
+    async def me(self) -> Me:
+        """Return who asks, as the appliance sees them."""
+        return await self._transport.get(Me, "/me")
+
+    async def description(self) -> JsonObject:
+        """Return the appliance's description of its API, OpenAPI 3.1."""
+        return await self._transport.document("/openapi.json")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()

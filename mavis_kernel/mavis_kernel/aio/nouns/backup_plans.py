@@ -1,0 +1,190 @@
+"""Backup plans: what is backed up, how often, where to, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from mavis_kernel.aio.transport import AsyncTransport, segment
+from mavis_kernel.models import (
+    BackupPlan,
+    BackupPlanCalendar,
+    BackupPlanCheck,
+    BackupPlanDefinition,
+    BackupPlanPreset,
+    BackupPlanSlots,
+    Preview,
+    Run,
+)
+
+__all__ = ["BackupPlans"]
+
+Definition = BackupPlanDefinition | Mapping[str, object]
+
+
+class BackupPlans:
+    """The backup plans of a project. A plan is named by its name or its id."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self, project: str, *, limit: int | None = None, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[BackupPlan]:
+        """Yield the plans of `project` that are in force or paused, the oldest first.
+
+        Parameters
+        ----------
+        project
+            Name or id.
+        limit
+            Yield at most so many; None for all.
+        """
+        return self._transport.list(BackupPlan, _path(project), limit=limit, fields=fields)
+
+    async def get(
+        self, project: str, plan: str, *, fields: Sequence[str] | None = None
+    ) -> BackupPlan:
+        """Return the plan `plan`."""
+        return await self._transport.get(BackupPlan, _path(project, plan), fields=fields)
+
+    def presets(
+        self, project: str, *, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[BackupPlanPreset]:
+        """Yield definitions to begin with."""
+        path = f"{_path(project)}/presets"
+        return self._transport.whole_list(BackupPlanPreset, path, fields=fields)
+
+    async def check(self, project: str, name: str, definition: Definition) -> BackupPlanCheck:
+        """Return what a plan `name` with `definition` would protect now. Nothing is kept.
+
+        Raises
+        ------
+        InvalidInput
+            The definition cannot be understood; `field` says where.
+        """
+        body = {"name": name, "definition": _document(definition), "dry_run": True}
+        return await self._transport.post(BackupPlanCheck, _path(project), body)
+
+    async def create(
+        self,
+        project: str,
+        name: str,
+        definition: Definition,
+        *,
+        idempotency_key: str | None = None,
+    ) -> BackupPlan:
+        """Make a plan that begins with its first slot after now.
+
+        Parameters
+        ----------
+        idempotency_key
+            As in `Projects.create`.
+        """
+        body = {"name": name, "definition": _document(definition)}
+        return await self._transport.post(
+            BackupPlan, _path(project), body, idempotency_key=idempotency_key
+        )
+
+    async def replace(
+        self,
+        project: str,
+        plan: str,
+        definition: Definition,
+        *,
+        version: int | None = None,
+        if_match: str | None = None,
+    ) -> BackupPlan:
+        """Let a plan say something else; from now on it runs with the asker's authority.
+
+        Parameters
+        ----------
+        version
+            `BackupPlan.version` as it was read; None: whatever it is.
+        if_match
+            `BackupPlan.etag` as it was read: only where that is still so; None: whatever it is.
+
+        Raises
+        ------
+        PlanChanged, ChangedSince
+            Somebody else has edited it since: it has another version, or another etag.
+        """
+        body: dict[str, object] = {"definition": _document(definition)}
+        if version is not None:
+            body["version"] = version
+        path = _path(project, plan)
+        return await self._transport.put(BackupPlan, path, body, if_match=if_match)
+
+    async def remove(self, project: str, plan: str, *, if_match: str | None = None) -> None:
+        """End a plan; `if_match` as in `replace`.
+
+        Its recovery points stay until somebody deletes them.
+        """
+        await self._transport.delete(_path(project, plan), if_match=if_match)
+
+    async def run(
+        self,
+        project: str,
+        plan: str,
+        *,
+        rule: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Begin to back up now what the plan selects.
+
+        Parameters
+        ----------
+        rule
+            As which rule's its recovery points are kept; None: as those of no rule.
+        idempotency_key
+            As in `Projects.create`.
+        """
+        body = {} if rule is None else {"rule": rule}
+        path = f"{_path(project, plan)}/runs"
+        return await self._transport.post(Run, path, body, idempotency_key=idempotency_key)
+
+    async def preview_run(self, project: str, plan: str, *, rule: str | None = None) -> Preview:
+        """Return what `run` would take. Nothing is made."""
+        body: dict[str, object] = {} if rule is None else {"rule": rule}
+        path = f"{_path(project, plan)}/runs"
+        return await self._transport.post(Preview, path, {**body, "dry_run": True})
+
+    async def slots(
+        self, project: str, plan: str, *, limit: int = 20, fields: Sequence[str] | None = None
+    ) -> BackupPlanSlots:
+        """Return the next and the last slots of a plan, at most `limit` (1 to 100) of each."""
+        path = f"{_path(project, plan)}/slots"
+        return await self._transport.get(BackupPlanSlots, path, {"limit": limit}, fields=fields)
+
+    async def calendar(
+        self,
+        project: str,
+        plan: str,
+        *,
+        days: int = 30,
+        instance: str | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> BackupPlanCalendar:
+        """Return what a plan will make and lose in the next days.
+
+        Parameters
+        ----------
+        days
+            Up to five years.
+        instance
+            Name, cloud id or id of a machine, to begin with the recovery points that it has;
+            None: of a new machine.
+        """
+        params = {"days": days, "instance": instance}
+        path = f"{_path(project, plan)}/calendar"
+        return await self._transport.get(BackupPlanCalendar, path, params, fields=fields)
+
+
+def _document(definition: Definition) -> Mapping[str, object]:
+    if isinstance(definition, BackupPlanDefinition):
+        return definition.to_json()
+    return dict(definition)
+
+
+def _path(project: str, plan: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/backup-plans"
+    return path if plan is None else f"{path}/{segment(plan)}"

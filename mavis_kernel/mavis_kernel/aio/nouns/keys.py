@@ -1,0 +1,50 @@
+"""Keys: credentials in the vault. Values go in and never come out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from mavis_kernel.aio.transport import AsyncTransport, segment
+from mavis_kernel.models import Key
+
+__all__ = ["Keys"]
+
+
+class Keys:
+    """The keys of the appliance; for platform administrators."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, *, fields: Sequence[str] | None = None) -> AsyncIterator[Key]:
+        """Yield the keys, without their values."""
+        return self._transport.whole_list(Key, "/keys", fields=fields)
+
+    async def add(
+        self,
+        name: str,
+        value: Mapping[str, str],
+        *,
+        kind: str = "aws",
+        idempotency_key: str | None = None,
+    ) -> Key:
+        """Seal a key in the vault.
+
+        Parameters
+        ----------
+        name
+            What environments call it.
+        value
+            For ``aws``: ``access_key_id``, ``secret_access_key`` and, for keys that end,
+            ``session_token``.
+        kind
+            What the key is for.
+        idempotency_key
+            As in `Projects.create`.
+        """
+        body = {"name": name, "kind": kind, "value": dict(value)}
+        return await self._transport.post(Key, "/keys", body, idempotency_key=idempotency_key)
+
+    async def remove(self, name: str) -> None:
+        """Remove the key `name` from the vault."""
+        await self._transport.delete(f"/keys/{segment(name)}")

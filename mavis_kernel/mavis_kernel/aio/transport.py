@@ -1,0 +1,221 @@
+"""How nouns talk to the API: objects, pages and events, and a second try where it does no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from mavis_kernel.addresses import LARGEST_PAGE, Params, page_of, segment, texts
+from mavis_kernel.errors import Unavailable, UnexpectedAnswer, Unreachable
+from mavis_kernel.events import Event, EventReader
+from mavis_kernel.parsing import JsonObject, Model
+from mavis_kernel.retries import RetryPolicy, may_repeat
+from mavis_kernel.settings import Settings
+
+if TYPE_CHECKING:  # loaded at the first request: it brings httpx along
+    from mavis_kernel.aio.exchange import Answer, AsyncExchange
+
+__all__ = ["AsyncTransport", "RetryPolicy", "segment"]
+
+M = TypeVar("M", bound=Model)
+
+_log = logging.getLogger("mavis_kernel")
+
+
+class AsyncTransport:
+    """Asks one appliance's API as one person.
+
+    Parameters
+    ----------
+    settings
+        Where, as whom, and whom to trust.
+    retry
+        How often to try.
+    sleep
+        Waits so many seconds; tests replace it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._retry = retry or RetryPolicy()
+        self._sleep = sleep
+        self._exchange: AsyncExchange | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._settings.url}>"
+
+    @property
+    def settings(self) -> Settings:
+        """Where and as whom."""
+        return self._settings
+
+    async def aclose(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange, None
+            await exchange.aclose()
+
+    async def get(
+        self,
+        kind: type[M],
+        path: str,
+        params: Params | None = None,
+        *,
+        fields: Sequence[str] | None = None,
+    ) -> M:
+        """Return the object at `path`, which is quoted; of `fields` only those, None for all."""
+        answer = await self._tried("GET", path, params=texts(params or {}, fields))
+        if fields is not None:
+            return kind.picked_from_json(answer.body)
+        return _tagged(kind, answer)
+
+    async def document(self, path: str) -> JsonObject:
+        """Return the JSON object at `path` as it is."""
+        body = (await self._tried("GET", path)).body
+        if not isinstance(body, dict):
+            raise UnexpectedAnswer(f"The appliance's answer to {path} is no object.")
+        return body
+
+    async def csv(self, path: str, params: Params) -> str:
+        """Return the answer to a GET of `path` as CSV.
+
+        Raises
+        ------
+        UnexpectedAnswer
+            What comes back is something else.
+        """
+        headers = {"Accept": "text/csv"}
+        body = (await self._tried("GET", path, params=texts(params), headers=headers)).body
+        if not isinstance(body, str):
+            raise UnexpectedAnswer(f"The appliance's answer to {path} is no CSV.")
+        return body
+
+    async def post(
+        self, kind: type[M], path: str, body: object, *, idempotency_key: str | None = None
+    ) -> M:
+        """Return the answer to a POST of `body`; it carries a key of its own unless given one."""
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        answer = await self._tried("POST", path, body=body, headers=headers)
+        if answer.replayed:
+            _log.info("POST %s was done before; this is its first answer", path)
+        return kind.from_json(answer.body)
+
+    async def put(
+        self, kind: type[M], path: str, body: object, *, if_match: str | None = None
+    ) -> M:
+        """Return the answer to a PUT of `body`; with `if_match` only where that is still so."""
+        return _tagged(kind, await self._tried("PUT", path, body=body, headers=_match(if_match)))
+
+    async def delete(self, path: str, *, if_match: str | None = None) -> None:
+        """Delete what `path` names; with `if_match` only where that is still so."""
+        await self._tried("DELETE", path, headers=_match(if_match))
+
+    async def take_away(self, kind: type[M], path: str, body: object = None) -> M:
+        """Delete what `path` names, and return what is told of it."""
+        return kind.from_json((await self._tried("DELETE", path, body=body)).body)
+
+    async def list(
+        self,
+        kind: type[M],
+        path: str,
+        params: Params | None = None,
+        *,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> AsyncIterator[M]:
+        """Yield the objects of the list at `path`, page after page.
+
+        Parameters
+        ----------
+        kind
+            What they are.
+        path
+            The list, quoted.
+        params
+            Filters.
+        limit
+            Yield at most so many; None for all.
+        fields
+            Of each only those; None for all.
+        """
+        query = texts(params or {}, fields)
+        read = kind.from_json if fields is None else kind.picked_from_json
+        left = limit
+        while left is None or left > 0:
+            query["limit"] = str(LARGEST_PAGE if left is None else min(left, LARGEST_PAGE))
+            body = (await self._tried("GET", path, params=query)).body
+            items, cursor = page_of(body, path)
+            for item in items if left is None else items[:left]:
+                yield read(item)
+            if cursor is None:
+                return
+            left = None if left is None else left - len(items)
+            query["cursor"] = cursor
+
+    async def whole_list(
+        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[M]:
+        """Yield the objects of the list at `path`, which has no pages."""
+        body = (await self._tried("GET", path, params=texts({}, fields))).body
+        read = kind.from_json if fields is None else kind.picked_from_json
+        for item in page_of(body, path)[0]:
+            yield read(item)
+
+    async def events(self, path: str, last_id: str) -> AsyncGenerator[Event, None]:
+        """Yield the events at `path` that come after the one with `last_id`; empty for all."""
+        exchange, reader = self._opened(), EventReader()
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        async with aclosing(exchange.stream(path, headers)) as stream:
+            async for content in stream:
+                for event in reader.feed(content):
+                    yield event
+
+    async def _tried(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        exchange, sent, attempt = self._opened(), headers or {}, 1
+        while True:
+            try:
+                return await exchange.send(method, path, params=params, body=body, headers=sent)
+            except (Unavailable, Unreachable) as exc:
+                repeats = may_repeat(method, sent, exc)
+                wait_s = self._retry.wait_s(attempt, exc) if repeats else None
+                if wait_s is None:
+                    raise
+                _log.info("retry %s %s in %.1f s: %s", method, path, wait_s, exc.code)
+            await self._sleep(wait_s)
+            attempt += 1
+
+    def _opened(self) -> AsyncExchange:
+        if self._exchange is None:
+            from mavis_kernel.aio.exchange import AsyncExchange  # noqa: PLC0415 - see the top
+
+            settings = self._settings
+            url = settings.url + "/api/v1"
+            self._exchange = AsyncExchange(url, settings.token, settings.trust)
+        return self._exchange
+
+
+def _match(etag: str | None) -> dict[str, str]:
+    return {} if etag is None else {"If-Match": etag}
+
+
+def _tagged(kind: type[M], answer: Answer) -> M:
+    return replace(kind.from_json(answer.body), etag=answer.etag)
