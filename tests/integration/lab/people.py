@@ -19,13 +19,13 @@ from mavis_ext.lab.limits import Limits
 LIMITS = Limits(
     calls=4,
     feeds=3,
-    body_s=1.5,
-    begin_s=2.0,
+    body_s=3.0,
+    begin_s=4.0,
     handshake_s=2.0,
-    quiet_s=1.5,
-    quiet_feed_s=2.0,
-    slow_s=1.0,
-    ping_s=2.0,
+    quiet_s=3.0,
+    quiet_feed_s=3.0,
+    slow_s=2.0,
+    ping_s=3.0,
 )
 
 
