@@ -21,7 +21,7 @@ from contenders.measuring import Stretch, goal, stretched
 
 from cloud.client import running
 from mavis_core.db import tables
-from mavis_core.db.paging import PageRequest
+from mavis_core.db.paging import Order, PageRequest, fetch
 from mavis_core.protection.deletion import keeping
 from mavis_core.protection.points.service import RecoveryPoints
 from mavis_core.protection.retention.policy import Fate, at_most
@@ -38,6 +38,14 @@ _FILTERS: dict[str, dict[str, str]] = {
     "state that none has": {"state": "running"},
 }
 
+_COLUMNS = {
+    "created_at": tables.recovery_points.c.created_at,
+    "taken_at": tables.recovery_points.c.taken_at,
+    "instance": tables.recovery_points.c.instance_name,
+    "state": tables.recovery_points.c.state,
+}
+_SORTS = tuple(f"{minus}{name}" for name in RecoveryPoints.SORTS for minus in ("", "-"))
+
 
 def page_ms(
     catalogue: Catalogue, want: PageRequest, filters: dict[str, str]
@@ -51,12 +59,17 @@ def page_ms(
     return statistics.median(took), max(took), items
 
 
-def middle(catalogue: Catalogue) -> str:
-    """Return the cursor of the middle of the list."""
-    column = tables.recovery_points.c.id
+def middle(catalogue: Catalogue, sort: str | None) -> str | None:
+    """Return the cursor of about the middle of the list."""
+    table = tables.recovery_points
+    by = table.c.id if sort is None else _COLUMNS[sort.removeprefix("-")]
+    order = Order(table.c.id, newest_first=True, columns=_COLUMNS)
     with catalogue.database.read() as tx:
-        ids = tx.scalars(sa.select(column).order_by(column)).all()
-    return ids[len(ids) // 2]
+        values = tx.scalars(sa.select(by).order_by(by)).all()
+        half = sa.select(table).where(by == values[len(values) // 2])
+        if sort is None:
+            half = sa.select(table).where(by <= values[len(values) // 2])
+        return fetch(tx, half, order, PageRequest(1, None, sort), lambda row: row["id"]).next
 
 
 def decision(catalogue: Catalogue) -> tuple[Stretch, int, int]:
@@ -72,9 +85,13 @@ def decision(catalogue: Catalogue) -> tuple[Stretch, int, int]:
 
 def lists(catalogue: Catalogue) -> None:
     """Print what pages take."""
-    first, later = PageRequest(_LIMIT), PageRequest(_LIMIT, middle(catalogue))
+    first, later = PageRequest(_LIMIT), PageRequest(_LIMIT, middle(catalogue, None))
     wanted = [(f"first page, {name}", first, filters) for name, filters in _FILTERS.items()]
     wanted += [(f"from the middle, {name}", later, filters) for name, filters in _FILTERS.items()]
+    for sort in _SORTS:
+        wanted.append((f"first page by {sort}", PageRequest(_LIMIT, None, sort), {}))
+        from_there = PageRequest(_LIMIT, middle(catalogue, sort), sort)
+        wanted.append((f"from the middle by {sort}", from_there, {}))
     slowest = 0.0
     print(f"{'':42}{'median ms':>10}{'worst ms':>10}{'points':>8}")
     for name, want, filters in wanted:

@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from core_double import at_once, sqlite_url
 from mavis_core import clock, records
 from mavis_core.db import Database, migrate, open_database, revision, tables
-from mavis_core.db.paging import PageRequest, fetch
+from mavis_core.db.paging import Order, PageRequest, fetch
 from mavis_core.errors import Conflict, Internal, InvalidInput, Unavailable
 from mavis_core.ids import Ids, new_id
 from mavis_core.protection.points import rows as points
@@ -387,10 +387,9 @@ def test_pages_leave_nothing_out_and_repeat_nothing(database: Database, newest_f
             page = fetch(
                 tx,
                 sa.select(tables.projects),
-                tables.projects.c.id,
+                Order(tables.projects.c.id, newest_first=newest_first),
                 PageRequest(10, cursor),
                 lambda row: str(row["id"]),
-                newest_first=newest_first,
             )
         seen += page.items
         sizes.append(len(page.items))

@@ -142,6 +142,7 @@ resources = sa.Table(
     sa.UniqueConstraint("environment_id", "region", "kind", "cloud_id"),
 )
 sa.Index("ix_resources_project_kind", resources.c.project_id, resources.c.kind)
+sa.Index("ix_resources_project_id_name", resources.c.project_id, resources.c.name, resources.c.id)
 
 previews = sa.Table(
     "previews",
@@ -208,6 +209,8 @@ runs = sa.Table(
 sa.Index("ix_runs_state", runs.c.state)
 sa.Index("ix_runs_project_id", runs.c.project_id, runs.c.id)
 sa.Index("ix_runs_project_id_changed_at", runs.c.project_id, runs.c.changed_at)
+for _column in ("created_at", "finished_at", "state"):  # what lists are sorted by
+    sa.Index(f"ix_runs_project_id_{_column}", runs.c.project_id, runs.c[_column], runs.c.id)
 
 steps = sa.Table(
     "steps",

@@ -109,7 +109,15 @@ sa.Index(
     recovery_points.c.id,
 )
 sa.Index("ix_recovery_points_plan_id", recovery_points.c.plan_id, recovery_points.c.id)
-for _column in ("instance_name", "plan_id", "plan", "region", "state"):  # what lists are asked for
+for _column in (  # what lists are asked for, and sorted by
+    "instance_name",
+    "plan_id",
+    "plan",
+    "region",
+    "state",
+    "created_at",
+    "taken_at",
+):
     sa.Index(
         f"ix_recovery_points_project_id_{_column}",
         recovery_points.c.project_id,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from mavis_core.access import CallContext, Permission
 from mavis_core.contract import ResourceKind
 from mavis_core.db import Database, tables
-from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import InvalidInput
 from mavis_core.inventory import store
 from mavis_core.inventory.model import Resource
 from mavis_core.projects.service import Projects
 
 __all__ = ["Resources"]
+
+_RESOURCES = tables.resources
+_ORDER = Order(
+    _RESOURCES.c.id,
+    columns={name: _RESOURCES.c[name] for name in ("name", "kind", "region", "state", "seen_at")},
+)
 
 
 class Resources:
@@ -24,6 +30,8 @@ class Resources:
     projects
         Guards every call.
     """
+
+    SORTS = _ORDER.sorts
 
     def __init__(self, database: Database, projects: Projects) -> None:
         self._database = database
@@ -41,7 +49,7 @@ class Resources:
         text: str | None = None,
         gone: bool = False,
     ) -> Page[Resource]:
-        """Return the project's resources in the order of their discovery.
+        """Return the project's resources in the order of their discovery where not said.
 
         Parameters
         ----------
@@ -70,7 +78,7 @@ class Resources:
         if not gone:
             query = query.where(~table.c.gone)
         with self._database.read() as tx:
-            return fetch(tx, query, table.c.id, want, store.resource_of)
+            return fetch(tx, query, _ORDER, want, store.resource_of)
 
     def get(self, ctx: CallContext, reference: str, resource: str) -> Resource:
         """Return one resource by id, cloud id or name."""

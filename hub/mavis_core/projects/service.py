@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mavis_core import clock, records
 from mavis_core.access import PLATFORM, CallContext, Permission, Principal, Role
 from mavis_core.db import Database, tables
-from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import Conflict, NotFound
 from mavis_core.ids import new_id
 from mavis_core.projects.model import (
@@ -23,6 +23,11 @@ from mavis_core.projects.model import (
 )
 
 __all__ = ["Projects", "audit", "hold", "project_of"]
+
+_PROJECTS = tables.projects
+_ORDER = Order(
+    _PROJECTS.c.id, columns={"name": _PROJECTS.c.name, "created_at": _PROJECTS.c.created_at}
+)
 
 
 def audit(
@@ -64,6 +69,8 @@ class Projects:
     database
         The main database.
     """
+
+    SORTS = _ORDER.sorts
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -130,14 +137,14 @@ class Projects:
         return Membership(Project(**row), roles)
 
     def list(self, ctx: CallContext, want: PageRequest) -> Page[Membership]:
-        """Return the projects in which the caller has any role."""
+        """Return the projects in which the caller has any role, the oldest first."""
         table, member = tables.projects, tables.members
         mine = sa.select(member.c.project_id).where(
             member.c.subject.in_(subjects_of(ctx.principal))
         )
         query = sa.select(table).where(table.c.id.in_(mine))
         with self._database.read() as tx:
-            page = fetch(tx, query, table.c.id, want, lambda row: Project(**row))
+            page = fetch(tx, query, _ORDER, want, lambda row: Project(**row))
             roles = _roles(tx, ctx.principal, [project.id for project in page.items])
         return Page(tuple(Membership(each, roles[each.id]) for each in page.items), page.next)
 

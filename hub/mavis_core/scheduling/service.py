@@ -13,7 +13,7 @@ from mavis_core.access import CallContext, Permission
 from mavis_core.changes import previews
 from mavis_core.changes.model import Plan, Preview
 from mavis_core.db import Database, tables
-from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import ConfirmationNeeded, Conflict, InvalidInput, NotFound
 from mavis_core.ids import new_id
 from mavis_core.projects.model import Project
@@ -24,6 +24,16 @@ from mavis_core.scheduling.model import Run, RunChange, RunState
 
 __all__ = ["Runs"]
 
+_RUNS = tables.runs
+_ORDER = Order(
+    _RUNS.c.id,
+    newest_first=True,
+    columns={
+        "created_at": _RUNS.c.created_at,
+        "finished_at": _RUNS.c.finished_at,
+        "state": _RUNS.c.state,
+    },
+)
 _MAX_FOLLOWED = 500
 _MAX_CHANGES = 1000
 # Longer than a transaction may last: it stamps its changes before others see them.
@@ -42,6 +52,8 @@ class Runs:
     jobs
         What Mavis can do, by action.
     """
+
+    SORTS = _ORDER.sorts
 
     def __init__(self, database: Database, projects: Projects, jobs: Mapping[str, Job]) -> None:
         self._database = database
@@ -206,7 +218,7 @@ class Runs:
     def list(
         self, ctx: CallContext, reference: str, want: PageRequest, *, state: str | None = None
     ) -> Page[Run]:
-        """Return the project's Runs, newest first, without their steps."""
+        """Return the project's Runs, newest first where not said, without their steps."""
         project = self._projects.authorize(ctx, reference, Permission.RUN_READ).project
         table = tables.runs
         query = sa.select(table).where(table.c.project_id == project.id)
@@ -216,7 +228,7 @@ class Runs:
                 raise InvalidInput(f"No state {state[:40]!r}; use {known}", field="state")
             query = query.where(table.c.state == state)
         with self._database.read() as tx:
-            return fetch(tx, query, table.c.id, want, store.run_of, newest_first=True)
+            return fetch(tx, query, _ORDER, want, store.run_of)
 
     def get(self, ctx: CallContext, reference: str, run_id: str) -> Run:
         """Return one Run with its steps.

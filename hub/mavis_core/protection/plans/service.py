@@ -17,7 +17,7 @@ from mavis_core import clock, records
 from mavis_core.access import CallContext, Permission, Principal, Scope
 from mavis_core.changes.model import Effect
 from mavis_core.db import Database, tables
-from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import Conflict, InvalidInput, NotFound, PlanChanged
 from mavis_core.ids import new_id
 from mavis_core.projects.environments import environments_of
@@ -44,6 +44,9 @@ BACKUP = "backup.run"
 
 VERIFICATION = "verification"
 """The name under which a plan's verification has its slots, beside those of its rules."""
+
+_PLANS = tables.backup_plans
+_ORDER = Order(_PLANS.c.id, columns={"name": _PLANS.c.name, "created_at": _PLANS.c.created_at})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ class BackupPlans:
     projects
         Guards every call.
     """
+
+    SORTS = _ORDER.sorts
 
     def __init__(self, database: Database, projects: Projects) -> None:
         self._database = database
@@ -269,14 +274,14 @@ class BackupPlans:
             return find_plan(tx, project.id, name)
 
     def list(self, ctx: CallContext, reference: str, want: PageRequest) -> Page[BackupPlan]:
-        """Return the project's plans that were not removed, the oldest first."""
+        """Return the project's plans that were not removed, the oldest first where not said."""
         project = self._projects.authorize(ctx, reference, Permission.PLAN_READ).project
         table = tables.backup_plans
         query = sa.select(table).where(
             table.c.project_id == project.id, table.c.removed_at.is_(None)
         )
         with self._database.read() as tx:
-            return fetch(tx, query, table.c.id, want, lambda row: _plan(row, project.name))
+            return fetch(tx, query, _ORDER, want, lambda row: _plan(row, project.name))
 
 
 def find_plan(tx: sa.Connection, project_id: str, reference: str | None) -> BackupPlan:

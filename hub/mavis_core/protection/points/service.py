@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from mavis_core.access import CallContext, Permission
 from mavis_core.db import Database, tables
-from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import InvalidInput
 from mavis_core.projects.service import Projects
 from mavis_core.protection.points import rows as points
@@ -15,6 +15,16 @@ from mavis_core.protection.points.model import PointState, RecoveryPoint
 __all__ = ["RecoveryPoints"]
 
 _POINTS = tables.recovery_points
+_ORDER = Order(
+    _POINTS.c.id,
+    newest_first=True,
+    columns={
+        "created_at": _POINTS.c.created_at,
+        "taken_at": _POINTS.c.taken_at,
+        "instance": _POINTS.c.instance_name,
+        "state": _POINTS.c.state,
+    },
+)
 _Text = sa.ColumnElement[str]
 
 
@@ -28,6 +38,8 @@ class RecoveryPoints:
     projects
         Guards every call.
     """
+
+    SORTS = _ORDER.sorts
 
     def __init__(self, database: Database, projects: Projects) -> None:
         self._database = database
@@ -44,7 +56,9 @@ class RecoveryPoints:
         state: str | None = None,
         region: str | None = None,
     ) -> Page[RecoveryPoint]:
-        """Return the project's recovery points, newest first; those that are gone only if asked.
+        """Return the project's recovery points, newest first where not said.
+
+        Those that are gone are left out where nobody asks for them.
 
         Parameters
         ----------
@@ -78,7 +92,7 @@ class RecoveryPoints:
             ):
                 if given is not None:
                     query = query.where(_which(tx, project.id, given, by_id, by_name) == given)
-            page = fetch(tx, query, table.c.id, want, lambda row: row, newest_first=True)
+            page = fetch(tx, query, _ORDER, want, lambda row: row)
             return Page(tuple(points.points_of(tx, page.items)), page.next)
 
     def get(self, ctx: CallContext, reference: str, point_id: str) -> RecoveryPoint:

@@ -6,13 +6,20 @@ import sqlalchemy as sa
 
 from mavis_core.access import CallContext, Permission
 from mavis_core.db import Database, tables
-from mavis_core.db.paging import Page, PageRequest, fetch
+from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import InvalidInput
 from mavis_core.projects.service import Projects
 from mavis_core.protection.restore import rows as restores
 from mavis_core.protection.restore.model import Restore, RestoreKind, RestoreState
 
 __all__ = ["Restores"]
+
+_RESTORES = tables.restores
+_ORDER = Order(
+    _RESTORES.c.id,
+    newest_first=True,
+    columns={"created_at": _RESTORES.c.created_at, "state": _RESTORES.c.state},
+)
 
 
 class Restores:
@@ -25,6 +32,8 @@ class Restores:
     projects
         Guards every call.
     """
+
+    SORTS = _ORDER.sorts
 
     def __init__(self, database: Database, projects: Projects) -> None:
         self._database = database
@@ -40,7 +49,7 @@ class Restores:
         kind: str | None = None,
         state: str | None = None,
     ) -> Page[Restore]:
-        """Return the project's restores, newest first.
+        """Return the project's restores, newest first where not said.
 
         Parameters
         ----------
@@ -67,7 +76,7 @@ class Restores:
                 raise InvalidInput(f"No {field} {value[:40]!r}; use {words}", field=field)
             query = query.where(table.c[field] == value)
         with self._database.read() as tx:
-            return fetch(tx, query, table.c.id, want, restores.restore_of, newest_first=True)
+            return fetch(tx, query, _ORDER, want, restores.restore_of)
 
     def get(self, ctx: CallContext, reference: str, restore_id: str) -> Restore:
         """Return one restore.

@@ -93,7 +93,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_recovery_points_project_id", "recovery_points", ["project_id", "id"], unique=False
     )
-    for column in ("instance_name", "plan_id", "plan", "region", "state"):
+    for column in (
+        "instance_name",
+        "plan_id",
+        "plan",
+        "region",
+        "state",
+        "created_at",
+        "taken_at",
+    ):
         op.create_index(
             f"ix_recovery_points_project_id_{column}",
             "recovery_points",
@@ -255,6 +263,13 @@ def upgrade() -> None:
         runs.alter_column("changed_at", existing_type=Moment(), nullable=False)
     op.create_index(
         "ix_runs_project_id_changed_at", "runs", ["project_id", "changed_at"], unique=False
+    )
+    for column in ("created_at", "finished_at", "state"):
+        op.create_index(
+            f"ix_runs_project_id_{column}", "runs", ["project_id", column, "id"], unique=False
+        )
+    op.create_index(
+        "ix_resources_project_id_name", "resources", ["project_id", "name", "id"], unique=False
     )
 
 
