@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -200,7 +200,12 @@ def fill(core: Core, cloud: FakeCloud) -> None:
 
 @contextmanager
 def serving(
-    home: Path, *, url: str = "", database: Pool | None = None, logs: bool = False
+    home: Path,
+    *,
+    url: str = "",
+    database: Pool | None = None,
+    logs: bool = False,
+    pages: Sequence[tuple[Any, ...]] = (),
 ) -> Iterator[RestService]:
     """Serve a new state folder.
 
@@ -212,6 +217,8 @@ def serving(
         Another pool for calls of the database.
     logs
         Whether to run the log process, too.
+    pages
+        Rules of pages that are served beside the API.
     """
     config = make_home(home, url)
     cloud = FakeCloud()
@@ -224,7 +231,7 @@ def serving(
         services.database.close()
         services = replace(services, database=database, events=RunEvents(app.runs, database))
     try:
-        with _server(services) as port:
+        with _server(services, pages) as port:
             service = RestService(config, app, core, cloud, tokens, port, services.events)
             if not logs:
                 yield service
@@ -239,7 +246,7 @@ def serving(
 
 
 @contextmanager
-def _server(services: Services) -> Iterator[int]:
+def _server(services: Services, pages: Sequence[tuple[Any, ...]] = ()) -> Iterator[int]:
     """Run Tornado in a thread, as the api process sets it up."""
     sockets = bind_sockets(0, "127.0.0.1")
     stop = asyncio.Event()
@@ -247,7 +254,7 @@ def _server(services: Services) -> Iterator[int]:
     ready = threading.Event()
 
     async def serve() -> None:
-        server = HTTPServer(make_application(services), max_body_size=_READ_AT_MOST)
+        server = HTTPServer(make_application(services, *pages), max_body_size=_READ_AT_MOST)
         server.add_sockets(sockets)
         loops.append(asyncio.get_running_loop())
         ready.set()

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from mavis_core import config
 from mavis_core.bootstrap import ApiApp, api_app
@@ -17,6 +17,7 @@ from mavis_core.errors import MavisError
 from mavis_ext.app import PREFIX, make_application, make_services
 from mavis_ext.base import Services
 from mavis_ext.prefect_proxy import prefect_rules
+from mavis_hub.api_docs import docs_rules
 from mavis_hub.hub_identity import HubIdentity, hub_oauth
 from mavis_hub.pages import page_rules, send_to_login
 
@@ -73,16 +74,20 @@ async def _serve(settings: Config, app: ApiApp) -> None:
 
 
 def _application(settings: Config, services: Services, identity: HubIdentity) -> Application:
+    def login(handler: RequestHandler) -> None:
+        send_to_login(handler, identity.auth)
+
     prefect = prefect_rules(
         prefix=f"{PREFIX}/prefect",
         upstream=f"http://127.0.0.1:{settings.ports.prefect}",
         secret=settings.read_secret("api", "prefect-auth"),
         identify=identity.browser,
-        login=lambda handler: send_to_login(handler, identity.auth),
+        login=login,
     )
     return make_application(
         services,
         *prefect,
+        *docs_rules(settings.appliance.name, identity.browser, login),
         *page_rules(services, identity),
         cookie_secret=settings.read_secret("api", "api-cookie-secret"),
         autoreload=False,

@@ -18,13 +18,13 @@ from mavis_ext.base import Services
 from mavis_hub.hub import TRY_OUT_NOTICE
 from mavis_hub.hub_identity import HubIdentity
 
-__all__ = ["Callback", "Home", "page_rules", "send_to_login"]
+__all__ = ["STYLE", "Callback", "Home", "Page", "header", "page", "page_rules", "send_to_login"]
 
 _CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ground: light-dark(#f4f5f7, #101317);
   --card: light-dark(#fff, #191d23); --ink: light-dark(#1a1f26, #e7eaef);
   --soft: light-dark(#525c69, #a9b2be); --line: light-dark(#d6dae0, #333a44);
@@ -63,13 +63,8 @@ class Callback(HubOAuthCallbackHandler):  # type: ignore[misc]  # jupyterhub has
         self.hub_auth = auth
 
 
-class Home(RequestHandler):
-    """The start page: who you are, your projects, where to go."""
-
-    def initialize(self, services: Services, identity: HubIdentity) -> None:
-        """Take what the application hands over."""
-        self.services = services
-        self.identity = identity
+class Page(RequestHandler):
+    """What pages have in common: headers, and errors as a sentence with its mend."""
 
     def set_default_headers(self) -> None:
         self.set_header("Content-Security-Policy", _CSP)
@@ -77,6 +72,23 @@ class Home(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.clear_header("Server")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        message, mend = "This page could not be made.", "Try again in a moment."
+        if isinstance(error, MavisError):
+            status_code, message, mend = error.status, error.message, error.mend
+        self.set_status(status_code)
+        self.finish(page("Mavis", f"<main><h1>{escape(message)}</h1><p>{escape(mend)}</p></main>"))
+
+
+class Home(Page):
+    """The start page: who you are, your projects, where to go."""
+
+    def initialize(self, services: Services, identity: HubIdentity) -> None:
+        """Take what the application hands over."""
+        self.services = services
+        self.identity = identity
 
     async def get(self) -> None:
         """Show it; whoever is not logged in goes to the Hub first."""
@@ -91,14 +103,6 @@ class Home(RequestHandler):
         rows = [schemas.Project.of(each) for each in mine.items]
         admin = Scope.ADMIN in ctx.scopes
         self.finish(_home(self.services.app.config, ctx.principal.name, rows, admin))
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = (kwargs.get("exc_info") or (None, None, None))[1]
-        message, mend = "This page could not be made.", "Try again in a moment."
-        if isinstance(error, MavisError):
-            status_code, message, mend = error.status, error.message, error.mend
-        self.set_status(status_code)
-        self.finish(_page("Mavis", f"<main><h1>{escape(message)}</h1><p>{escape(mend)}</p></main>"))
 
 
 def send_to_login(handler: RequestHandler, auth: HubOAuth) -> None:
@@ -121,15 +125,17 @@ def page_rules(services: Services, identity: HubIdentity) -> list[tuple[Any, ...
 
 def _home(config: Config, person: str, projects: list[schemas.Project], admin: bool) -> str:
     name = config.appliance.name
-    links = ['<a href="/hub/spawn">Open JupyterLab</a>', '<a href="/hub/token">Tokens</a>']
+    links = [
+        '<a href="/hub/spawn">Open JupyterLab</a>',
+        '<a href="/hub/token">Tokens</a>',
+        f'<a href="{PREFIX}/docs">REST API</a>',
+    ]
     if admin:
         links.append(f'<a href="{PREFIX}/prefect/">Schedules and runs (Prefect)</a>')
     notice = "" if config.isolated else f"<p class=notice role=note>{escape(TRY_OUT_NOTICE)}</p>"
-    return _page(
+    return page(
         name,
-        f"<header><div><h1>{escape(name)}</h1><p><span class=soft>Logged in as</span>"
-        f' {escape(person)} · <a href="/hub/logout">Log out</a></p></div></header>'
-        f"<main>{notice}<nav aria-label=Mavis>{''.join(links)}</nav>"
+        f"{header(escape(name), person)}<main>{notice}<nav aria-label=Mavis>{''.join(links)}</nav>"
         f"<section><h2>Your projects</h2>{_table(projects, admin)}</section></main>",
     )
 
@@ -153,9 +159,30 @@ def _table(projects: list[schemas.Project], admin: bool) -> str:
     )
 
 
-def _page(title: str, content: str) -> str:
+def header(heading: str, person: str) -> str:
+    """Return what stands at the top of a page.
+
+    Parameters
+    ----------
+    heading
+        What the page is, as HTML.
+    """
+    return (
+        f"<header><div><h1>{heading}</h1><p><span class=soft>Logged in as</span>"
+        f' {escape(person)} · <a href="/hub/logout">Log out</a></p></div></header>'
+    )
+
+
+def page(title: str, content: str, head: str = f"<style>{STYLE}</style>") -> str:
+    """Return a page.
+
+    Parameters
+    ----------
+    content, head
+        HTML; what is in it from elsewhere is escaped.
+    """
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>{content}</html>"
+        f"<title>{escape(title)}</title>{head}{content}</html>"
     )

@@ -179,6 +179,15 @@ def test_the_start_page_shows_one_s_projects(
     assert broken == []
 
 
+def test_the_api_is_described_to_whoever_is_logged_in(visit: Callable[..., Any]) -> None:
+    with visit("demo-operator", "/services/mavis/") as page:
+        page.get_by_role("link", name="REST API").click()
+        expect(page.locator("#operations-projects-list_projects")).to_be_visible()
+        picture(page, "api")
+    with visit(None, "/services/mavis/docs") as page:
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
 def test_prefect_shows_an_administrator_the_runs(
     operator: Mavis, shop: str, visit: Callable[..., Any]
 ) -> None:
