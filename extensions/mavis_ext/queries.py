@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mavis_core.clock import parse as parse_moment
-from mavis_core.db.paging import MAX_LIMIT, PageRequest
+from mavis_core.db.paging import MAX_CURSOR, MAX_LIMIT, PageRequest
 from mavis_core.errors import InvalidInput
 from mavis_ext import problems
 
-__all__ = ["FIELDS", "Listing", "Moment", "Query", "read"]
+__all__ = ["FIELDS", "Listing", "Moment", "Query", "read", "sorting"]
 
 Q = TypeVar("Q", bound="Query")
 FIELDS = "fields"
@@ -43,13 +43,27 @@ class Listing(Query):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items at most.")] = 50
     cursor: Annotated[
         str | None,
-        Field(max_length=400, description="`next` of the page before, as it is."),
+        Field(max_length=MAX_CURSOR, description="`next` of the page before, as it is."),
     ] = None
 
     @property
     def page(self) -> PageRequest:
         """Which page is wanted."""
-        return PageRequest(self.limit, self.cursor)
+        return PageRequest(self.limit, self.cursor, getattr(self, "sort", None))
+
+
+def sorting(sorts: Iterable[str]) -> str | None:
+    """Return the field ``sort`` of a list that can be had in other orders.
+
+    Parameters
+    ----------
+    sorts
+        The names that the service knows; each with a minus before it goes the other way round.
+    """
+    names = [way + name for name in sorts for way in ("", "-")]
+    text = "In which order; with a minus the largest first. What has no value comes last."
+    field: str | None = Field(default=None, description=text, json_schema_extra={"enum": [*names]})
+    return field
 
 
 def read(form: type[Q] | None, given: Mapping[str, Sequence[str]]) -> Q | None:

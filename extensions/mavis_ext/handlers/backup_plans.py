@@ -11,14 +11,14 @@ from mavis_core.contract import ResourceKind
 from mavis_core.errors import InvalidInput
 from mavis_core.projects.model import check_name
 from mavis_core.protection.plans.presets import PRESETS
-from mavis_core.protection.plans.service import BACKUP
+from mavis_core.protection.plans.service import BACKUP, BackupPlans
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted, Created
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import AS, Body
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing, page
-from mavis_ext.queries import Listing, Query
+from mavis_ext.queries import Listing, Query, sorting
 from mavis_ext.starting import StartBody, StartsRun, located
 
 __all__ = ["Calendar", "Plan", "PlanRuns", "Plans", "Presets", "Slots"]
@@ -90,6 +90,12 @@ class CalendarQuery(Query):
     ] = None
 
 
+class PlanQuery(Listing):
+    """Which backup plans."""
+
+    sort: str | None = sorting(BackupPlans.SORTS)
+
+
 class ChecksPlan(ApiHandler):
     """The base of handlers that take a definition."""
 
@@ -104,7 +110,7 @@ class Plans(ChecksPlan):
     """The backup plans of a project."""
 
     @operation("list_backup_plans", Permission.PLAN_READ)
-    def get(self, project: str, *, query: Listing) -> schemas.Page[schemas.BackupPlan]:
+    def get(self, project: str, *, query: PlanQuery) -> schemas.Page[schemas.BackupPlan]:
         """List the backup plans of a project, the oldest first."""
         return page(schemas.BackupPlan, self.app.backup_plans.list(self.ctx, project, query.page))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pydantic import ConfigDict
 
 from mavis_core.access import Permission, Role
+from mavis_core.projects.service import Projects as ProjectService
 from mavis_ext import schemas
 from mavis_ext.answers import Created, Needs
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing, page
-from mavis_ext.queries import Listing
+from mavis_ext.queries import Listing, sorting
 
 __all__ = ["Member", "Members", "Project", "Projects"]
 
@@ -37,11 +38,17 @@ class MemberRole(Body):
     role: Role
 
 
+class ProjectQuery(Listing):
+    """Which projects."""
+
+    sort: str | None = sorting(ProjectService.SORTS)
+
+
 class Projects(ApiHandler):
     """All projects of the caller."""
 
     @operation("list_projects", Needs.LOGIN)
-    def get(self, *, query: Listing) -> schemas.Page[schemas.Project]:
+    def get(self, *, query: ProjectQuery) -> schemas.Page[schemas.Project]:
         """List the projects in which the caller has a role."""
         return page(schemas.Project, self.app.projects.list(self.ctx, query.page))
 

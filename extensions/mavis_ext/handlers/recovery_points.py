@@ -8,12 +8,13 @@ from pydantic import ConfigDict, Field
 
 from mavis_core.access import Permission
 from mavis_core.protection.points.model import PointState
+from mavis_core.protection.points.service import RecoveryPoints as PointService
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing, page
-from mavis_ext.queries import Listing
+from mavis_ext.queries import Listing, sorting
 from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Explanation", "RecoveryPoint", "RecoveryPoints"]
@@ -28,6 +29,7 @@ class PointQuery(Listing):
         PointState | None, Field(description="Left out: all but those that are gone.")
     ] = None
     region: Annotated[str | None, Field(description="Where the instance is.")] = None
+    sort: str | None = sorting(PointService.SORTS)
 
 
 class NewRecoveryPoint(StartBody):

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from mavis_core.access import Permission
 from mavis_core.contract import ResourceKind
+from mavis_core.inventory.service import Resources as ResourceService
 from mavis_ext import schemas
 from mavis_ext.base import ApiHandler
 from mavis_ext.operation import operation
 from mavis_ext.pages import page
-from mavis_ext.queries import Listing
+from mavis_ext.queries import Listing, sorting
 
 __all__ = ["Resource", "Resources"]
 
@@ -27,6 +28,7 @@ class ResourceQuery(Listing):
     gone: Annotated[Literal["false", "true"], Field(description="Those that are gone instead.")] = (
         "false"
     )
+    sort: str | None = sorting(ResourceService.SORTS)
 
 
 class Resources(ApiHandler):

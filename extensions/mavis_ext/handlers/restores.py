@@ -8,12 +8,13 @@ from pydantic import ConfigDict, Field
 
 from mavis_core.access import Permission
 from mavis_core.protection.restore.model import RestoreKind, RestoreState
+from mavis_core.protection.restore.service import Restores as RestoreService
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
 from mavis_ext.operation import operation
 from mavis_ext.pages import page
-from mavis_ext.queries import Listing
+from mavis_ext.queries import Listing, sorting
 from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Restore", "Restores"]
@@ -25,6 +26,7 @@ class RestoreQuery(Listing):
     point: Annotated[str | None, Field(description="The recovery point's id.")] = None
     kind: RestoreKind | None = None
     state: RestoreState | None = None
+    sort: str | None = sorting(RestoreService.SORTS)
 
 
 class _NewRestore(StartBody):

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from mavis_core.access import Permission
 from mavis_core.errors import MavisError
 from mavis_core.scheduling.model import RunState
+from mavis_core.scheduling.service import Runs as RunService
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted, Stream
 from mavis_ext.base import ApiHandler
@@ -17,7 +18,7 @@ from mavis_ext.bodies import Body
 from mavis_ext.events import HEARTBEAT, Event, Listener
 from mavis_ext.operation import operation
 from mavis_ext.pages import page
-from mavis_ext.queries import Listing
+from mavis_ext.queries import Listing, sorting
 from mavis_ext.streaming import Gone, StreamHandler
 
 __all__ = ["Cancel", "Events", "Run", "Runs"]
@@ -30,6 +31,7 @@ class RunQuery(Listing):
     """Which Runs."""
 
     state: RunState | None = None
+    sort: str | None = sorting(RunService.SORTS)
 
 
 class Cancellation(Body):

@@ -285,3 +285,25 @@ def test_a_database_without_its_tables_is_a_part_that_is_down(tmp_path: Path) ->
         answer = rest.ask("GET", "/projects/shop")
         assert (answer.status, answer.code) == (503, "unavailable")
         assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "sort", "field"),
+    [
+        ("/projects", "name", "name"),
+        ("/projects/shop/resources", "region", "region"),
+        ("/projects/shop/resources", "name", "name"),
+        ("/projects/shop/runs", "created_at", "created_at"),
+        ("/projects/shop/recovery-points", "created_at", "created_at"),
+        ("/projects/shop/restores", "created_at", "created_at"),
+        ("/projects/shop/backup-plans", "name", "name"),
+    ],
+)
+def test_a_list_can_be_had_in_other_orders(
+    rest: RestService, things: dict[str, str], path: str, sort: str, field: str
+) -> None:
+    for way in ("", "-"):
+        answer = rest.ask("GET", f"{path}?sort={way}{sort}&limit=200")
+        told = [each[field] for each in answer.json["items"]]
+        assert told == sorted(told, reverse=way == "-")
+    assert rest.ask("GET", f"{path}?sort=colour").json["field"] == "sort"
