@@ -2,13 +2,15 @@
 
 - `core`: every service of the core over a new SQLite database and the shipped fake cloud
 - `cloud`: that fake cloud
-- `own_ids`: for every test; ids do not run ahead because another test had put the clock forward
+- `own_ids`: for every test; ids do not run ahead because another test had put the clock forward.
+  They go on from those that the fixtures of the module have made (`ids_of_module`)
 - `postgres`: a PostgreSQL server for the whole test run
 - `simulator`, `aws_environment`: the AWS simulator, see `cloud.fixtures`
 """
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +25,16 @@ from postgres_server import PostgresServer, postgres_server
 pytest_plugins = ["cloud.fixtures"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ids_of_module() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ids, "_ids", ids.Ids())
+        yield
+
+
 @pytest.fixture(autouse=True)
-def own_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ids, "_ids", ids.Ids())
+def own_ids(ids_of_module: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_ids", copy.copy(ids._ids))
 
 
 @pytest.fixture
