@@ -94,7 +94,7 @@ class Contract:
         self.seen.add((operation.id, status, media_of(headers)))
         answers = operation.told["responses"]
         assert str(status) in answers, f"{where} is no answer of {operation.id}"
-        told = self._resolved(answers[str(status)])
+        told = self.resolved(answers[str(status)])
         for name, header in self._headers(told):
             if header.get("required"):
                 assert name in headers, f"{where} has no {name}"
@@ -124,7 +124,8 @@ class Contract:
                 return next((each for each in served if each.method == method), None)
         return None
 
-    def _resolved(self, told: Json) -> Json:
+    def resolved(self, told: Json) -> Json:
+        """Return what a reference leads to."""
         while "$ref" in told:
             found: Any = self.document
             for part in told["$ref"].removeprefix("#/").split("/"):
@@ -134,7 +135,7 @@ class Contract:
 
     def _headers(self, told: Json) -> Iterator[tuple[str, Json]]:
         for name, header in told.get("headers", {}).items():
-            yield name, self._resolved(header)
+            yield name, self.resolved(header)
 
     def _fits(self, where: str, schema: Json, value: Any) -> None:
         faults = [

@@ -27,6 +27,7 @@ from core_double import ACCOUNT, KERNEL, PERSON, PLATFORM, REGION, Core, call, w
 from mavis_core.access import Principal, Role, Scope
 from mavis_core.bootstrap import ApiApp, api_app
 from mavis_core.config import Config, load
+from mavis_core.contract import Kit
 from mavis_core.errors import Unavailable
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import generate
@@ -207,6 +208,7 @@ def serving(
     database: Pool | None = None,
     logs: bool = False,
     pages: Sequence[tuple[Any, ...]] = (),
+    kits: Mapping[str, Kit] | None = None,
 ) -> Iterator[RestService]:
     """Serve a new state folder.
 
@@ -220,12 +222,14 @@ def serving(
         Whether to run the log process, too.
     pages
         Rules of pages that are served beside the API.
+    kits
+        Others besides the fake cloud's.
     """
     config = make_home(home, url)
     cloud = FakeCloud()
     core = Core(config.database_url, cloud)
     fill(core, cloud)
-    app = api_app(config, kits={"fake": FakeKit(cloud)})
+    app = api_app(config, kits={"fake": FakeKit(cloud), **(kits or {})})
     tokens = Tokens()
     services = make_services(app, tokens, secret=b"of the test")
     if database is not None:

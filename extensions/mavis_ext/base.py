@@ -183,7 +183,7 @@ class ApiHandler(RequestHandler):
     ) -> Packed:
         """Return the answer of an operation, ready to go out. Blocks."""
         reply = self._reply(operation, names, call, fields)
-        return pack(reply, got=operation.method == "GET", request=self.request.headers)
+        return pack(reply, tagged=operation.tagged, request=self.request.headers)
 
     def _reply(
         self,

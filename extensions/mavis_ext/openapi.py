@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mavis_core.access import PERMISSIONS, Permission
-from mavis_ext.answers import JSON, PARTIAL, STREAM, Form, Needs
+from mavis_ext.answers import JSON, PARTIAL, Form, Needs
 from mavis_ext.components import COMPONENT, components, models_of
 from mavis_ext.operation import Operation, item_of
 from mavis_ext.queries import FIELDS
@@ -212,9 +212,9 @@ def _parameters_of(
                 "items": {"type": "string", "enum": list(names_of(operation.picks))},
             },
         }
-    if _tagged(operation):
+    if operation.tagged:
         yield {"$ref": "#/components/parameters/If-None-Match"}
-    if _streams(operation):
+    if operation.streams:
         yield {"$ref": "#/components/parameters/Last-Event-ID"}
     if operation.method == "POST":
         yield {"$ref": "#/components/parameters/Idempotency-Key"}
@@ -260,7 +260,7 @@ def _responses(place: _Place, operation: Operation) -> Iterator[tuple[str, Any]]
         by_status.setdefault(form.status, []).append(form)
     for status, forms in sorted(by_status.items()):
         yield str(status), _good(place, operation, status, forms)
-    if _tagged(operation):
+    if operation.tagged:
         headers = _named_headers("X-Request-Id", "ETag")
         yield "304", {"description": "It is as the caller has it already.", "headers": headers}
     for status in _errors(place, operation):
@@ -271,7 +271,7 @@ def _good(place: _Place, operation: Operation, status: int, forms: list[Form]) -
     names = ["X-Request-Id"]
     if any(form.located for form in forms):
         names.append("Location")
-    if status == 200 and _tagged(operation):
+    if status == 200 and operation.tagged:
         names.append("ETag")
     if operation.method == "POST":
         names.append("Idempotent-Replayed")
@@ -292,15 +292,6 @@ def _good(place: _Place, operation: Operation, status: int, forms: list[Form]) -
             for media, each in by_media.items()
         }
     return told
-
-
-def _streams(operation: Operation) -> bool:
-    return operation.forms[0].media == STREAM
-
-
-def _tagged(operation: Operation) -> bool:
-    """Whether what the operation reads has an entity tag."""
-    return operation.method == "GET" and not _streams(operation)
 
 
 def _named_headers(*names: str) -> dict[str, Any]:

@@ -86,6 +86,17 @@ class Operation:
     forms: tuple[Form, ...]
     pool: Pool
     deprecated: Deprecation | None
+    of_now: bool
+
+    @property
+    def streams(self) -> bool:
+        """Whether it answers with events, as they come."""
+        return self.forms[0].media == STREAM
+
+    @property
+    def tagged(self) -> bool:
+        """Whether what it reads has an entity tag, so that it may be asked for on a condition."""
+        return self.method == "GET" and not self.streams and not self.of_now
 
     @property
     def picks(self) -> type[BaseModel] | None:
@@ -103,6 +114,7 @@ def operation(
     pool: Pool = "database",
     also: tuple[Form, ...] = (),
     deprecated: Deprecation | None = None,
+    of_now: bool = False,
 ) -> Callable[[Callable[..., Any]], Served]:
     """Return what makes a method of a handler an operation of the API.
 
@@ -110,6 +122,8 @@ def operation(
     ----------
     also
         Forms of the answer that its annotation cannot say.
+    of_now
+        Whether it tells the moment at which it was asked, so that no answer comes twice.
     """
 
     def decorate(call: Callable[..., Any]) -> Served:
@@ -129,6 +143,7 @@ def operation(
             forms=(*_forms(hints["return"]), *also),
             pool=pool,
             deprecated=deprecated,
+            of_now=of_now,
         )
 
         async def serve(self: ApiHandler, *args: str) -> None:

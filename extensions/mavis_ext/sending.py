@@ -122,20 +122,20 @@ def matches(header: str, tag: str) -> bool:
     return any(each.removesuffix(_GZIP) == tag for each in given)
 
 
-def pack(reply: Reply, *, got: bool, request: HTTPHeaders) -> Packed:
+def pack(reply: Reply, *, tagged: bool, request: HTTPHeaders) -> Packed:
     """Return a reply as it goes out, by what the caller takes and has already.
 
     Parameters
     ----------
-    got
-        Whether it answers a GET, so that it may be kept and asked for again on a condition.
+    tagged
+        Whether it may be kept, and asked for again on a condition.
     """
     headers = dict(reply.headers)
     content = reply.body.encode()
     compressed = len(content) >= _WORTH and takes_gzip(request.get("Accept-Encoding", ""))
     if len(content) >= _WORTH:
         headers["Vary"] = "Accept-Encoding"
-    if got and reply.status == 200:
+    if tagged and reply.status == 200:
         tag = tag_of(reply)
         headers["ETag"] = f'"{tag}{_GZIP if compressed else ""}"'
         headers["Cache-Control"] = "private, no-cache"

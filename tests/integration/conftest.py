@@ -55,7 +55,7 @@ def url(core: Core, tmp_path: Path) -> Iterator[str]:
     over = asyncio.Event()
 
     async def serve() -> None:
-        services = make_services(app, _identify)
+        services = make_services(app, _identify, secret=b"of the test")
         server = tornado.httpserver.HTTPServer(make_application(services))
         sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
         ports.append((sockets[0].getsockname()[1], asyncio.get_running_loop()))

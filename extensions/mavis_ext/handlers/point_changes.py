@@ -23,7 +23,9 @@ __all__ = ["Copies", "Hold", "Lock", "Verifications"]
 class NewCopy(StartBody):
     """Where a copy goes: to the region and environment of the instance where nothing is said."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"region": "eu-west-1"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"environment": "vault", "region": "eu-west-1"}]}
+    )
 
     environment: str | None = None
     region: str | None = None
