@@ -34,6 +34,8 @@ def components(operations: Sequence[Operation]) -> dict[str, Any]:
     definitions = _renamed(told["$defs"])
     for schema in definitions.values():
         schema.pop("title", None)
+        if "next" in schema.get("properties", {}):
+            schema["description"] = "One page of a list."
         for name, field in schema.get("properties", {}).items():
             if AS in field:
                 schema["properties"][name] = {"$ref": COMPONENT.format(model=field[AS])}

@@ -83,7 +83,7 @@ class SlotQuery(Query):
 class CalendarQuery(Query):
     """Of what, and how far."""
 
-    days: Annotated[int, Field(ge=1, le=1830)] = 30
+    days: Annotated[int, Field(ge=1, le=1830, description="How far it looks ahead.")] = 30
     instance: Annotated[
         str | None,
         Field(description="One that has recovery points already, by name or id; else a new one."),

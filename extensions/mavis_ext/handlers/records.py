@@ -23,7 +23,7 @@ class RecordQuery(Listing):
 
     since: Annotated[Moment | None, Field(description="From this moment on.")] = None
     until: Annotated[Moment | None, Field(description="Before this moment.")] = None
-    person: str | None = None
+    person: Annotated[str | None, Field(description="Who did it.")] = None
     action: Annotated[str | None, Field(description="The beginning of the action.")] = None
     correlation_id: Annotated[str | None, Field(description="All of one story.")] = None
     q: Annotated[

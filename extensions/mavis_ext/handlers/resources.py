@@ -21,9 +21,9 @@ __all__ = ["Resource", "Resources"]
 class ResourceQuery(Listing):
     """Which resources."""
 
-    kind: ResourceKind | None = None
+    kind: Annotated[ResourceKind | None, Field(description="Only these.")] = None
     environment: Annotated[str | None, Field(description="Its name or id.")] = None
-    region: str | None = None
+    region: Annotated[str | None, Field(description="In which they are.")] = None
     q: Annotated[str | None, Field(description="A text that name, cloud id or a tag holds.")] = None
     gone: Annotated[Literal["false", "true"], Field(description="Those that are gone instead.")] = (
         "false"

@@ -24,8 +24,8 @@ class RestoreQuery(Listing):
     """Which restores."""
 
     point: Annotated[str | None, Field(description="The recovery point's id.")] = None
-    kind: RestoreKind | None = None
-    state: RestoreState | None = None
+    kind: Annotated[RestoreKind | None, Field(description="As what something came back.")] = None
+    state: Annotated[RestoreState | None, Field(description="How far they are.")] = None
     sort: str | None = sorting(RestoreService.SORTS)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from time import monotonic
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from mavis_core.access import Permission
 from mavis_core.errors import MavisError
@@ -30,7 +31,7 @@ _LOOK_EVERY_S = 15.0
 class RunQuery(Listing):
     """Which Runs."""
 
-    state: RunState | None = None
+    state: Annotated[RunState | None, Field(description="How far they are.")] = None
     sort: str | None = sorting(RunService.SORTS)
 
 
