@@ -118,7 +118,9 @@ class _Description(_Loaded):
     def get(self) -> None:
         """Send what is committed."""
         packed = pack(
-            Reply(200, {"Content-Type": JSON}, committed()), got=True, request=self.request.headers
+            Reply(200, {"Content-Type": JSON}, committed()),
+            tagged=True,
+            request=self.request.headers,
         )
         self.set_status(packed.status)
         self.clear_header("Content-Type")
