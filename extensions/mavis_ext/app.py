@@ -54,6 +54,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/resources", resources.Resources),
     (f"{_P}/resources/{{resource}}", resources.Resource),
     (f"{_P}/previews", previews.Previews),
+    (f"{_P}/previews/{{preview}}", previews.Preview),
     (f"{_P}/previews/{{preview}}/apply", previews.Apply),
     (f"{_P}/backup-plans", backup_plans.Plans),
     (f"{_P}/backup-plans/presets", backup_plans.Presets),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
 from mavis_core.access import PERMISSIONS, Permission
+from mavis_ext import handlers
 from mavis_ext.answers import Needs
-from mavis_ext.app import API, operations
+from mavis_ext.app import API, ROUTES, operations
 from mavis_ext.compatibility import breaking
 from mavis_ext.openapi import committed, describe, text_of
+from mavis_ext.operation import operations_of
 
 MADE = describe(operations(), API)
 KEPT: dict[str, Any] = json.loads(committed())
@@ -30,6 +34,20 @@ def test_no_change_breaks_those_who_were_made_for_what_is_committed() -> None:
 
 def test_what_is_committed_is_what_the_code_says() -> None:
     assert committed() == text_of(MADE), "run `make openapi` and look at what it changes"
+
+
+def test_every_operation_has_an_address() -> None:
+    reached = {handler for _, handler in ROUTES}
+    modules = [
+        import_module(each.name) for each in iter_modules(handlers.__path__, "mavis_ext.handlers.")
+    ]
+    written = {
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__ == module.__name__ and operations_of(each)
+    }
+    assert written <= reached
 
 
 def test_every_reference_leads_somewhere() -> None:
