@@ -53,7 +53,11 @@ c.Spawner.default_url = "/lab"
 c.Spawner.server_token_scopes = list(hub.SERVER_SCOPES)
 
 # Services, roles and scopes
-c.JupyterHub.services = [hub.service(mavis), hub.idle_culler(mavis)]
+c.JupyterHub.services = [
+    hub.service(mavis),
+    hub.login_service(mavis),
+    hub.idle_culler(mavis),
+]
 c.JupyterHub.custom_scopes = hub.custom_scopes()
 c.JupyterHub.load_groups = {
     mavis.hub.admin_group: {"users": sorted(hub.administrators(mavis))},

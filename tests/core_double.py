@@ -20,6 +20,7 @@ from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable
 from mavis_core.inventory.service import Resources
+from mavis_core.logins.service import DeviceLogins
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
 from mavis_core.protection.deletion.outlook import Outlooks
@@ -90,6 +91,7 @@ class Core:
         )
         self.jobs, self.runs = work.jobs, work.runs
         self.replies = Replies(self.database)
+        self.logins = DeviceLogins(self.database)
         self.timetable = Timetable(self.database, self.runs, source="test")
         self.outbox = Outbox(self.database)
         self._workers = 0

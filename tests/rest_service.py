@@ -28,10 +28,12 @@ from mavis_core.access import Principal, Role, Scope
 from mavis_core.bootstrap import ApiApp, api_app
 from mavis_core.config import Config, load
 from mavis_core.contract import Kit
-from mavis_core.errors import Unavailable
+from mavis_core.errors import MavisError, Unavailable
+from mavis_core.logins.model import TOKEN_LIFETIME, Grant
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import generate
 from mavis_ext.app import API, make_application, make_services
+from mavis_ext.auth import Issued
 from mavis_ext.base import Services
 from mavis_ext.events import RunEvents
 from mavis_ext.pools import Pool
@@ -71,6 +73,26 @@ class Tokens:
         if token == "bug":
             raise RuntimeError("an inner matter with a s3cret in it")
         return self.known.get(token)
+
+
+@dataclass
+class Logins:
+    """Fulfils `mavis_ext.auth.Issue`: a token a login, and what each was made with.
+
+    Parameters
+    ----------
+    fails
+        Errors with which the next ones end.
+    """
+
+    made: list[Grant] = field(default_factory=list)
+    fails: list[MavisError] = field(default_factory=list)
+
+    def __call__(self, grant: Grant) -> Issued:
+        if self.fails:
+            raise self.fails.pop(0)
+        self.made.append(grant)
+        return Issued(f"token-{len(self.made)}-of-{grant.person}", TOKEN_LIFETIME)
 
 
 @dataclass(frozen=True)
@@ -120,6 +142,7 @@ class RestService:
     core: Core
     cloud: FakeCloud
     tokens: Tokens
+    logins: Logins
     port: int
     events: RunEvents
     facts: dict[str, str] = field(default_factory=dict)
@@ -230,14 +253,14 @@ def serving(
     core = Core(config.database_url, cloud)
     fill(core, cloud)
     app = api_app(config, kits={"fake": FakeKit(cloud), **(kits or {})})
-    tokens = Tokens()
-    services = make_services(app, tokens, secret=b"of the test")
+    tokens, logins = Tokens(), Logins()
+    services = make_services(app, tokens, logins, secret=b"of the test")
     if database is not None:
         services.database.close()
         services = replace(services, database=database, events=RunEvents(app.runs, database))
     try:
         with _server(services, pages) as port:
-            service = RestService(config, app, core, cloud, tokens, port, services.events)
+            service = RestService(config, app, core, cloud, tokens, logins, port, services.events)
             if not logs:
                 yield service
                 return
@@ -246,6 +269,7 @@ def serving(
     finally:
         services.database.close()
         services.logs.close()
+        services.hub.close()
         app.close()
         core.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 from tornado.web import Application
 
 from mavis_core.bootstrap import ApiApp
-from mavis_ext.auth import Identify
+from mavis_ext.auth import Identify, Issue
 from mavis_ext.base import API, PREFIX, ApiHandler, Services
 from mavis_ext.events import RunEvents
 from mavis_ext.handlers import (
@@ -16,6 +16,7 @@ from mavis_ext.handlers import (
     contract,
     environments,
     keys,
+    logins,
     platform,
     point_changes,
     previews,
@@ -41,6 +42,8 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     ("/health", platform.Health),
     ("/openapi.json", contract.OpenApi),
     ("/me", platform.Me),
+    ("/device-logins", logins.DeviceLogins),
+    ("/device-logins/token", logins.DeviceToken),
     ("/keys", keys.Keys),
     ("/keys/{key}", keys.Key),
     ("/records", records.AllRecords),
@@ -90,7 +93,7 @@ def operations() -> tuple[tuple[str, Operation], ...]:
     )
 
 
-def make_services(app: ApiApp, identify: Identify, *, secret: bytes) -> Services:
+def make_services(app: ApiApp, identify: Identify, issue: Issue, *, secret: bytes) -> Services:
     """Return what the handlers work with; close its pools at the end.
 
     Parameters
@@ -102,8 +105,10 @@ def make_services(app: ApiApp, identify: Identify, *, secret: bytes) -> Services
     return Services(
         app=app,
         identify=identify,
+        issue=issue,
         database=database,
         logs=Pool("log service", threads=4, waiting=50),
+        hub=Pool("JupyterHub", threads=2, waiting=100),
         limits=Limits(app.config.api.rate_per_s, app.config.api.burst),
         events=RunEvents(app.runs, database),
         secret=secret,

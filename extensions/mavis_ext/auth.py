@@ -1,12 +1,15 @@
-"""Who calls: the port that the handlers ask. `mavis_hub` fulfils it with JupyterHub."""
+"""Who calls, and logins for people: the ports of the handlers; `mavis_hub` fulfils them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from mavis_core.access import Principal, Scope
+from mavis_core.logins.model import Grant
 
-__all__ = ["Caller", "Identify", "identity_of"]
+__all__ = ["Caller", "Identify", "Issue", "Issued", "identity_of"]
 
 
 class Caller(Protocol):
@@ -29,6 +32,29 @@ class Identify(Protocol):
         ------
         Unavailable
             The Hub does not answer and the token was not checked within 25 s.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A login of a person, that nobody has yet."""
+
+    token: str = field(repr=False)
+    lifetime: timedelta
+
+
+class Issue(Protocol):
+    """Makes the login that a person has allowed, with what their browser brought."""
+
+    def __call__(self, grant: Grant) -> Issued:
+        """Return the login. Blocks.
+
+        Raises
+        ------
+        LoginNotGiven
+            What the browser brought is not good any more, or is somebody else's.
+        Unavailable
+            The Hub does not answer; what the browser brought is good still.
         """
 
 

@@ -41,7 +41,7 @@ from mavis_core.errors import (
 from mavis_core.ids import new_id
 from mavis_ext import problems
 from mavis_ext.answers import Deprecation
-from mavis_ext.auth import Identify, identity_of
+from mavis_ext.auth import Identify, Issue, identity_of
 from mavis_ext.bodies import parse
 from mavis_ext.events import RunEvents
 from mavis_ext.limits import Limits
@@ -68,7 +68,9 @@ class Services:
 
     Parameters
     ----------
-    database, logs
+    issue
+        Makes logins that people have allowed.
+    database, logs, hub
         Pools of threads for calls that block on them.
     limits
         How often one person may call.
@@ -82,8 +84,10 @@ class Services:
 
     app: ApiApp
     identify: Identify
+    issue: Issue
     database: Pool
     logs: Pool
+    hub: Pool
     limits: Limits
     events: RunEvents
     secret: bytes
@@ -171,7 +175,7 @@ class ApiHandler(RequestHandler):
         call = functools.partial(operation.call, self, *names, **given)
         if operation.deprecated is not None:
             self._tell_deprecated(operation.deprecated)
-        pool = self.services.logs if operation.pool == "logs" else self.services.database
+        pool: Pool = getattr(self.services, operation.pool)
         self._send(await pool.run(lambda: self._carried_out(operation, names, call, fields)))
 
     def _carried_out(
@@ -193,7 +197,7 @@ class ApiHandler(RequestHandler):
         fields: tuple[str, ...] | None,
     ) -> Reply:
         headers = self.request.headers
-        if operation.method == "POST" and "Idempotency-Key" in headers:
+        if operation.once and "Idempotency-Key" in headers:
             key, request = headers["Idempotency-Key"], self._fingerprint()
             reply, again = self.app.replies.once(
                 self.ctx, key, request, lambda: reply_of(call(), API)

@@ -216,7 +216,7 @@ def _parameters_of(
         yield {"$ref": "#/components/parameters/If-None-Match"}
     if operation.streams:
         yield {"$ref": "#/components/parameters/Last-Event-ID"}
-    if operation.method == "POST":
+    if operation.once:
         yield {"$ref": "#/components/parameters/Idempotency-Key"}
     if place.conditional(operation):
         yield {"$ref": "#/components/parameters/If-Match"}
@@ -273,7 +273,7 @@ def _good(place: _Place, operation: Operation, status: int, forms: list[Form]) -
         names.append("Location")
     if status == 200 and operation.tagged:
         names.append("ETag")
-    if operation.method == "POST":
+    if operation.once:
         names.append("Idempotent-Replayed")
     headers = _named_headers(*names)
     if status == 200 and place.tells_the_new(operation):
@@ -335,9 +335,9 @@ def _ref(schema: type[BaseModel]) -> dict[str, str]:
 
 
 def _errors(place: _Place, operation: Operation) -> list[int]:
-    if operation.needs is Needs.NOTHING:
-        return [400, 500, 503]
     changing, named = operation.method != "GET", "{" in place.path
+    if operation.needs is Needs.NOTHING:
+        return [400, *([413, 429] if changing else []), 500, 503]
     return [
         400,
         401,

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Operation", "operation", "operations_of"]
 
-Pool: TypeAlias = Literal["database", "logs"]
+Pool: TypeAlias = Literal["database", "logs", "hub"]
 Served: TypeAlias = Callable[..., Awaitable[None]]
 _MARK = "mavis_operation"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -97,6 +97,11 @@ class Operation:
     def tagged(self) -> bool:
         """Whether what it reads has an entity tag, so that it may be asked for on a condition."""
         return self.method == "GET" and not self.streams and not self.of_now
+
+    @property
+    def once(self) -> bool:
+        """Whether it takes an ``Idempotency-Key``; whose it would be must be known."""
+        return self.method == "POST" and self.needs is not Needs.NOTHING
 
     @property
     def picks(self) -> type[BaseModel] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from tornado.web import HTTPError
 
-from mavis_core.errors import InvalidInput, MavisError
+from mavis_core.errors import InvalidInput, LoginNotGiven, MavisError
 
 __all__ = ["CONTENT_TYPE", "invalid", "of_exception", "problem"]
 
@@ -33,6 +33,8 @@ def problem(error: MavisError, request_id: str) -> dict[str, Any]:
         "mend": error.mend,
         "request_id": request_id,
     }
+    if isinstance(error, LoginNotGiven):
+        told["error"] = error.code  # where RFC 6749, section 5.2, has it
     if error.field is not None:
         told["field"] = error.field
     if error.retry_after_s is not None:

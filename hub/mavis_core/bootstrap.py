@@ -23,6 +23,7 @@ from mavis_core.inventory.actions import TagJob, power_jobs
 from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.discovery import Discover
 from mavis_core.inventory.service import Resources
+from mavis_core.logins.service import DeviceLogins
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
@@ -99,6 +100,7 @@ class ApiApp:
     holds: Holds
     runs: Runs
     replies: Replies
+    logins: DeviceLogins
     logs: LogClient
 
     def close(self) -> None:
@@ -161,6 +163,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         holds=Holds(database, projects),
         runs=work.runs,
         replies=Replies(database),
+        logins=DeviceLogins(database),
         logs=LogClient.of(config),
     )
 

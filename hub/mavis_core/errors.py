@@ -5,6 +5,11 @@
     MavisError
     ├── InvalidInput            400  what was sent cannot be understood
     ├── TooLarge                413
+    ├── LoginNotGiven           400  the code of a login by browser is not, or no longer, good
+    │   ├── LoginPending        400  nobody has answered it yet
+    │   ├── PolledTooFast       400  nor long enough ago been asked about
+    │   ├── LoginDenied         400  a person has said no
+    │   └── LoginExpired        400  nobody has answered it in time
     ├── Unauthenticated         401  nobody is asking
     ├── Forbidden               403  somebody is asking who may not
     │   └── IsolationRequired   403  this appliance may not touch real accounts
@@ -58,9 +63,14 @@ __all__ = [
     "Interrupted",
     "InvalidInput",
     "IsolationRequired",
+    "LoginDenied",
+    "LoginExpired",
+    "LoginNotGiven",
+    "LoginPending",
     "MavisError",
     "NotFound",
     "PlanChanged",
+    "PolledTooFast",
     "PreconditionFailed",
     "TooLarge",
     "TooManyRequests",
@@ -123,6 +133,43 @@ class TooLarge(MavisError):
     code = "too_large"
     status = 413
     default_mend = "Send less in one request."
+
+
+class LoginNotGiven(MavisError):
+    """The code of a login by browser is not good, or not any more.
+
+    The codes of this branch are those of RFC 8628, section 3.5, and RFC 6749, section 5.2.
+    """
+
+    code = "invalid_grant"
+    status = 400
+    default_mend = "Begin a new login: `mavis login`."
+
+
+class LoginPending(LoginNotGiven):
+    """Nobody has said yes or no yet."""
+
+    code = "authorization_pending"
+    default_mend = "Ask again after the interval."
+
+
+class PolledTooFast(LoginNotGiven):
+    """Nobody has said yes or no yet, and the interval is not over."""
+
+    code = "slow_down"
+    default_mend = "Wait five seconds longer between two questions from now on."
+
+
+class LoginDenied(LoginNotGiven):
+    """A person has said no."""
+
+    code = "access_denied"
+
+
+class LoginExpired(LoginNotGiven):
+    """Nobody has said yes or no in time."""
+
+    code = "expired_token"
 
 
 class Unauthenticated(MavisError):

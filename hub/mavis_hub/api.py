@@ -19,6 +19,8 @@ from mavis_ext.base import Services
 from mavis_ext.prefect_proxy import prefect_rules
 from mavis_hub.api_docs import docs_rules
 from mavis_hub.hub_identity import HubIdentity, hub_oauth
+from mavis_hub.hub_logins import HubLogins
+from mavis_hub.login_page import login_rules
 from mavis_hub.pages import page_rules, send_to_login
 
 __all__ = ["main"]
@@ -51,9 +53,10 @@ def main() -> int:
 async def _serve(settings: Config, app: ApiApp) -> None:
     identity = HubIdentity(hub_oauth(settings))
     secret = settings.read_secret("api", "api-cookie-secret").encode()
-    services = make_services(app, identity, secret=secret)
+    logins = HubLogins(settings)
+    services = make_services(app, identity, logins, secret=secret)
     server = HTTPServer(
-        _application(settings, services, identity),
+        _application(settings, services, identity, logins),
         xheaders=True,
         trusted_downstream=["127.0.0.1"],
         max_body_size=_READ_AT_MOST,
@@ -71,9 +74,12 @@ async def _serve(settings: Config, app: ApiApp) -> None:
     services.events.close()
     services.database.close()
     services.logs.close()
+    services.hub.close()
 
 
-def _application(settings: Config, services: Services, identity: HubIdentity) -> Application:
+def _application(
+    settings: Config, services: Services, identity: HubIdentity, logins: HubLogins
+) -> Application:
     def login(handler: RequestHandler) -> None:
         send_to_login(handler, identity.auth)
 
@@ -88,6 +94,7 @@ def _application(settings: Config, services: Services, identity: HubIdentity) ->
         services,
         *prefect,
         *docs_rules(settings.appliance.name, identity.browser, login),
+        *login_rules(services, identity, logins),
         *page_rules(services, identity),
         cookie_secret=settings.read_secret("api", "api-cookie-secret"),
         autoreload=False,

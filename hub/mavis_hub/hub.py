@@ -20,6 +20,8 @@ from mavis_hub.users import DEMO_PEOPLE, demo_passwords
 
 __all__ = [
     "ADMIN_SCOPES",
+    "LOGIN_CALLBACK",
+    "LOGIN_CLIENT",
     "SERVER_SCOPES",
     "SERVICE_SCOPES",
     "TRY_OUT_NOTICE",
@@ -27,6 +29,7 @@ __all__ = [
     "administrators",
     "custom_scopes",
     "idle_culler",
+    "login_service",
     "people",
     "program",
     "roles",
@@ -37,11 +40,21 @@ __all__ = [
 ]
 
 _ACCESS = "access:services!service=mavis"
+_ACCESS_LOGIN = "access:services!service=mavis-login"
 _CULLER = "idle-culler"
+LOGIN_CLIENT = "service-mavis-login"
+LOGIN_CALLBACK = "/services/mavis/login/callback"
 _LAB_SETTINGS = Path(__file__).with_name("lab_settings")
 TRY_OUT_NOTICE = "Single-user try-out, no isolation: everybody here shares one Unix user."
 
-USER_SCOPES = ("self", _ACCESS, Scope.READ.value, Scope.OPERATE.value, Scope.DESTROY.value)
+USER_SCOPES = (
+    "self",
+    _ACCESS,
+    _ACCESS_LOGIN,
+    Scope.READ.value,
+    Scope.OPERATE.value,
+    Scope.DESTROY.value,
+)
 ADMIN_SCOPES = (
     # People and servers, but neither their tokens nor the inside of their servers: an
     # administrator never acts as somebody else.
@@ -133,6 +146,23 @@ def service(config: Config) -> dict[str, Any]:
         "oauth_redirect_uri": f"{config.public_url}/services/mavis/oauth_callback",
         "oauth_no_confirm": True,
         "oauth_client_allowed_scopes": [_ACCESS, *(scope.value for scope in Scope)],
+    }
+
+
+def login_service(config: Config) -> dict[str, Any]:
+    """Return the OAuth client with which the api process makes logins by browser.
+
+    It may manage the tokens of the person whose browser it was sent to by the Hub, and has no
+    power of its own; see `mavis_hub.hub_logins`.
+    """
+    return {
+        "name": "mavis-login",
+        "api_token": config.read_secret("hub", "hub-login-token"),
+        "oauth_client_id": LOGIN_CLIENT,
+        "oauth_redirect_uri": f"{config.public_url}{LOGIN_CALLBACK}",
+        "oauth_no_confirm": True,  # our page has asked
+        "oauth_client_allowed_scopes": ["tokens!user"],
+        "display": False,
     }
 
 

@@ -100,6 +100,15 @@ def routes(config: Config) -> tuple[Route, ...]:
             120,  # starting a server answers when it is up
         ),
         Route(
+            "device-logins",
+            f"Method(`POST`) && Path(`{_API_BASE}/device-logins`)",
+            api,
+            Authentication.NONE,
+            _LOGIN,
+            MIB // 16,
+            30,
+        ),
+        Route(
             "events",
             "Method(`GET`) && PathRegexp(`^/services/mavis/api/v1/.+/events$`)",
             api,
@@ -138,4 +147,5 @@ def routes(config: Config) -> tuple[Route, ...]:
     )
 
 
+_API_BASE = "/services/mavis/api/v1"
 _PREFECT = "/services/mavis/prefect"

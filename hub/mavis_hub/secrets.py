@@ -48,6 +48,7 @@ def _prefect_auth() -> str:
 SECRETS: tuple[Secret, ...] = (
     Secret("prefect-auth", ("prefect", "api", "worker"), _prefect_auth),
     Secret("hub-token", ("hub", "api"), _hex),
+    Secret("hub-login-token", ("hub", "api"), _hex),
     Secret("api-cookie-secret", ("api",), _hex),
     Secret("hub-cookie-secret", ("hub",), _hex),
     Secret("edge-api-password", ("hub",), _hex),

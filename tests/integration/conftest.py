@@ -23,7 +23,7 @@ from mavis_core.bootstrap import api_app
 from mavis_core.testing.cloud import FakeKit
 from mavis_ext.app import make_application, make_services
 from mavis_kernel.cli.root import root
-from rest_service import make_home
+from rest_service import Logins, make_home
 
 Cli = Callable[..., Result]
 
@@ -55,7 +55,7 @@ def url(core: Core, tmp_path: Path) -> Iterator[str]:
     over = asyncio.Event()
 
     async def serve() -> None:
-        services = make_services(app, _identify, secret=b"of the test")
+        services = make_services(app, _identify, Logins(), secret=b"of the test")
         server = tornado.httpserver.HTTPServer(make_application(services))
         sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
         ports.append((sockets[0].getsockname()[1], asyncio.get_running_loop()))
@@ -66,6 +66,7 @@ def url(core: Core, tmp_path: Path) -> Iterator[str]:
         await server.close_all_connections()
         services.database.close()
         services.logs.close()
+        services.hub.close()
 
     serving = threading.Thread(target=lambda: asyncio.run(serve()))
     done = threading.Event()

@@ -3,6 +3,7 @@
 from mavis_ext.schemas.access import Health, Key, Me, Member, MyProject, Project
 from mavis_ext.schemas.base import Failure, Page, Schema
 from mavis_ext.schemas.inventory import Environment, Resource
+from mavis_ext.schemas.logins import DeviceLogin, DeviceToken
 from mavis_ext.schemas.plans import (
     BackupPlan,
     BackupPlanCalendar,
@@ -25,6 +26,8 @@ __all__ = [
     "BackupPlanDefinition",
     "BackupPlanPreset",
     "BackupPlanSlots",
+    "DeviceLogin",
+    "DeviceToken",
     "Effect",
     "Environment",
     "Failure",

@@ -27,5 +27,7 @@ class Problem(Document):
     """The same as the header `X-Request-Id`; name it when you report a problem."""
     field: str | None = None
     """The field at fault: a path in the body, an option of the address or a header."""
+    error: str | None = None
+    """The same as `code`, where RFC 8628 and RFC 6749 name the kinds of errors."""
     retry_after_s: float | None = None
     """After how many seconds a retry makes sense."""

@@ -1,4 +1,4 @@
-"""Every table of the main database; those of protection stand in `tables_of_protection`.
+"""Every table of the main database; those of protection and of logins stand in their own modules.
 
 A change here needs a migration in ``migrations/versions``; a test compares the two.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from mavis_core.db.columns import Moment, Sequence, identity, json, metadata, moment, number, text
+from mavis_core.db.tables_of_logins import device_logins, wrong_codes
 from mavis_core.db.tables_of_protection import (
     backup_plans,
     copies,
@@ -24,6 +25,7 @@ __all__ = [
     "backup_plans",
     "copies",
     "copy_members",
+    "device_logins",
     "environments",
     "intents",
     "keys",
@@ -41,6 +43,7 @@ __all__ = [
     "skipped_slots",
     "slots",
     "steps",
+    "wrong_codes",
 ]
 
 records = sa.Table(

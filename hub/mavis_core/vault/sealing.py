@@ -8,6 +8,7 @@ value does not open as another's.
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode, b64encode
 
 from cryptography.exceptions import InvalidTag
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from mavis_core.errors import Internal, InvalidInput
 
-__all__ = ["Opener", "Sealer", "generate"]
+__all__ = ["Opener", "Sealer", "generate", "pair_of"]
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _PURPOSE = "mavis vault v1 "
@@ -25,12 +26,17 @@ _PURPOSE = "mavis vault v1 "
 
 def generate() -> tuple[str, str]:
     """Return a new pair (private, public), each as one line of base64."""
-    private = X25519PrivateKey.generate()
-    raw = private.private_bytes(
-        coding.Encoding.Raw, coding.PrivateFormat.Raw, coding.NoEncryption()
-    )
+    return pair_of(os.urandom(32))
+
+
+def pair_of(secret: bytes) -> tuple[str, str]:
+    """Return the pair (private, public) that 32 secret random bytes stand for.
+
+    Whoever holds them can open what was sealed with the public half.
+    """
+    private = X25519PrivateKey.from_private_bytes(secret)
     public = private.public_key().public_bytes(coding.Encoding.Raw, coding.PublicFormat.Raw)
-    return b64encode(raw).decode(), b64encode(public).decode()
+    return b64encode(secret).decode(), b64encode(public).decode()
 
 
 class Sealer:

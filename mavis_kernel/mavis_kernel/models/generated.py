@@ -23,6 +23,8 @@ __all__ = [
     "BegunSlot",
     "CalendarDay",
     "CopyRole",
+    "DeviceLogin",
+    "DeviceToken",
     "Effect",
     "Environment",
     "EnvironmentState",
@@ -448,6 +450,54 @@ class CalendarDay(Model):
     made: tuple[MadePoint, ...]
     goes: tuple[TakenPoint, ...]
     left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceLogin(Model):
+    """A login that waits for a person with a browser (RFC 8628, section 3.2).
+
+    Parameters
+    ----------
+    device_code
+        With it the login is fetched. A secret of whoever began it.
+    user_code
+        What the person compares.
+    verification_uri
+        Where the person enters the code.
+    verification_uri_complete
+        The same address with the code in it.
+    expires_in
+        For how many seconds it waits.
+    interval
+        How many seconds to wait between two questions.
+    """
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: int
+    interval: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceToken(Model):
+    """A login that a person has allowed (RFC 8628, section 3.5).
+
+    Parameters
+    ----------
+    access_token
+        A Hub token of that person.
+    expires_in
+        For how many seconds it is good.
+    username
+        Whose it is.
+    """
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    username: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,20 @@ def test_the_service_has_no_route_of_the_hub_s(config: Config) -> None:
     assert service["oauth_redirect_uri"].endswith("/services/mavis/oauth_callback")
 
 
+def test_logins_by_browser_may_ask_for_one_thing_and_servers_may_not_ask(config: Config) -> None:
+    ensure_folders(config)
+    ensure_secrets(config, {})
+    service = hub.login_service(config)
+    assert service["oauth_client_allowed_scopes"] == ["tokens!user"]
+    assert service["oauth_client_id"] != hub.service(config)["oauth_client_id"]
+    assert service["api_token"] != hub.service(config)["api_token"]
+    access = f"access:services!service={service['name']}"
+    assert access in hub.USER_SCOPES
+    assert access not in (*hub.SERVER_SCOPES, *hub.SERVICE_SCOPES)
+    assert not [role for role in hub.roles(config) if service["name"] in role.get("services", [])]
+    assert "tokens" not in " ".join(hub.service(config)["oauth_client_allowed_scopes"])
+
+
 def test_people_on_an_isolated_appliance_have_no_kernel_ports(
     config: Config, isolated: Config
 ) -> None:

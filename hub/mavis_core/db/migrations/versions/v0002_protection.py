@@ -1,4 +1,4 @@
-"""Backup plans, recovery points with copies, restores, kept replies.
+"""Backup plans, recovery points with copies, restores, kept replies, logins by browser.
 
 Snapshots become recovery points. The answers to requests that are sent again stand in a table of
 their own and not at the Runs any more.
@@ -15,6 +15,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Make the tables and move the snapshots into them."""
+    _make_logins()
     op.create_table(
         "backup_plans",
         sa.Column("id", sa.Text(), nullable=False),
@@ -314,4 +315,37 @@ def _keep_snapshots() -> None:
           progress_percent, size_gib
         FROM snapshot_members
         """
+    )
+
+
+def _make_logins() -> None:
+    op.create_table(
+        "device_logins",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.Text(), nullable=False),
+        sa.Column("seal", sa.Text(), nullable=False),
+        sa.Column("user_code", sa.Text(), nullable=False),
+        sa.Column("program", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("network", sa.Text(), nullable=False),
+        sa.Column("correlation_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("authority", sa.Text(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("polled_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_logins")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_device_logins_code_hash")),
+        sa.UniqueConstraint("user_code", name=op.f("uq_device_logins_user_code")),
+    )
+    op.create_index("ix_device_logins_network", "device_logins", ["network"], unique=False)
+    op.create_index("ix_device_logins_expires_at", "device_logins", ["expires_at"], unique=False)
+    op.create_table(
+        "wrong_codes",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_wrong_codes")),
     )
