@@ -66,6 +66,7 @@ format: venv ## Put the code into shape
 
 openapi: venv ## Write the description of the API anew; BREAK=1 where callers shall break
 	@PYTHONPATH=extensions:hub $(BIN)/python -m mavis_ext.writing $(if $(BREAK),--break)
+	@PYTHONPATH=extensions:hub:tools $(BIN)/python -m guide_making
 	@$(MAKE) --no-print-directory client
 
 client: venv ## Make the parts of the client anew that follow from something else

@@ -1,0 +1,153 @@
+"""The tables of ``docs/api.md``: operations, errors, limits; each is put between two marks."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+
+from mavis_core.access import PERMISSIONS, Permission, Role, Scope
+from mavis_core.changes import previews, replies
+from mavis_core.config import load
+from mavis_core.db.paging import MAX_LIMIT
+from mavis_core.errors import Cancelled, CloudError, Interrupted, MavisError, all_errors
+from mavis_ext.answers import Needs
+from mavis_ext.base import MAX_BODY
+from mavis_ext.openapi import committed
+from mavis_hub.hub_identity import CACHE_S
+from mavis_hub.routes import EVERYWHERE, Rate, routes
+
+__all__ = ["filled_in"]
+
+_MARKS = "<!-- {name}: made by `make openapi` -->\n", "<!-- end of {name} -->"
+_SCOPES = {scope.value: scope.value.rpartition(":")[2] for scope in Scope}
+
+
+_WITHOUT = {
+    Needs.NOTHING: "everybody, also without a token",
+    Needs.LOGIN: "everybody with a token",
+    Needs.ACTION: "who may do what the preview shows",
+}
+
+
+def filled_in(text: str) -> str:
+    """Return the guide `text` with its tables as they follow from the code.
+
+    Raises
+    ------
+    ValueError
+        A mark is missing.
+    """
+    tables: dict[str, Callable[[], str]] = {
+        "operations": _operations,
+        "errors": _errors,
+        "run errors": _run_errors,
+        "limits": _limits,
+    }
+    for name, table in tables.items():
+        first, last = (mark.format(name=name) for mark in _MARKS)
+        before, found, rest = text.partition(first)
+        _, end, after = rest.partition(last)
+        if not (found and end):
+            raise ValueError(f"The guide has no marks {first.strip()} and {last}")
+        text = f"{before}{first}\n{table()}\n{last}{after}"
+    return text
+
+
+def _operations() -> str:
+    document = json.loads(committed())
+    by_tag: dict[str, list[Sequence[str]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            permission, who = _asked_for(told["x-mavis-permission"])
+            address = f"`{method.upper()} {path}`"
+            by_tag[told["tags"][0]].append((f"`{told['operationId']}`", address, permission, who))
+    words = {tag["name"]: tag["description"] for tag in document["tags"]}
+    head = ("id", "method and address", "permission", "who has it")
+    return "\n".join(
+        f"**{tag}**: {_small(words[tag])}\n\n{_table(head, rows)}"
+        for tag, rows in by_tag.items()
+        if rows
+    )
+
+
+def _asked_for(needs: str) -> tuple[str, str]:
+    """Return the permission that an operation asks for, and who has it."""
+    if needs not in set(Permission):
+        return "", _WITHOUT[Needs(needs)]
+    grant = PERMISSIONS[Permission(needs)]
+    who = ", ".join(role.value for role in Role if role in grant.roles)
+    return f"`{needs}` ({_SCOPES[grant.scope]})", who or "platform administrators"
+
+
+def _errors() -> str:
+    found = [kind for kind in _kinds() if not _of_runs(kind)]
+    rows = [(str(kind.status), f"`{kind.code}`", _first(kind), kind.default_mend) for kind in found]
+    return _table(("status", "code", "what it means", "what to do"), rows)
+
+
+def _run_errors() -> str:
+    found = [kind for kind in _kinds() if _of_runs(kind)]
+    rows = [(f"`{kind.code}`", _first(kind), kind.default_mend) for kind in found]
+    return _table(("code", "what it means", "what to do"), rows)
+
+
+def _kinds() -> list[type[MavisError]]:
+    kinds = {kind.code: kind for kind in reversed(all_errors()[1:])}
+    return sorted(kinds.values(), key=lambda kind: (kind.status, kind.code))
+
+
+def _of_runs(kind: type[MavisError]) -> bool:
+    return issubclass(kind, CloudError | Cancelled | Interrupted)
+
+
+def _first(kind: type[MavisError]) -> str:
+    """Return the first sentence of an error's docstring."""
+    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+
+
+def _limits() -> str:
+    settings = load(environ={})
+    (edge,) = (row.rate for row in routes(settings) if row.name == "api")
+    assert edge is not None  # noqa: S101  # the route table has one
+    api = settings.api
+    rows = [
+        ("a request's body", f"{MAX_BODY // 1024**2} MiB", "413"),
+        ("items of a page", f"{MAX_LIMIT}", "400"),
+        (
+            "calls of one person",
+            f"{api.rate_per_s:g} a second, {api.burst} at once (`api.rate_per_s`, `api.burst`)",
+            "429",
+        ),
+        ("calls from one address to the API", _rate(edge), "429"),
+        ("requests from one address to the appliance", _rate(EVERYWHERE), "429"),
+        (
+            "time for which an answer is kept under its `Idempotency-Key`",
+            _span(replies.LIFETIME),
+            "",
+        ),
+        ("time in which a preview can be applied", _span(previews.LIFETIME), "409"),
+        ("time after which a revoked token is refused everywhere", f"{CACHE_S} s", "401"),
+    ]
+    return _table(("what", "how much", "beyond it"), rows)
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.average} a second, {rate.burst} at once"
+
+
+def _span(span: timedelta) -> str:
+    hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
+    return f"{hours} hours" if hours else f"{minutes} minutes"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+    )
+
+
+def _small(text: str) -> str:
+    return text[0].lower() + text[1:]
