@@ -49,6 +49,19 @@ def media_of(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Type", "").partition(";")[0].strip()
 
 
+def events_of(stream: str) -> Iterator[dict[str, str]]:
+    """Return the events of a stream; what has no data is none."""
+    for block in stream.split("\n\n"):
+        lines = (line.partition(": ") for line in block.splitlines() if not line.startswith(":"))
+        event = {name: value for name, _, value in lines}
+        if "data" in event:
+            yield event
+
+
+def _name_of(event: Json) -> str:
+    return str(event["properties"]["event"]["const"])
+
+
 class Contract:
     """A description, its schemas compiled as they are needed.
 
@@ -108,8 +121,16 @@ class Contract:
             return
         media = media_of(headers)
         assert media in told["content"], f"{where} is {media or 'nothing'} and not as described"
+        schema = told["content"][media]["schema"]
+        if media == "text/event-stream":
+            for event in events_of(content.decode()):
+                (named,) = (each for each in schema["oneOf"] if _name_of(each) == event["event"])
+                self._fits(where, named, event)
+                data = named["properties"]["data"]["contentSchema"]
+                self._fits(where, data, json.loads(event["data"]))
+            return
         body: Any = json.loads(content) if media.endswith("json") else content.decode()
-        self._fits(where, told["content"][media]["schema"], body)
+        self._fits(where, schema, body)
 
     def fits_body(self, operation: Operation, body: Any) -> bool:
         """Whether a body is one that an operation says it takes."""

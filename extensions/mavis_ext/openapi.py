@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mavis_core.access import PERMISSIONS, Permission
-from mavis_ext.answers import JSON, PARTIAL, Form, Needs
+from mavis_ext.answers import JSON, PARTIAL, STREAM, Form, Needs
 from mavis_ext.components import COMPONENT, components, models_of
 from mavis_ext.operation import Operation, item_of
 from mavis_ext.queries import FIELDS
@@ -299,6 +299,8 @@ def _named_headers(*names: str) -> dict[str, Any]:
 
 
 def _schema_of(form: Form) -> dict[str, Any]:
+    if form.media == STREAM:
+        return _EVENT
     if form.schema is None:
         return {"type": "object" if form.media == JSON else "string"}
     return _ref(form.schema)
@@ -320,6 +322,23 @@ def _partial(operation: Operation) -> dict[str, Any]:
     }
 
 
+def _event(name: str, data: str) -> dict[str, Any]:
+    told = {"contentMediaType": JSON, "contentSchema": {"$ref": COMPONENT.format(model=data)}}
+    return {
+        "type": "object",
+        "properties": {
+            "event": {"type": "string", "const": name},
+            "id": {"type": "string"},
+            "data": {"type": "string", **told},
+        },
+        "required": ["event", "data"],
+    }
+
+
+_EVENT: dict[str, Any] = {
+    "description": "One event of the stream.",
+    "oneOf": [_event("run", "Run"), _event("problem", "Problem")],
+}
 _WORDS = {
     200: "All is well.",
     201: "It was made.",

@@ -57,6 +57,7 @@ __all__ = [
     "PointReason",
     "PointState",
     "Preview",
+    "Problem",
     "Project",
     "ProtectionReport",
     "Record",
@@ -938,6 +939,40 @@ class Preview(Model):
     confirm: str | None = None
     created_at: dt.datetime
     expires_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(Model):
+    """What went wrong, to which thing, and what to do next.
+
+    Parameters
+    ----------
+    detail
+        What happened, and to which thing.
+    code
+        The kind of error, for programs.
+    mend
+        What to do next.
+    request_id
+        The same as the header `X-Request-Id`; name it when you report a problem.
+    field
+        The field at fault: a path in the body, an option of the address or a header.
+    error
+        The same as `code`, where RFC 8628 and RFC 6749 name the kinds of errors.
+    retry_after_s
+        After how many seconds a retry makes sense.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    mend: str
+    request_id: str
+    field: str | None = None
+    error: str | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,9 +77,20 @@ def a_key(rest: RestService) -> dict[str, str]:
     return {}
 
 
+def an_allowed_login(rest: RestService) -> dict[str, str]:
+    begun = made(
+        rest.ask("POST", "/device-logins", None, {"client_id": "mavis", "client_name": "x"})
+    )
+    ada = call("ada", PLATFORM)
+    login = rest.core.logins.look(ada, begun["user_code"])
+    rest.core.logins.allow(ada, login.id, b"of ada")
+    return {"device_code": begun["device_code"]}
+
+
 FIRST: dict[str, Callable[[RestService], dict[str, str]]] = {
     "apply_preview": a_preview,
     "cancel_run": a_run,
+    "collect_device_login": an_allowed_login,
     "copy_recovery_point": a_point,
     "create_environment": a_key,
     "lock_recovery_point": a_point,

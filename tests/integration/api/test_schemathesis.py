@@ -1,0 +1,130 @@
+"""Schemathesis sends what the description allows, and what it forbids, to the running API.
+
+It derives cases from the description alone: examples, bounds and their neighbours, random data,
+and sequences of calls in which one uses what another has made. Every answer must be one that the
+description tells of, no bad request may be taken, and nobody may be let in without a token.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import mavis_ext
+from core_double import plan_document
+from mavis_core.kits.aws import kit
+from mavis_ext.app import API
+from rest_service import RestService, serving
+
+DESCRIPTION = Path(mavis_ext.__file__).with_name("openapi.json")
+PEOPLE = ["ada", "olga"]
+"""An administrator of the platform and of the project, and an operator of the project."""
+NAMES = (
+    *("project", "key", "subject", "environment", "resource"),
+    *("preview", "plan", "point", "restore", "run"),
+)
+DELETIONS = {
+    "delete_key": "key",
+    "delete_member": "subject",
+    "delete_environment": "environment",
+    "delete_backup_plan": "plan",
+}
+NOT_CHECKED = {
+    "positive_data_acceptance": "what fits may still be refused: an expression that cannot be read,"
+    " a cursor of another list, an entity tag that does not hold, a part that a kit does not have",
+}
+
+
+@pytest.fixture(scope="module")
+def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestService]:
+    home = tmp_path_factory.mktemp("schemathesis")
+    with serving(home, logs=True, kits={"aws": kit()}) as service:
+        yield service
+
+
+@pytest.fixture
+def doomed(rest: RestService) -> dict[str, str]:
+    """Make what deletions may take away, so that what others work on stays."""
+    value = {"access_key_id": "A", "secret_access_key": "B"}
+    one = {"name": "doomed", "kit": "fake", "account": "3", "regions": ["here-1"]}
+    plan = {"name": "doomed", "definition": plan_document()}
+    for method, path, body in (
+        ("POST", "/keys", {"name": "doomed", "kind": "fake", "value": value}),
+        ("PUT", "/projects/shop/members/user:doomed", {"role": "viewer"}),
+        ("POST", "/projects/shop/environments", one),
+        ("POST", "/projects/shop/backup-plans", plan),
+    ):
+        assert rest.ask(method, path, body=body).status in (200, 201, 409)
+    return {"key": "doomed", "subject": "user:doomed", "environment": "doomed", "plan": "doomed"}
+
+
+def settings(things: Mapping[str, str], doomed: Mapping[str, str]) -> str:
+    """Return settings by which most cases work on things that are there."""
+
+    def mostly(where: str, dictionary: str) -> str:
+        return f'{json.dumps(where)} = {{ dictionary = "{dictionary}", probability = 0.9 }}'
+
+    lines = ["[generation]", "deterministic = true"]
+    for check in NOT_CHECKED:
+        lines += [f"[checks.{check}]", "enabled = false"]
+    lines.append("[dictionaries]")
+    for name, value in things.items():
+        lines.append(f"{name} = {{ values = [{json.dumps(value)}] }}")
+    for name, value in doomed.items():
+        lines.append(f"doomed-{name} = {{ values = [{json.dumps(value)}] }}")
+    lines.append("[parameters]")
+    lines += [mostly(f"path.{name}", name) for name in NAMES]
+    lines += [mostly(f"body.{name}", name) for name in ("resource", "point", "environment", "hash")]
+    for operation, name in DELETIONS.items():
+        lines += ["[[operations]]", f'include-operation-id = "{operation}"']
+        lines += ["[operations.parameters]", mostly(f"path.{name}", f"doomed-{name}")]
+    return "\n".join(lines) + "\n"
+
+
+def run(rest: RestService, person: str, folder: Path, settings: str, *options: str) -> None:
+    """Let Schemathesis call the API as `person`; assert that it finds nothing."""
+    (folder / "schemathesis.toml").write_text(settings)
+    address = f"http://127.0.0.1:{rest.port}{API}"
+    command = [sys.executable, "-m", "schemathesis.cli", "run", str(DESCRIPTION), "--url", address]
+    done = subprocess.run(
+        [*command, "--header", f"Authorization: Bearer {person}", *options],
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=1700,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_what_the_description_says_is_so(
+    rest: RestService,
+    things: dict[str, str],
+    doomed: dict[str, str],
+    tmp_path: Path,
+    person: str,
+) -> None:
+    phases = "examples,coverage,fuzzing" if person == "ada" else "examples,fuzzing"
+    told = settings(things, doomed)
+    run(rest, person, tmp_path, told, "--phases", phases, "--max-examples", "3")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("person", PEOPLE)
+def test_what_the_description_says_is_so_whatever_comes(
+    rest: RestService,
+    things: dict[str, str],
+    doomed: dict[str, str],
+    tmp_path: Path,
+    person: str,
+) -> None:
+    run(rest, person, tmp_path, settings(things, doomed), "--max-examples", "60")
