@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Self
 
 from mavis_kernel.models import Health, Me
@@ -105,13 +106,13 @@ class Mavis:
         """The appliance's address, ending in ``/services/mavis``."""
         return self._transport.settings.url
 
-    def health(self) -> Health:
+    def health(self, *, fields: Sequence[str] | None = None) -> Health:
         """Return the appliance's health; needs no token."""
-        return self._transport.get(Health, "/health")
+        return self._transport.get(Health, "/health", fields=fields)
 
-    def me(self) -> Me:
+    def me(self, *, fields: Sequence[str] | None = None) -> Me:
         """Return who asks, as the appliance sees them."""
-        return self._transport.get(Me, "/me")
+        return self._transport.get(Me, "/me", fields=fields)
 
     def description(self) -> JsonObject:
         """Return the appliance's description of its API, OpenAPI 3.1."""

@@ -87,6 +87,8 @@ class Appliance:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self._answers: dict[tuple[str, str], list[Answer]] = {}
+        self.otherwise: Callable[[Asked], Reply] | None = None
+        """What answers where nothing was set."""
         self._tls = tls
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="appliance")
@@ -115,6 +117,8 @@ class Appliance:
         if inside and asked.headers.get("Authorization") != f"token {TOKEN}":
             return problem(401, "unauthenticated", "No such token.")
         queue = self._answers.get((asked.method, asked.path))
+        if not queue and self.otherwise is not None:
+            return self.otherwise(asked)
         if not queue:
             return problem(404, "not_found", f"No {asked.path}.")
         chosen = queue.pop(0) if len(queue) > 1 else queue[0]

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Self
 
 from mavis_kernel.aio.nouns.backup_plans import BackupPlans
@@ -104,13 +105,13 @@ class AsyncMavis:
         """The appliance's address, ending in ``/services/mavis``."""
         return self._transport.settings.url
 
-    async def health(self) -> Health:
+    async def health(self, *, fields: Sequence[str] | None = None) -> Health:
         """Return the appliance's health; needs no token."""
-        return await self._transport.get(Health, "/health")
+        return await self._transport.get(Health, "/health", fields=fields)
 
-    async def me(self) -> Me:
+    async def me(self, *, fields: Sequence[str] | None = None) -> Me:
         """Return who asks, as the appliance sees them."""
-        return await self._transport.get(Me, "/me")
+        return await self._transport.get(Me, "/me", fields=fields)
 
     async def description(self) -> JsonObject:
         """Return the appliance's description of its API, OpenAPI 3.1."""

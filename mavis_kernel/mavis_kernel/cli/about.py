@@ -8,7 +8,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from mavis_kernel.cli.options import common
-from mavis_kernel.cli.output import put, say, show_json
+from mavis_kernel.cli.output import put, say, show_document
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import fields_text
 from mavis_kernel.errors import ApiError, NotLoggedIn
@@ -48,8 +48,8 @@ def version(state: State) -> None:
         say("No appliance is named: this is the client alone.")
     except ApiError as exc:
         say(f"The appliance's version is not known: {exc.detail}")
-    if state.output == "json":
-        show_json(found)
+    if state.is_document:
+        show_document(state, found)
     elif state.output == "id":
         put(client)
     else:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.backup_plan_work import calendar, retention, run, slots
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import (
     common,
-    debug_option,
     dry_run_option,
+    every_command,
     examples,
+    fields_option,
     in_project,
     limit_option,
+    sort_option,
+    watch_option,
     yes_option,
 )
-from mavis_kernel.cli.output import Empty, after, say, show_list
+from mavis_kernel.cli.output import Empty, after, say, show_fields
 from mavis_kernel.cli.plan_files import Setting, changed, file_option, read_file, set_option
 from mavis_kernel.cli.plan_words import (
     keep_text,
@@ -28,13 +34,15 @@ from mavis_kernel.cli.plan_words import (
 )
 from mavis_kernel.cli.plans import confirm_removal
 from mavis_kernel.cli.state import State
-from mavis_kernel.cli.tables import Column
+from mavis_kernel.cli.tables import Column, printable
 from mavis_kernel.cli.times import relative
-from mavis_kernel.errors import NotFound
+from mavis_kernel.cli.watching import list_again
+from mavis_kernel.errors import ApiError, ChangedSince, NotFound, PlanChanged
 from mavis_kernel.models import BackupPlan
 
 if TYPE_CHECKING:
     from mavis_kernel.client import Mavis
+    from mavis_kernel.nouns.backup_plans import BackupPlans
 
 __all__ = ["backup_plan"]
 
@@ -72,16 +80,19 @@ def backup_plan() -> None:
 
 
 @backup_plan.command("list")
+@sort_option("name", "created_at")
 @limit_option(200)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
-def list_(state: State, limit: int) -> None:
+def list_(state: State, sort: str | None, limit: int) -> None:
     """List the backup plans of the project."""
-    project = state.project
-    show_list(
+    project, plans = state.project, state.client().backup_plans
+    list_again(
         state,
-        state.client().backup_plans.list(project, limit=after(limit)),
+        lambda: plans.list(project, sort=sort, limit=after(limit), fields=state.fields),
         _COLUMNS,
         id_of=lambda each: each.name,
         nouns=f"backup plans in project {project}",
@@ -97,7 +108,8 @@ def list_(state: State, limit: int) -> None:
 @backup_plan.command(
     epilog=examples("mavis backup-plan show nightly", "mavis backup-plan show nightly -o json")
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
+@fields_option
 @in_project
 @common
 @click.pass_obj
@@ -106,13 +118,21 @@ def show(state: State, name: str) -> None:
 
     With -o json it is written as `mavis backup-plan create -f` takes it.
     """
-    show_plan_of(state, state.client().backup_plans.get(state.project, name))
+    project, plans = state.project, state.client().backup_plans
+    if state.fields:
+        show_fields(state, plans.get(project, name, fields=state.fields))
+    else:
+        show_plan_of(state, plans.get(project, name))
 
 
 @backup_plan.command(epilog=_MAKE)
 @click.argument("name")
 @file_option
-@click.option("--preset", help="Begin with a plan that comes with Mavis: gold, silver or bronze.")
+@click.option(
+    "--preset",
+    shell_complete=complete.presets,
+    help="Begin with a plan that comes with Mavis: gold, silver or bronze.",
+)
 @set_option
 @dry_run_option
 @in_project
@@ -145,7 +165,7 @@ def create(
 
 
 @backup_plan.command(epilog=_EDIT)
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
 @file_option
 @set_option
 @click.option("--version", type=int, help="Only where the plan still has this version.")
@@ -170,30 +190,58 @@ def edit(
         raise click.UsageError("Nothing to change: give -f FILE or --set PATH=VALUE.")
     given = read_file(file_name) if file_name is not None else None
     project, plans = state.project, state.client().backup_plans
+    etag: str | None = None
     if given is None:
         now = plans.get(project, name)
-        given, version = dict(now.definition.raw), now.version if version is None else version
+        given, etag = dict(now.definition.raw), now.etag
     definition = changed(given, settings)
     if dry_run:
         show_check(state, plans.check(project, name, definition))
         return
-    show_plan_of(state, plans.replace(project, name, definition, version=version))
+    with told_if_changed(plans, project, name):
+        edited = plans.replace(project, name, definition, version=version, if_match=etag)
+    show_plan_of(state, edited)
 
 
 @backup_plan.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
 @yes_option
 @in_project
-@debug_option
+@every_command
 @click.pass_obj
 def delete(state: State, name: str, yes: bool) -> None:
     """End the plan NAME; its recovery points stay."""
     project, plans = state.project, state.client().backup_plans
     found = plans.get(project, name)
     confirm_removal(f"backup plan {found.name} from project {project}", yes=yes)
-    plans.remove(project, name)
+    with told_if_changed(plans, project, name):
+        plans.remove(project, name, if_match=found.etag)
     say(f"The backup plan {found.name} has ended. Its recovery points stay until somebody deletes")
     say(f"them: mavis recovery-point list --plan {found.id} -p {project}")
+
+
+@contextmanager
+def told_if_changed(plans: BackupPlans, project: str, name: str) -> Iterator[None]:
+    """Say who has edited the plan since this call has read it, and what to do."""
+    try:
+        yield
+    except (ChangedSince, PlanChanged) as exc:
+        raise type(exc)(
+            f"{_editor(plans, project, name)} has edited the backup plan {name} since you have"
+            " read it. Nothing was changed.",
+            code=exc.code,
+            status=exc.status,
+            mend="See what it says now, then call again:"
+            f" mavis backup-plan show {name} -p {project}",
+            request_id=exc.request_id,
+        ) from exc
+
+
+def _editor(plans: BackupPlans, project: str, name: str) -> str:
+    try:
+        return printable(plans.get(project, name).updated_by)
+    except ApiError:
+        return "Somebody"
 
 
 def _preset(client: Mavis, project: str, name: str) -> dict[str, Any]:

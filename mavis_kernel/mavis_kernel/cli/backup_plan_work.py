@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.calendars import show_calendar, show_slots
 from mavis_kernel.cli.changes import go_on
 from mavis_kernel.cli.options import (
     common,
-    debug_option,
     dry_run_option,
+    every_command,
     examples,
     in_project,
     no_wait_option,
@@ -33,7 +34,7 @@ _CALENDAR = examples(
 
 
 @click.command(epilog=_RUN)
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
 @click.option("--rule", help="Keep what is made as this rule's recovery points.")
 @dry_run_option
 @no_wait_option
@@ -54,7 +55,7 @@ def run(state: State, name: str, rule: str | None, dry_run: bool, no_wait: bool)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
 @click.option(
     "--limit",
     type=click.IntRange(1, 100),
@@ -71,7 +72,7 @@ def slots(state: State, name: str, limit: int) -> None:
 
 
 @click.command(epilog=_CALENDAR)
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
 @click.option(
     "--days",
     type=click.IntRange(1, 1830),
@@ -81,8 +82,8 @@ def slots(state: State, name: str, limit: int) -> None:
 )
 @click.option("--instance", help="Begin with what this machine has: its name, cloud id or id.")
 @in_project
-@output_option("table", "json")
-@debug_option
+@output_option("table", "json", "yaml")
+@every_command
 @click.pass_obj
 def calendar(state: State, name: str, days: int, instance: str | None) -> None:
     """Show what the plan NAME makes and deletes.
@@ -95,7 +96,7 @@ def calendar(state: State, name: str, days: int, instance: str | None) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plans)
 @dry_run_option
 @yes_option
 @no_wait_option

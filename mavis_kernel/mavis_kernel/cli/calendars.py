@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from mavis_kernel.cli.output import put, say, show_json
+from mavis_kernel.cli.output import put, say, show_document
 from mavis_kernel.cli.plan_words import keep_text
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column, table
@@ -47,8 +47,8 @@ _DAYS: tuple[Column[CalendarDay], ...] = (
 
 def show_slots(state: State, slots: BackupPlanSlots, name: str) -> None:
     """Write the slots of the plan `name`: those that have begun, then those to come."""
-    if state.output == "json":
-        show_json(slots.raw)
+    if state.is_document:
+        show_document(state, slots.raw)
     elif state.output == "id":
         for each in slots.begun:
             put(each.run)
@@ -73,8 +73,8 @@ def _upcoming(slots: BackupPlanSlots) -> Iterator[_Slot]:
 
 def show_calendar(state: State, calendar: BackupPlanCalendar) -> None:
     """Write what each day makes, loses and has at its end."""
-    if state.output == "json":
-        show_json(calendar.raw)
+    if state.is_document:
+        show_document(state, calendar.raw)
         return
     for line in table(_DAYS, calendar.days):
         put(line)

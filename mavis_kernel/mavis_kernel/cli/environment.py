@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
-from mavis_kernel.cli.options import common, debug_option, in_project, yes_option
-from mavis_kernel.cli.output import Empty, say, show_list, show_one
+from mavis_kernel.cli.options import (
+    common,
+    every_command,
+    fields_option,
+    in_project,
+    watch_option,
+    yes_option,
+)
+from mavis_kernel.cli.output import Empty, say, show_one
 from mavis_kernel.cli.pairs import pair
 from mavis_kernel.cli.plans import confirm_removal
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import both, relative
+from mavis_kernel.cli.watching import list_again, show_again
 from mavis_kernel.models import Environment
 
 __all__ = ["environment"]
@@ -33,15 +42,17 @@ def environment() -> None:
 
 
 @environment.command("list")
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def list_(state: State) -> None:
     """List the environments of the project."""
-    project = state.project
-    show_list(
+    project, environments = state.project, state.client().environments
+    list_again(
         state,
-        state.client().environments.list(project),
+        lambda: environments.list(project, fields=state.fields),
         _COLUMNS,
         id_of=lambda each: each.name,
         nouns=f"environments in project {project}",
@@ -53,13 +64,20 @@ def list_(state: State) -> None:
 
 
 @environment.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.environments)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def show(state: State, name: str) -> None:
     """Show the environment NAME."""
-    _show(state, state.client().environments.get(state.project, name))
+    project, environments = state.project, state.client().environments
+    show_again(
+        state,
+        lambda: environments.get(project, name, fields=state.fields),
+        lambda item: _show(state, item),
+    )
 
 
 @environment.command()
@@ -67,7 +85,11 @@ def show(state: State, name: str) -> None:
 @click.option("--account", required=True, help="The account's number; no other is accepted.")
 @click.option("--region", "regions", multiple=True, required=True, help="A region; repeatable.")
 @click.option("--kit", default="aws", show_default=True, help="The expansion kit.")
-@click.option("--key", help="A key of the vault; else the appliance's own credentials.")
+@click.option(
+    "--key",
+    shell_complete=complete.keys,
+    help="A key of the vault; else the appliance's own credentials.",
+)
 @click.option(
     "--option",
     "options",
@@ -98,10 +120,10 @@ def add(
 
 
 @environment.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.environments)
 @in_project
 @yes_option
-@debug_option
+@every_command
 @click.pass_obj
 def remove(state: State, name: str, yes: bool) -> None:
     """Disconnect the environment NAME; nothing changes in the cloud."""

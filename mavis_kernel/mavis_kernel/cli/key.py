@@ -8,8 +8,9 @@ import sys
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
-from mavis_kernel.cli.options import common, debug_option, yes_option
+from mavis_kernel.cli.options import common, every_command, fields_option, yes_option
 from mavis_kernel.cli.output import Empty, say, show_list, show_one
 from mavis_kernel.cli.plans import confirm_removal
 from mavis_kernel.cli.state import State, is_terminal
@@ -36,13 +37,14 @@ def key() -> None:
 
 
 @key.command("list")
+@fields_option
 @common
 @click.pass_obj
 def list_(state: State) -> None:
     """List the keys, without their values; for platform administrators."""
     show_list(
         state,
-        state.client().keys.list(),
+        state.client().keys.list(fields=state.fields),
         _COLUMNS,
         id_of=lambda each: each.name,
         nouns="keys",
@@ -84,9 +86,9 @@ def add(state: State, name: str, kind: str, from_env: bool, from_stdin: bool) ->
 
 
 @key.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.keys)
 @yes_option
-@debug_option
+@every_command
 @click.pass_obj
 def remove(state: State, name: str, yes: bool) -> None:
     """Remove the key NAME from the vault."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from mavis_kernel import profile as profiles
-from mavis_kernel.cli.options import common, debug_option
+from mavis_kernel.cli.options import common, every_command
 from mavis_kernel.cli.output import say, show_one
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.times import both
@@ -19,7 +19,7 @@ __all__ = ["logout", "whoami"]
 
 
 @click.command()
-@debug_option
+@every_command
 @click.pass_obj
 def logout(state: State) -> None:
     """End the login, at the Hub too.

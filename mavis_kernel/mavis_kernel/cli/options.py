@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.state import State
 
 __all__ = [
     "common",
-    "debug_option",
     "dry_run_option",
+    "every_command",
     "examples",
+    "fields_option",
     "in_project",
     "limit_option",
     "no_wait_option",
     "output_option",
+    "sort_option",
+    "watch_option",
     "yes_option",
 ]
 
@@ -25,8 +30,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def common(function: F) -> F:
-    """Add ``-o`` and ``--debug``, which every command takes."""
-    return output_option("table", "json", "id")(debug_option(function))
+    """Add ``-o``, and what every command takes."""
+    return output_option("table", "json", "yaml", "id")(every_command(function))
 
 
 def output_option(*forms: str) -> Callable[[F], F]:
@@ -48,8 +53,23 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def debug_option(function: F) -> F:
-    """Add ``--debug``."""
+def every_command(function: F) -> F:
+    """Add ``--profile`` and ``--debug``, which every command takes."""
+    return _profile_option(_debug_option(function))
+
+
+def _profile_option(function: F) -> F:
+    return click.option(
+        "--profile",
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_profile,
+        shell_complete=complete.profiles,
+        help="Whose login: one of `mavis profile list`; else MAVIS_PROFILE, else the one in use.",
+    )(function)
+
+
+def _debug_option(function: F) -> F:
     return click.option(
         "--debug",
         is_flag=True,
@@ -69,8 +89,42 @@ def in_project(function: F) -> F:
         show_envvar=True,
         expose_value=False,
         callback=_set_project,
+        shell_complete=complete.projects,
         help="The project; else the one of `mavis project use`.",
     )(function)
+
+
+def fields_option(function: F) -> F:
+    """Add ``--fields``; the command asks for ``state.fields`` only."""
+    return click.option(
+        "--fields",
+        metavar="NAME,...",
+        expose_value=False,
+        callback=_set_fields,
+        help="Show only these fields, by their names in -o json.",
+    )(function)
+
+
+def watch_option(function: F) -> F:
+    """Add ``--watch``; the command shows its data by `watching`."""
+    return click.option(
+        "--watch",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_watch,
+        help="Show it again at each change, until Ctrl-C; a line for each where no terminal is.",
+    )(function)
+
+
+def sort_option(*names: str) -> Callable[[F], F]:
+    """Return what adds ``--sort`` by one of `names`."""
+    choices = [word for name in names for word in (name, f"-{name}")]
+    return click.option(
+        "--sort",
+        type=click.Choice(choices),
+        metavar="|".join(names),
+        help="In this order; with a minus before it the largest or newest first.",
+    )
 
 
 def limit_option(default: int) -> Callable[[F], F]:
@@ -93,6 +147,32 @@ no_wait_option = click.option(
 
 def _set_output(ctx: click.Context, _param: click.Parameter, value: str) -> None:
     ctx.ensure_object(State).output = value
+
+
+def _set_profile(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    """Let the call be as if ``MAVIS_PROFILE`` were `value`, which is read in one place."""
+    if value is not None:
+        before = os.environ.get("MAVIS_PROFILE")
+        os.environ["MAVIS_PROFILE"] = value
+        ctx.find_root().call_on_close(lambda: _set_back(before))
+
+
+def _set_back(before: str | None) -> None:
+    os.environ.pop("MAVIS_PROFILE", None)
+    if before is not None:
+        os.environ["MAVIS_PROFILE"] = before
+
+
+def _set_fields(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        names = tuple(name.strip() for name in value.split(","))
+        if not all(names):
+            raise click.BadParameter(f"{value!r} names no fields: write id,state.")
+        ctx.ensure_object(State).chosen_fields = names
+
+
+def _set_watch(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(State).watch = value
 
 
 def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

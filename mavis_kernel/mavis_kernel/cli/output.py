@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -16,13 +16,16 @@ from mavis_kernel.cli.tables import Column, fields_text, table
 from mavis_kernel.parsing import Model
 
 __all__ = [
+    "CONTROL",
     "Empty",
     "ReaderGone",
     "after",
+    "document_text",
     "put",
     "put_whole",
     "say",
-    "show_json",
+    "show_document",
+    "show_fields",
     "show_list",
     "show_one",
 ]
@@ -30,7 +33,7 @@ __all__ = [
 M = TypeVar("M", bound=Model)
 
 _PLURAL = re.compile(r"s\b")
-_CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class ReaderGone(Exception):
@@ -94,11 +97,20 @@ def after(limit: int) -> int | None:
     return limit + 1 if limit else None
 
 
-def show_json(value: object) -> None:
-    """Write `value` as JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+def show_document(state: State, value: object) -> None:
+    """Write `value` as JSON or YAML."""
+    put(document_text(state.output, value))
+
+
+def document_text(form: str, value: object, *, indent: int | None = 2) -> str:
+    """Return `value` as ``json`` or ``yaml``; `indent` is JSON's, None for one line."""
+    if form == "yaml":
+        from mavis_kernel.cli import yaml_text  # noqa: PLC0415 - most calls need no YAML
+
+        return yaml_text.written(value).rstrip("\n")
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
     # JSON lets these stand; a terminal would obey them.
-    put(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def show_list(
@@ -134,19 +146,44 @@ def show_list(
     items = list(islice(found, after(limit)))
     more = bool(limit) and len(items) > limit
     items = items[:limit] if limit else items
-    if state.output == "json":
-        show_json([item.raw for item in items])
+    shown = columns if state.fields is None else _columns_of(state.fields)
+    if state.watcher is not None:
+        lines = table(shown, items) if state.is_table else ()
+        ids = [id_of(item) for item in items] if state.output == "id" else ()
+        state.watcher.list(items, lines, ids, _counted(len(items), nouns) if items else str(empty))
+        return
+    if state.is_document:
+        show_document(state, [item.raw for item in items])
     elif state.output == "id":
         for item in items:
             put(id_of(item))
     elif not items:
         say(str(empty))
     else:
-        for line in table(columns, items):
+        for line in table(shown, items):
             put(line)
         say(_counted(len(items), nouns))
     if more:
         say(f"There are more than these {limit}: see them with --limit 0, or narrow the filters.")
+
+
+def show_fields(state: State, item: Model) -> None:
+    """Write the fields of `item` that were asked for."""
+    fields = [(name, _plain(item.raw.get(name))) for name in state.fields or ()]
+    show_one(state, item, fields, id_text=_plain(item.raw.get("id")))
+
+
+def _columns_of(fields: Sequence[str]) -> Sequence[Column[Any]]:
+    return [
+        Column(name.upper(), lambda item, name=name: _plain(item.raw.get(name)))  # type: ignore[misc]  # a lambda's default has no type
+        for name in fields
+    ]
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _counted(number: int, nouns: str) -> str:
@@ -154,9 +191,11 @@ def _counted(number: int, nouns: str) -> str:
 
 
 def show_one(state: State, item: Model, fields: Sequence[tuple[str, str]], *, id_text: str) -> None:
-    """Write one object: its fields as lines, its JSON, or its id."""
-    if state.output == "json":
-        show_json(item.raw)
+    """Write one object: its fields as lines, its document, or its id."""
+    if state.watcher is not None:
+        state.watcher.one(item, fields, id_text)
+    elif state.is_document:
+        show_document(state, item.raw)
     elif state.output == "id":
         put(id_text)
     else:

@@ -1,6 +1,6 @@
 """The definition of a backup plan at the command line: read from a file, changed by ``--set``.
 
-A file is JSON or TOML, by its suffix; stdin (``-``) is JSON. A path has the form in which the
+A file is JSON, TOML or YAML, by its suffix; stdin (``-``) is JSON. A path has the form in which the
 appliance names faults: ``keep.daily``, ``rules[0].cron``.
 """
 
@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -33,24 +33,42 @@ def read_file(name: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        It cannot be read, or holds no JSON or TOML object.
+        It cannot be read, or holds no JSON, TOML or YAML object.
     """
-    is_toml = name.endswith(".toml")
-    form = "TOML" if is_toml else "JSON"
+    form, read = _reader(name)
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        value = _plain(tomllib.loads(text)) if is_toml else json.loads(text)
+        value = read(text)
     except OSError as exc:
         raise click.UsageError(f"{name} cannot be read: {exc.strerror}.") from exc
     except (ValueError, RecursionError) as exc:
         raise click.UsageError(
-            f"{name} holds no {form}: {exc}. A name that ends in .toml is TOML, others are JSON."
+            f"{name} holds no {form}: {exc}. A name that ends in .toml is TOML, in .yaml or .yml"
+            " YAML, others are JSON."
         ) from exc
     if not isinstance(value, dict):
         raise click.UsageError(
             f"{name} holds no object. mavis backup-plan show NAME -o json shows the form."
         )
     return value
+
+
+def _reader(name: str) -> tuple[str, Callable[[str], Any]]:
+    """Return the form of the file `name`, and what reads it."""
+    if name.endswith(".toml"):
+        return "TOML", lambda text: _plain(tomllib.loads(text))
+    if name.endswith((".yaml", ".yml")):
+        return "YAML", _from_yaml
+    return "JSON", json.loads
+
+
+def _from_yaml(text: str) -> Any:
+    from mavis_kernel.cli import yaml_text  # noqa: PLC0415 - most calls need no YAML
+
+    try:
+        return yaml_text.read(text)
+    except yaml_text.YAMLError as exc:
+        raise ValueError(" ".join(str(exc).split())) from exc
 
 
 def setting(text: str) -> Setting:
@@ -147,7 +165,7 @@ file_option = click.option(
     "--file",
     "file_name",
     metavar="FILE",
-    help="The plan as JSON or, with the suffix .toml, TOML; - is JSON from stdin.",
+    help="The plan as JSON or, by its suffix, .toml or .yaml; - is JSON from stdin.",
 )
 set_option = click.option(
     "--set",

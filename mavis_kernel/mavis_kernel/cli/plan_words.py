@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mavis_kernel.cli.output import put, say, show_json, show_one
+from mavis_kernel.cli.output import put, say, show_document, show_one
 from mavis_kernel.cli.plans import effect_lines
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import printable
@@ -31,8 +31,8 @@ _PERIODS = {
 
 def show_plan_of(state: State, item: BackupPlan) -> None:
     """Write a plan as data; as JSON the definition alone, as ``create -f`` takes it."""
-    if state.output == "json":
-        show_json(item.definition.raw)
+    if state.is_document:
+        show_document(state, item.definition.raw)
         return
     definition = item.definition
     fields = [
@@ -55,8 +55,8 @@ def show_plan_of(state: State, item: BackupPlan) -> None:
 
 def show_check(state: State, check: BackupPlanCheck) -> None:
     """Write what a definition would protect now: what ``--dry-run`` is asked for."""
-    if state.output == "json":
-        show_json(check.raw)
+    if state.is_document:
+        show_document(state, check.raw)
         return
     if state.output == "id":
         for effect in check.effects:

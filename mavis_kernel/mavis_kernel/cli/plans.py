@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mavis_kernel.cli.output import put, say, show_json
+from mavis_kernel.cli.output import put, say, show_document
 from mavis_kernel.cli.state import State, is_terminal
 from mavis_kernel.cli.tables import Column, printable, table
 from mavis_kernel.cli.times import relative
@@ -54,8 +54,8 @@ def plan_text(preview: Preview) -> str:
 
 def show_plan(state: State, preview: Preview) -> None:
     """Write `preview` as data: what ``--dry-run`` is asked for."""
-    if state.output == "json":
-        show_json(preview.raw)
+    if state.is_document:
+        show_document(state, preview.raw)
     elif state.output == "id":
         put(preview.id)
     else:

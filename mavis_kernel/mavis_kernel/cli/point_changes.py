@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.changes import change, go_on
 from mavis_kernel.cli.options import (
     common,
@@ -16,7 +17,7 @@ from mavis_kernel.cli.options import (
     no_wait_option,
     yes_option,
 )
-from mavis_kernel.cli.output import put, say, show_json
+from mavis_kernel.cli.output import put, say, show_document
 from mavis_kernel.cli.plans import show_plan
 from mavis_kernel.cli.points import explanation_lines, show_point
 from mavis_kernel.cli.progress import watch_to_end
@@ -61,7 +62,7 @@ def _script(path: Path) -> str:
 
 
 @click.command()
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @in_project
 @common
 @click.pass_obj
@@ -71,8 +72,8 @@ def explain(state: State, point_id: str) -> None:
     Each of its copies has reasons of its own, and goes by itself.
     """
     found = list(state.client().recovery_points.explain(state.project, point_id))
-    if state.output == "json":
-        show_json([each.raw for each in found])
+    if state.is_document:
+        show_document(state, [each.raw for each in found])
         return
     for each in found:
         for line in [each.copy] if state.output == "id" else explanation_lines(each):
@@ -82,7 +83,7 @@ def explain(state: State, point_id: str) -> None:
 
 
 @click.command(epilog=_COPY)
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @click.option("--region", help="To this region; else that of the instance.")
 @click.option("--environment", help="To this environment, which may be another account.")
 @click.option("--kms-key", help="Encrypt the copy with this key of that place.")
@@ -115,7 +116,7 @@ def copy(
 
 
 @click.command(epilog=_VERIFY)
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @click.option("--region", help="Prove the copy in this region; else the first one.")
 @click.option("--environment", help="Prove the copy in this environment.")
 @click.option("--subnet", help="Launch it in this subnet, isolated all the same.")
@@ -170,7 +171,7 @@ def verify(
 @click.command(
     epilog=examples("mavis recovery-point hold rp_01 --reason 'case 7: keep for the court'")
 )
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @click.option("--reason", required=True, help="Why; it stands in the records.")
 @in_project
 @common
@@ -184,7 +185,7 @@ def hold(state: State, point_id: str, reason: str) -> None:
 
 
 @click.command()
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @click.option("--reason", required=True, help="Why; it stands in the records.")
 @in_project
 @common
@@ -195,7 +196,7 @@ def release(state: State, point_id: str, reason: str) -> None:
 
 
 @click.command(epilog=_LOCK)
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @click.option("--for", "length", metavar="LENGTH", help="From now on for so long: 7d, 8w.")
 @click.option("--until", type=_moment, metavar="WHEN", help="Until then: 2027-01-31.")
 @click.option(
@@ -241,7 +242,7 @@ def lock(
 
 
 @click.command()
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @dry_run_option
 @yes_option
 @no_wait_option
@@ -254,7 +255,7 @@ def unlock(state: State, point_id: str, dry_run: bool, yes: bool, no_wait: bool)
 
 
 @click.command()
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
 @dry_run_option
 @yes_option
 @no_wait_option

@@ -7,9 +7,18 @@ from dataclasses import replace
 import click
 
 from mavis_kernel import profile as profiles
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
-from mavis_kernel.cli.options import common, debug_option, in_project, yes_option
-from mavis_kernel.cli.output import Empty, say, show_list, show_one
+from mavis_kernel.cli.options import (
+    common,
+    every_command,
+    fields_option,
+    in_project,
+    limit_option,
+    sort_option,
+    yes_option,
+)
+from mavis_kernel.cli.output import Empty, after, say, show_fields, show_list, show_one
 from mavis_kernel.cli.plans import confirm_removal
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
@@ -45,13 +54,16 @@ def project() -> None:
 
 
 @project.command("list")
+@sort_option("name", "created_at")
+@limit_option(200)
+@fields_option
 @common
 @click.pass_obj
-def list_(state: State) -> None:
+def list_(state: State, sort: str | None, limit: int) -> None:
     """List the projects that you may see."""
     show_list(
         state,
-        state.client().projects.list(),
+        state.client().projects.list(sort=sort, limit=after(limit), fields=state.fields),
         _COLUMNS,
         id_of=lambda each: each.id,
         nouns="projects",
@@ -59,17 +71,23 @@ def list_(state: State) -> None:
             "You are in no project yet. Ask an administrator to grant you a role in one;"
             " platform administrators make one: mavis project create NAME."
         ),
+        limit=limit,
     )
 
 
 @project.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete.projects)
+@fields_option
 @in_project
 @common
 @click.pass_obj
 def show(state: State, name: str | None) -> None:
     """Show the project NAME, or the chosen one."""
-    _show(state, state.client().projects.get(name or state.project))
+    wanted, projects = name or state.project, state.client().projects
+    if state.fields:
+        show_fields(state, projects.get(wanted, fields=state.fields))
+    else:
+        _show(state, projects.get(wanted))
 
 
 @project.command()
@@ -85,8 +103,8 @@ def create(state: State, name: str, title: str | None) -> None:
 
 
 @project.command()
-@click.argument("name")
-@debug_option
+@click.argument("name", shell_complete=complete.projects)
+@every_command
 @click.pass_obj
 def use(state: State, name: str) -> None:
     """Choose the project NAME for the commands that follow."""
@@ -96,6 +114,7 @@ def use(state: State, name: str) -> None:
 
 
 @project.command()
+@fields_option
 @in_project
 @common
 @click.pass_obj
@@ -104,7 +123,7 @@ def members(state: State) -> None:
     name = state.project
     show_list(
         state,
-        state.client().members.list(name),
+        state.client().members.list(name, fields=state.fields),
         _MEMBER_COLUMNS,
         id_of=lambda each: each.subject,
         nouns=f"members of project {name}",
@@ -119,20 +138,37 @@ def members(state: State) -> None:
 @click.argument("subject", type=_subject, metavar="SUBJECT")
 @click.argument("role", type=click.Choice(Role.known()))
 @in_project
-@debug_option
+@common
 @click.pass_obj
 def grant(state: State, subject: str, role: str) -> None:
     """Make SUBJECT (user:NAME or group:NAME) a ROLE of the project."""
     name = state.project
-    state.client().members.grant(name, subject, role)
+    made = state.client().members.grant(name, subject, role)
+    if not state.is_table:
+        _show_member(state, made)
     say(f"{subject} is {role} of project {name} now.")
 
 
 @project.command()
-@click.argument("subject", type=_subject, metavar="SUBJECT")
+@click.argument("subject", type=_subject, metavar="SUBJECT", shell_complete=complete.members)
+@fields_option
+@in_project
+@common
+@click.pass_obj
+def member(state: State, subject: str) -> None:
+    """Show what SUBJECT (user:NAME or group:NAME) is in the project."""
+    name, members_of = state.project, state.client().members
+    if state.fields:
+        show_fields(state, members_of.get(name, subject, fields=state.fields))
+    else:
+        _show_member(state, members_of.get(name, subject))
+
+
+@project.command()
+@click.argument("subject", type=_subject, metavar="SUBJECT", shell_complete=complete.members)
 @in_project
 @yes_option
-@debug_option
+@every_command
 @click.pass_obj
 def revoke(state: State, subject: str, yes: bool) -> None:
     """Take SUBJECT (user:NAME or group:NAME) out of the project."""
@@ -140,6 +176,16 @@ def revoke(state: State, subject: str, yes: bool) -> None:
     confirm_removal(f"{subject} from project {name}", yes=yes)
     client.members.revoke(name, subject)
     say(f"{subject} is no member of project {name} any more.")
+
+
+def _show_member(state: State, item: Member) -> None:
+    fields = [
+        ("Subject", item.subject),
+        ("Role", item.role),
+        ("Added", both(item.added_at)),
+        ("By", item.added_by),
+    ]
+    show_one(state, item, fields, id_text=item.subject)
 
 
 def _show(state: State, item: Project) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from mavis_kernel.cli.groups import Group
-from mavis_kernel.cli.options import common, in_project, limit_option
+from mavis_kernel.cli.options import common, fields_option, in_project, limit_option
 from mavis_kernel.cli.output import Empty, after, show_list
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
@@ -53,6 +53,7 @@ def record() -> None:
 @click.option("-q", "--query", help="Only with these words.")
 @click.option("--all-projects", is_flag=True, help="Everywhere; for platform administrators.")
 @limit_option(50)
+@fields_option
 @in_project
 @common
 @click.pass_obj
@@ -79,6 +80,7 @@ def list_(
         correlation_id=correlation_id,
         query=query,
         limit=after(limit),
+        fields=state.fields,
     )
     show_list(
         state,

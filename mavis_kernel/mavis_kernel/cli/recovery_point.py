@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import (
     common,
     dry_run_option,
+    fields_option,
     in_project,
     limit_option,
     no_wait_option,
+    sort_option,
+    watch_option,
 )
-from mavis_kernel.cli.output import Empty, after, show_list
+from mavis_kernel.cli.output import Empty, after
 from mavis_kernel.cli.plans import show_plan
 from mavis_kernel.cli.point_changes import (
     copy,
@@ -30,6 +34,7 @@ from mavis_kernel.cli.runs import show_begun, show_run
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative
+from mavis_kernel.cli.watching import list_again, show_again
 from mavis_kernel.models import PointState, RecoveryPoint
 from mavis_kernel.outcomes import demand_success
 
@@ -55,11 +60,18 @@ def recovery_point() -> None:
 
 
 @recovery_point.command("list")
-@click.option("--instance", help="Only of this instance: its name or cloud id.")
-@click.option("--plan", help="Only by this backup plan.")
+@click.option(
+    "--instance",
+    shell_complete=complete.instances,
+    help="Only of this instance: its name or cloud id.",
+)
+@click.option("--plan", shell_complete=complete.plans, help="Only by this backup plan.")
 @click.option("--state", "point_state", type=click.Choice(PointState.known()), help="Only those.")
 @click.option("--region", help="Only in this region.")
+@sort_option("created_at", "taken_at", "instance", "state")
 @limit_option(200)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
@@ -69,21 +81,23 @@ def list_(
     plan: str | None,
     point_state: str | None,
     region: str | None,
+    sort: str | None,
     limit: int,
 ) -> None:
     """List the recovery points of the project, the newest first."""
-    project = state.project
-    found = state.client().recovery_points.list(
-        project,
-        instance=instance,
-        plan=plan,
-        state=point_state,
-        region=region,
-        limit=after(limit),
-    )
-    show_list(
+    project, points = state.project, state.client().recovery_points
+    list_again(
         state,
-        found,
+        lambda: points.list(
+            project,
+            instance=instance,
+            plan=plan,
+            state=point_state,
+            region=region,
+            sort=sort,
+            limit=after(limit),
+            fields=state.fields,
+        ),
         _COLUMNS,
         id_of=lambda each: each.id,
         nouns=f"recovery points in project {project}",
@@ -98,17 +112,24 @@ def list_(
 
 
 @recovery_point.command()
-@click.argument("point_id")
+@click.argument("point_id", shell_complete=complete.points)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def show(state: State, point_id: str) -> None:
     """Show the recovery point POINT_ID, its copies and their volumes."""
-    show_point(state, state.client().recovery_points.get(state.project, point_id))
+    project, points = state.project, state.client().recovery_points
+    show_again(
+        state,
+        lambda: points.get(project, point_id, fields=state.fields),
+        lambda item: show_point(state, item),
+    )
 
 
 @recovery_point.command()
-@click.argument("instance")
+@click.argument("instance", shell_complete=complete.instances)
 @click.option("--description", help="Why; kept with the recovery point and in the cloud.")
 @dry_run_option
 @no_wait_option

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from mavis_kernel.cli.groups import Group
-from mavis_kernel.cli.options import debug_option, examples, in_project, output_option
-from mavis_kernel.cli.output import put, put_whole, say, show_json
+from mavis_kernel.cli.options import every_command, examples, in_project, output_option
+from mavis_kernel.cli.output import put, put_whole, say, show_document
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column, printable, table
 from mavis_kernel.cli.times import both, relative
@@ -40,8 +40,8 @@ def report() -> None:
 @click.option("--all", "everything", is_flag=True, help="Those too with which nothing is wrong.")
 @click.option("--check", is_flag=True, help="End with 9 where something is found: for cron.")
 @in_project
-@output_option("table", "json", "csv")
-@debug_option
+@output_option("table", "json", "yaml", "csv")
+@every_command
 @click.pass_obj
 def protection(state: State, everything: bool, check: bool) -> None:
     """Show which machines are not backed up as they should be.
@@ -60,8 +60,8 @@ def protection(state: State, everything: bool, check: bool) -> None:
 
 
 def _show(state: State, found: ProtectionReport) -> None:
-    if state.output == "json":
-        show_json(found.raw)
+    if state.is_document:
+        show_document(state, found.raw)
     elif state.output == "table":
         _show_table(found)
 

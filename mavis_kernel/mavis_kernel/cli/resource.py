@@ -6,21 +6,26 @@ import json
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.changes import change, go_on
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import (
     common,
     dry_run_option,
+    fields_option,
     in_project,
     limit_option,
     no_wait_option,
+    sort_option,
+    watch_option,
     yes_option,
 )
-from mavis_kernel.cli.output import Empty, after, show_list, show_one
+from mavis_kernel.cli.output import Empty, after, show_one
 from mavis_kernel.cli.pairs import pair
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import both, relative
+from mavis_kernel.cli.watching import list_again, show_again
 from mavis_kernel.models import Resource
 
 __all__ = ["resource"]
@@ -44,11 +49,16 @@ def resource() -> None:
 
 @resource.command("list")
 @click.option("--kind", type=click.Choice(_KINDS), help="Only this kind.")
-@click.option("--environment", help="Only in this environment.")
+@click.option(
+    "--environment", shell_complete=complete.environments, help="Only in this environment."
+)
 @click.option("--region", help="Only in this region.")
 @click.option("-q", "--query", help="Only with this in name, cloud id or tags.")
 @click.option("--gone", is_flag=True, help="Those too that are gone in the cloud.")
+@sort_option("name", "kind", "region", "state", "seen_at")
 @limit_option(200)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
@@ -59,22 +69,24 @@ def list_(
     region: str | None,
     query: str | None,
     gone: bool,
+    sort: str | None,
     limit: int,
 ) -> None:
     """List the resources that were discovered in the project."""
-    project = state.project
-    found = state.client().resources.list(
-        project,
-        kind=kind,
-        environment=environment,
-        region=region,
-        query=query,
-        gone=gone,
-        limit=after(limit),
-    )
-    show_list(
+    project, resources = state.project, state.client().resources
+    list_again(
         state,
-        found,
+        lambda: resources.list(
+            project,
+            kind=kind,
+            environment=environment,
+            region=region,
+            query=query,
+            gone=gone,
+            sort=sort,
+            limit=after(limit),
+            fields=state.fields,
+        ),
         _COLUMNS,
         id_of=lambda each: each.id,
         nouns=f"resources in project {project}",
@@ -90,13 +102,23 @@ def list_(
 
 
 @resource.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.resources)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def show(state: State, name: str) -> None:
     """Show the resource NAME: a name, a cloud id or an id."""
-    item = state.client().resources.get(state.project, name)
+    project, resources = state.project, state.client().resources
+    show_again(
+        state,
+        lambda: resources.get(project, name, fields=state.fields),
+        lambda item: _show(state, item),
+    )
+
+
+def _show(state: State, item: Resource) -> None:
     fields = [
         ("Name", item.name),
         ("Kind", item.kind),
@@ -114,7 +136,9 @@ def show(state: State, name: str) -> None:
 
 
 @resource.command()
-@click.option("--environment", help="Look in this environment only.")
+@click.option(
+    "--environment", shell_complete=complete.environments, help="Look in this environment only."
+)
 @no_wait_option
 @in_project
 @common
@@ -126,7 +150,7 @@ def discover(state: State, environment: str | None, no_wait: bool) -> None:
 
 
 @resource.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.resources)
 @dry_run_option
 @yes_option
 @no_wait_option
@@ -139,7 +163,7 @@ def start(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> N
 
 
 @resource.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.resources)
 @dry_run_option
 @yes_option
 @no_wait_option
@@ -152,7 +176,7 @@ def stop(state: State, name: str, dry_run: bool, yes: bool, no_wait: bool) -> No
 
 
 @resource.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.resources)
 @click.argument("tags", type=pair, metavar="KEY=VALUE...", nargs=-1, required=True)
 @dry_run_option
 @yes_option

@@ -7,22 +7,27 @@ from typing import Any, TypeVar
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import (
     common,
     dry_run_option,
     examples,
+    fields_option,
     in_project,
     limit_option,
     no_wait_option,
+    sort_option,
+    watch_option,
     yes_option,
 )
-from mavis_kernel.cli.output import Empty, after, show_list
+from mavis_kernel.cli.output import Empty, after
 from mavis_kernel.cli.plans import apply, show_plan
 from mavis_kernel.cli.restores import follow_restore, made_text, show_restore
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative
+from mavis_kernel.cli.watching import list_again, show_again
 from mavis_kernel.models import Restore, RestoreKind, RestoreState
 
 __all__ = ["restore"]
@@ -60,7 +65,7 @@ def from_copy(function: F) -> F:
     for add in (
         click.option("--region", help="Use the copy in this region; else where it was taken."),
         click.option("--environment", help="Use the copy in this environment."),
-        click.argument("point"),
+        click.argument("point", shell_complete=complete.points),
     ):
         function = add(function)
     return function
@@ -72,24 +77,39 @@ def restore() -> None:
 
 
 @restore.command("list")
-@click.option("--point", help="Only of this recovery point.")
+@click.option("--point", shell_complete=complete.points, help="Only of this recovery point.")
 @click.option("--kind", type=click.Choice(RestoreKind.known()), help="Only this kind.")
 @click.option(
     "--state", "restore_state", type=click.Choice(RestoreState.known()), help="Only those."
 )
+@sort_option("created_at", "state")
 @limit_option(50)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def list_(
-    state: State, /, point: str | None, kind: str | None, restore_state: str | None, limit: int
+    state: State,
+    /,
+    point: str | None,
+    kind: str | None,
+    restore_state: str | None,
+    sort: str | None,
+    limit: int,
 ) -> None:
     """List the restores of the project, the newest first."""
-    project = state.project
-    show_list(
+    project, restores = state.project, state.client().restores
+    list_again(
         state,
-        state.client().restores.list(
-            project, point=point, kind=kind, state=restore_state, limit=after(limit)
+        lambda: restores.list(
+            project,
+            point=point,
+            kind=kind,
+            state=restore_state,
+            sort=sort,
+            limit=after(limit),
+            fields=state.fields,
         ),
         _COLUMNS,
         id_of=lambda each: each.id,
@@ -105,14 +125,20 @@ def list_(
 
 
 @restore.command()
-@click.argument("restore_id")
+@click.argument("restore_id", shell_complete=complete.restores)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def show(state: State, restore_id: str) -> None:
     """Show the restore RESTORE_ID, and how long it can be undone."""
-    project = state.project
-    show_restore(state, project, state.client().restores.get(project, restore_id))
+    project, restores = state.project, state.client().restores
+    show_again(
+        state,
+        lambda: restores.get(project, restore_id, fields=state.fields),
+        lambda item: show_restore(state, project, item),
+    )
 
 
 @restore.command(epilog=_VOLUMES)
@@ -140,7 +166,7 @@ def volumes(state: State, /, point: str, dry_run: bool, no_wait: bool, **given: 
 @click.option("--subnet", help="In this subnet.")
 @click.option("--security-group", "security_groups", multiple=True, help="In this; repeatable.")
 @click.option("--key-name", help="With this key pair.")
-@click.option("--profile", help="With this instance profile.")
+@click.option("--instance-profile", help="With this instance profile.")
 @click.option("--name", help="Under this name; else the old one with -restored.")
 @dry_run_option
 @no_wait_option
@@ -152,11 +178,12 @@ def instance(state: State, /, point: str, dry_run: bool, no_wait: bool, **given:
 
     The old instance stays as it is. What is not said is as it was, where that is known there.
     """
+    given["profile"] = given.pop("instance_profile")
     _make(state, point, "instance", given, dry_run=dry_run, no_wait=no_wait)
 
 
 @restore.command("in-place", epilog=_IN_PLACE)
-@click.argument("point")
+@click.argument("point", shell_complete=complete.points)
 @click.option("--environment", help="Use the copy in this environment.")
 @click.option("--volume", "volumes", multiple=True, help="Only this volume; repeatable.")
 @dry_run_option
@@ -177,7 +204,7 @@ def in_place(
 
 
 @restore.command()
-@click.argument("restore_id")
+@click.argument("restore_id", shell_complete=complete.restores)
 @dry_run_option
 @yes_option
 @no_wait_option

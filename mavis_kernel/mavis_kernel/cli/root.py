@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from mavis_kernel.cli.groups import LazyGroup, Place
-from mavis_kernel.cli.options import debug_option
+from mavis_kernel.cli.options import every_command
 from mavis_kernel.cli.output import ReaderGone
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import printable
@@ -27,6 +27,7 @@ PLACES: dict[str, Place] = {
     "login": Place(f"{_HERE}.login", "login", "Log in to an appliance."),
     "logout": Place(f"{_HERE}.logout", "logout", "End the login, at the Hub too."),
     "whoami": Place(f"{_HERE}.logout", "whoami", "Show who you are and where."),
+    "profile": Place(f"{_HERE}.profile", "profile", "Several logins, each under a name."),
     "project": Place(f"{_HERE}.project", "project", "Projects and their members."),
     "environment": Place(f"{_HERE}.environment", "environment", "Cloud accounts of a project."),
     "key": Place(f"{_HERE}.key", "key", "Credentials in the vault."),
@@ -43,6 +44,9 @@ PLACES: dict[str, Place] = {
     ),
     "restore": Place(f"{_HERE}.restore", "restore", "Bring recovery points back, and undo that."),
     "report": Place(f"{_HERE}.report", "report", "How well a project is protected."),
+    "preview": Place(
+        f"{_HERE}.preview", "preview", "Plans that --dry-run has shown, until they expire."
+    ),
     "run": Place(f"{_HERE}.run", "run", "Work that goes on at the appliance."),
     "record": Place(f"{_HERE}.record", "record", "Show what was done, by whom and when."),
     "completion": Place(f"{_HERE}.about", "completion", "Print the completion of a shell."),
@@ -58,6 +62,8 @@ _SYNONYMS = {
     "snapshot": "recovery-point",
     "instance": "resource",
     "machine": "resource",
+    "context": "profile",
+    "apply": "preview",
 }
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
@@ -127,7 +133,7 @@ def _tell(error: MavisError) -> None:
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@debug_option
+@every_command
 def root() -> None:
     """Operate the projects of a Mavis appliance.
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import click
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
-from mavis_kernel.cli.options import common, in_project, limit_option
-from mavis_kernel.cli.output import Empty, after, show_list
+from mavis_kernel.cli.options import (
+    common,
+    fields_option,
+    in_project,
+    limit_option,
+    sort_option,
+    watch_option,
+)
+from mavis_kernel.cli.output import Empty, after, show_fields
 from mavis_kernel.cli.runs import follow, show_cancelled, show_run
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import relative, took
+from mavis_kernel.cli.watching import list_again, watched
 from mavis_kernel.models import Run, RunState
 
 __all__ = ["run"]
@@ -33,16 +42,21 @@ def run() -> None:
 
 @run.command("list")
 @click.option("--state", "run_state", type=click.Choice(RunState.known()), help="Only those.")
+@sort_option("created_at", "finished_at", "state")
 @limit_option(50)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
-def list_(state: State, run_state: str | None, limit: int) -> None:
+def list_(state: State, run_state: str | None, sort: str | None, limit: int) -> None:
     """List the Runs of the project, the newest first."""
-    project = state.project
-    show_list(
+    project, runs = state.project, state.client().runs
+    list_again(
         state,
-        state.client().runs.list(project, state=run_state, limit=after(limit)),
+        lambda: runs.list(
+            project, state=run_state, sort=sort, limit=after(limit), fields=state.fields
+        ),
         _COLUMNS,
         id_of=lambda each: each.id,
         nouns=f"Runs in project {project}",
@@ -57,17 +71,27 @@ def list_(state: State, run_state: str | None, limit: int) -> None:
 
 
 @run.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete.runs)
+@fields_option
+@watch_option
 @in_project
 @common
 @click.pass_obj
 def show(state: State, run_id: str) -> None:
-    """Show the Run RUN_ID as it is now."""
-    show_run(state, state.client().runs.get(state.project, run_id))
+    """Show the Run RUN_ID as it is now; with --watch until it has ended."""
+    project, runs = state.project, state.client().runs
+    if state.watch:
+        with watched(state):
+            for each in runs.watch(project, run_id):
+                show_fields(state, each) if state.fields else show_run(state, each)
+    elif state.fields:
+        show_fields(state, runs.get(project, run_id, fields=state.fields))
+    else:
+        show_run(state, runs.get(project, run_id))
 
 
 @run.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete.runs)
 @in_project
 @common
 @click.pass_obj
@@ -77,7 +101,7 @@ def watch(state: State, run_id: str) -> None:
 
 
 @run.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete.runs)
 @in_project
 @common
 @click.pass_obj

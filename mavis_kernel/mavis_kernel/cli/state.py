@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from mavis_kernel import profile as profiles
 from mavis_kernel.errors import BadSettings, NotLoggedIn
 from mavis_kernel.profile import Profile
+from mavis_kernel.profiles import names
 from mavis_kernel.settings import Settings, at_command_line
 
 if TYPE_CHECKING:  # help and completion need no client
     from mavis_kernel.client import Mavis
+    from mavis_kernel.parsing import Model
 
-__all__ = ["State", "is_terminal"]
+__all__ = ["State", "Watcher", "is_terminal"]
+
+
+class Watcher(Protocol):
+    """Shows data again at each change."""
+
+    def list(
+        self, items: Sequence[Model], lines: Sequence[str], ids: Sequence[str], words: str
+    ) -> None:
+        """Show a list: its `lines` as a table, a heading first, and `words` below it."""
+
+    def one(self, item: Model, fields: Sequence[tuple[str, str]], id_text: str) -> None:
+        """Show an object."""
 
 
 @dataclass
@@ -29,13 +44,22 @@ class State:
     debug
         Whether errors bring their traceback.
     output
-        The form of the data: ``table``, ``json``, ``id`` or ``csv``.
+        The form of the data: ``table``, ``json``, ``yaml``, ``id`` or ``csv``.
+    chosen_fields
+        ``--fields``; None for all.
+    watch
+        Whether to go on showing what changes.
+    watcher
+        Where data goes while it is watched; None otherwise.
     chosen_project
         ``--project`` or ``MAVIS_PROJECT``.
     """
 
     debug: bool = False
     output: str = "table"
+    chosen_fields: tuple[str, ...] | None = None
+    watch: bool = False
+    watcher: Watcher | None = None
     chosen_project: str | None = None
     _client: list[Mavis] = field(default_factory=list, repr=False)
 
@@ -64,6 +88,16 @@ class State:
         return chosen
 
     @property
+    def fields(self) -> tuple[str, ...] | None:
+        """Which fields to ask for; None for all."""
+        return None if self.output == "id" else self.chosen_fields
+
+    @property
+    def is_document(self) -> bool:
+        """Whether the data is to be a document: what the appliance told, whole."""
+        return self.output in ("json", "yaml")
+
+    @property
     def is_table(self) -> bool:
         """Whether a person reads the data."""
         return self.output == "table"
@@ -83,7 +117,9 @@ class State:
         if not self._client:
             settings = self.settings()
             if settings.token is None:
-                raise NotLoggedIn(self._why_not(settings.url), mend="Log in: mavis login.")
+                name = profiles.chosen()
+                more = "" if name == profiles.DEFAULT else f" --profile {name}"
+                raise NotLoggedIn(self._why_not(settings.url), mend=f"Log in: mavis login{more}.")
             self._client.append(self.connect(settings))
         return self._client[0]
 
@@ -97,6 +133,9 @@ class State:
         return client
 
     def _why_not(self, url: str) -> str:
+        name = profiles.chosen()
+        if name not in (profiles.DEFAULT, *names()):
+            return f"There is no login {name!r}; mavis profile list shows yours."
         if self.profile.url == url and self.profile.token is not None:
             return f"Your login at {url} has ended ({self.profile.expires_at:%Y-%m-%d %H:%M} UTC)."
         return f"You are not logged in at {url}."

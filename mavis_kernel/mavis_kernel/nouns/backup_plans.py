@@ -29,7 +29,12 @@ class BackupPlans:
         self._transport = transport
 
     def list(
-        self, project: str, *, limit: int | None = None, fields: Sequence[str] | None = None
+        self,
+        project: str,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[BackupPlan]:
         """Yield the plans of `project` that are in force or paused, the oldest first.
 
@@ -37,10 +42,14 @@ class BackupPlans:
         ----------
         project
             Name or id.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``name``, ``created_at``.
         limit
             Yield at most so many; None for all.
         """
-        return self._transport.list(BackupPlan, _path(project), limit=limit, fields=fields)
+        params, path = {"sort": sort}, _path(project)
+        return self._transport.list(BackupPlan, path, params, limit=limit, fields=fields)
 
     def get(self, project: str, plan: str, *, fields: Sequence[str] | None = None) -> BackupPlan:
         """Return the plan `plan`."""

@@ -18,10 +18,24 @@ class Projects:
         self._transport = transport
 
     def list(
-        self, *, limit: int | None = None, fields: Sequence[str] | None = None
+        self,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> Iterator[Project]:
-        """Yield projects, at most `limit`, page after page."""
-        return self._transport.list(Project, "/projects", limit=limit, fields=fields)
+        """Yield projects, page after page.
+
+        Parameters
+        ----------
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``name``, ``created_at``.
+        limit
+            Yield at most so many; None for all.
+        """
+        params = {"sort": sort}
+        return self._transport.list(Project, "/projects", params, limit=limit, fields=fields)
 
     def get(self, project: str, *, fields: Sequence[str] | None = None) -> Project:
         """Return the project with the name or id `project`."""

@@ -35,6 +35,7 @@ class RecoveryPoints:
         plan: str | None = None,
         state: str | None = None,
         region: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> Iterator[RecoveryPoint]:
@@ -52,6 +53,9 @@ class RecoveryPoints:
             A word of `mavis_kernel.models.PointState`; None for all but ``gone``.
         region
             Where the instance is; None for any.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``created_at``, ``taken_at``, ``instance``, ``state``.
         limit
             Yield at most so many; None for all.
 
@@ -59,7 +63,13 @@ class RecoveryPoints:
         -----
         They come without their manifests; `get` has those.
         """
-        params = {"instance": instance, "plan": plan, "state": state, "region": region}
+        params = {
+            "instance": instance,
+            "plan": plan,
+            "state": state,
+            "region": region,
+            "sort": sort,
+        }
         path = _path(project)
         return self._transport.list(RecoveryPoint, path, params, limit=limit, fields=fields)
 

@@ -33,6 +33,7 @@ class Runs:
         project: str,
         *,
         state: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> Iterator[Run]:
@@ -44,10 +45,13 @@ class Runs:
             Name or id.
         state
             A word of `mavis_kernel.models.RunState`; None for any.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``created_at``, ``finished_at``, ``state``.
         limit
             None for all.
         """
-        params = {"state": state}
+        params = {"state": state, "sort": sort}
         return self._transport.list(Run, _path(project), params, limit=limit, fields=fields)
 
     def get(self, project: str, run_id: str, *, fields: Sequence[str] | None = None) -> Run:

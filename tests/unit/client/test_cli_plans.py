@@ -240,7 +240,7 @@ def test_a_dry_run_shows_the_machines_and_those_left_out(appliance: Appliance, c
 def test_an_edit_changes_what_it_names_of_the_version_that_it_has_read(
     appliance: Appliance, cli: Cli
 ) -> None:
-    appliance.on("GET", NIGHTLY, Reply(plan_json()))
+    appliance.on("GET", NIGHTLY, Reply(plan_json(), headers={"ETag": '"v3"'}))
     appliance.on("PUT", NIGHTLY, Reply(plan_json(version=4)))
     done = cli(
         "backup-plan",
@@ -251,7 +251,7 @@ def test_an_edit_changes_what_it_names_of_the_version_that_it_has_read(
     )
     assert done.exit_code == 0, done.stderr
     (asked,) = appliance.to("PUT", NIGHTLY)
-    assert asked.body["version"] == 3
+    assert asked.headers["If-Match"] == '"v3"'
     assert asked.body["definition"] == {
         **{name: value for name, value in DEFINITION.items() if name != "title"},
         "keep": {"daily": 7, "weekly": 8},
@@ -272,12 +272,23 @@ def test_an_edit_from_a_file_asks_for_the_version_that_is_named(
     ]
 
 
-def test_an_edit_that_comes_too_late_ends_with_6(appliance: Appliance, cli: Cli) -> None:
-    appliance.on("GET", NIGHTLY, Reply(plan_json()))
-    appliance.on("PUT", NIGHTLY, problem(409, "plan_changed", "olga has edited it."))
+@pytest.mark.parametrize(
+    "refused", [problem(412, "precondition_failed"), problem(409, "plan_changed")]
+)
+def test_an_edit_that_comes_too_late_ends_with_6(
+    appliance: Appliance, cli: Cli, refused: Reply
+) -> None:
+    read = Reply(plan_json(), headers={"ETag": '"v3"'})
+    appliance.on("GET", NIGHTLY, read, Reply(plan_json(updated_by="olga")))
+    appliance.on("PUT", NIGHTLY, refused)
     done = cli("backup-plan", "edit", "nightly", "--set", "zone=UTC", "-p", "shop")
     assert done.exit_code == 6
-    assert "olga has edited it." in done.stderr
+    what = "olga has edited the backup plan nightly since you have read it. Nothing was changed."
+    assert done.stderr.splitlines() == [
+        f"mavis: {what}",
+        "  Mend:     See what it says now, then call again: mavis backup-plan show nightly -p shop",
+        "  Request:  req_0000",
+    ]
 
 
 def test_a_dry_run_of_an_edit_changes_nothing(appliance: Appliance, cli: Cli) -> None:

@@ -110,7 +110,7 @@ def test_a_report_that_cannot_be_had_ends_otherwise_than_one_with_findings(
     assert cli(*SHOW, "-o", "csv").exit_code == 4
 
 
-@pytest.mark.parametrize("words", [("-o", "id"), ("-o", "yaml"), ("--everything",), ("web-1",)])
+@pytest.mark.parametrize("words", [("-o", "id"), ("-o", "xml"), ("--everything",), ("web-1",)])
 def test_wrong_usage_sends_nothing(appliance: Appliance, cli: Cli, words: tuple[str, ...]) -> None:
     done = cli(*SHOW, *words)
     assert (done.exit_code, done.stdout, appliance.asked) == (2, "", [])

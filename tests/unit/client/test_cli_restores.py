@@ -127,7 +127,7 @@ def test_an_undo_is_told_with_the_time_that_is_left(more: dict[str, Any], says: 
         (
             (
                 *("instance", "rp_1", "--instance-type", "m7.large", "--subnet", "subnet-1"),
-                *("--security-group", "sg-1", "--key-name", "ops", "--profile", "web"),
+                *("--security-group", "sg-1", "--key-name", "ops", "--instance-profile", "web"),
                 *("--name", "web-2"),
             ),
             {

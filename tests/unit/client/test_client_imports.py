@@ -1,4 +1,4 @@
-"""The client stands alone: a laptop has Python, click and httpx, and nothing else of ours."""
+"""The client stands alone: a laptop has Python, click, httpx, PyYAML, and nothing else of ours."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _imported(module: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_a_module_imports_the_standard_library_click_and_httpx_only(module: Path) -> None:
-    assert _imported(module) - sys.stdlib_module_names <= {"mavis_kernel", "click", "httpx"}
+def test_a_module_imports_the_standard_library_click_httpx_and_yaml_only(module: Path) -> None:
+    assert _imported(module) - sys.stdlib_module_names <= {"mavis_kernel", "click", "httpx", "yaml"}
 
 
 def test_httpx_is_imported_in_modules_that_are_loaded_late() -> None:

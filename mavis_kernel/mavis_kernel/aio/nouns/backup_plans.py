@@ -28,7 +28,12 @@ class BackupPlans:
         self._transport = transport
 
     def list(
-        self, project: str, *, limit: int | None = None, fields: Sequence[str] | None = None
+        self,
+        project: str,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
     ) -> AsyncIterator[BackupPlan]:
         """Yield the plans of `project` that are in force or paused, the oldest first.
 
@@ -36,10 +41,14 @@ class BackupPlans:
         ----------
         project
             Name or id.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``name``, ``created_at``.
         limit
             Yield at most so many; None for all.
         """
-        return self._transport.list(BackupPlan, _path(project), limit=limit, fields=fields)
+        params, path = {"sort": sort}, _path(project)
+        return self._transport.list(BackupPlan, path, params, limit=limit, fields=fields)
 
     async def get(
         self, project: str, plan: str, *, fields: Sequence[str] | None = None

@@ -34,6 +34,7 @@ class RecoveryPoints:
         plan: str | None = None,
         state: str | None = None,
         region: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> AsyncIterator[RecoveryPoint]:
@@ -51,6 +52,9 @@ class RecoveryPoints:
             A word of `mavis_kernel.models.PointState`; None for all but ``gone``.
         region
             Where the instance is; None for any.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``created_at``, ``taken_at``, ``instance``, ``state``.
         limit
             Yield at most so many; None for all.
 
@@ -58,7 +62,13 @@ class RecoveryPoints:
         -----
         They come without their manifests; `get` has those.
         """
-        params = {"instance": instance, "plan": plan, "state": state, "region": region}
+        params = {
+            "instance": instance,
+            "plan": plan,
+            "state": state,
+            "region": region,
+            "sort": sort,
+        }
         path = _path(project)
         return self._transport.list(RecoveryPoint, path, params, limit=limit, fields=fields)
 

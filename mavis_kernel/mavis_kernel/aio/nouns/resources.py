@@ -29,6 +29,7 @@ class Resources:
         region: str | None = None,
         query: str | None = None,
         gone: bool = False,
+        sort: str | None = None,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> AsyncIterator[Resource]:
@@ -44,6 +45,9 @@ class Resources:
             A part of name, cloud id or tags.
         gone
             Yield what the last discovery did not meet any more, too.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``name``, ``kind``, ``region``, ``state``, ``seen_at``.
         limit
             Yield at most so many; None for all.
         """
@@ -53,6 +57,7 @@ class Resources:
             "region": region,
             "q": query,
             "gone": gone,
+            "sort": sort,
         }
         path = _path(project)
         return self._transport.list(Resource, path, params, limit=limit, fields=fields)

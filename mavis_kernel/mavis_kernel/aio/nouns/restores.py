@@ -29,6 +29,7 @@ class Restores:
         point: str | None = None,
         kind: str | None = None,
         state: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> AsyncIterator[Restore]:
@@ -42,10 +43,13 @@ class Restores:
             The id of a recovery point; None for any.
         kind, state
             A word of `mavis_kernel.models.RestoreKind`, of `RestoreState`; None for any.
+        sort
+            A field, with a minus the largest first; None for the usual order. What there is:
+            ``created_at``, ``state``.
         limit
             Yield at most so many; None for all.
         """
-        params = {"point": point, "kind": kind, "state": state}
+        params = {"point": point, "kind": kind, "state": state, "sort": sort}
         path = _path(project)
         return self._transport.list(Restore, path, params, limit=limit, fields=fields)
 

@@ -1,0 +1,307 @@
+"""Every operation of the API has a method of the client and a command, but for a list of reasons.
+
+The appliance here answers by the description, and takes only what the description has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from appliance_double import described
+from appliance_double.server import TOKEN, Appliance
+from mavis_kernel import Mavis
+from mavis_kernel.errors import UnexpectedAnswer
+from mavis_kernel.models import Preview
+from mavis_kernel.retries import RetryPolicy
+
+Cli = Callable[..., Result]
+Call = Callable[[Mavis], Any]
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
+DEFINITION = {"selection": {}, "rules": [{"name": "daily", "cron": "30 2 * * *"}]}
+SOME = ("id",)
+NAMED = ("name",)
+
+OF_THE_LOGIN = {
+    "begin_device_login": "`mavis login` asks for a code before there is a token",
+    "collect_device_login": "`mavis login` asks whether the code was allowed",
+}
+"""Operations of the login itself, which has no client yet."""
+
+NO_COMMAND = {
+    "get_openapi": "a document for programs, at its address",
+    "lock_recovery_point": "`lock` begins with a preview, which shows what it does",
+    "unlock_recovery_point": "`unlock` begins with a preview, which shows what it does",
+}
+
+CALLS: dict[str, list[Call]] = {
+    "get_health": [lambda m: m.health(), lambda m: m.health(fields=("status",))],
+    "get_openapi": [lambda m: m.description()],
+    "get_me": [lambda m: m.me(), lambda m: m.me(fields=NAMED)],
+    "list_keys": [lambda m: list(m.keys.list(fields=NAMED))],
+    "create_key": [lambda m: m.keys.add("main", {"access_key_id": "A"})],
+    "delete_key": [lambda m: m.keys.remove("main")],
+    "list_all_records": [
+        lambda m: list(m.records.list(None, since=NOW, until=NOW, person="o", fields=SOME)),
+        lambda m: list(m.records.list(None, action="a", correlation_id="c", query="q")),
+    ],
+    "list_records": [
+        lambda m: list(m.records.list("shop", since=NOW, until=NOW, person="o", fields=SOME)),
+        lambda m: list(m.records.list("shop", action="a", correlation_id="c", query="q")),
+    ],
+    "list_projects": [lambda m: list(m.projects.list(sort="name", fields=NAMED))],
+    "create_project": [lambda m: m.projects.create("shop")],
+    "get_project": [lambda m: m.projects.get("shop", fields=NAMED), lambda m: m.projects.get("s")],
+    "list_members": [lambda m: list(m.members.list("shop", fields=("role",)))],
+    "get_member": [lambda m: m.members.get("shop", "user:al", fields=("role",))],
+    "put_member": [lambda m: m.members.grant("shop", "user:al", "viewer", if_match='"1"')],
+    "delete_member": [lambda m: m.members.revoke("shop", "user:al", if_match='"1"')],
+    "list_environments": [lambda m: list(m.environments.list("shop", fields=SOME))],
+    "create_environment": [lambda m: m.environments.add("s", "p", account="1", regions=["r"])],
+    "get_environment": [lambda m: m.environments.get("shop", "prod", fields=SOME)],
+    "delete_environment": [lambda m: m.environments.remove("shop", "prod", if_match='"1"')],
+    "create_discovery": [lambda m: m.environments.discover("shop")],
+    "list_resources": [
+        lambda m: list(m.resources.list("shop", kind="instance", environment="e", region="r")),
+        lambda m: list(m.resources.list("shop", query="q", gone=True, sort="-kind", fields=SOME)),
+    ],
+    "get_resource": [lambda m: m.resources.get("shop", "web-1", fields=SOME)],
+    "create_preview": [lambda m: m.previews.create("shop", "resource.stop", "web-1")],
+    "get_preview": [lambda m: m.previews.get("shop", "pre_1", fields=SOME)],
+    "apply_preview": [lambda m: m.previews.apply("shop", _preview(m), confirm="shop")],
+    "list_backup_plans": [lambda m: list(m.backup_plans.list("shop", sort="name", fields=SOME))],
+    "create_backup_plan": [
+        lambda m: m.backup_plans.create("shop", "nightly", DEFINITION),
+        lambda m: m.backup_plans.check("shop", "nightly", DEFINITION),
+    ],
+    "list_backup_plan_presets": [lambda m: list(m.backup_plans.presets("shop", fields=NAMED))],
+    "get_backup_plan": [lambda m: m.backup_plans.get("shop", "nightly", fields=SOME)],
+    "put_backup_plan": [lambda m: m.backup_plans.replace("s", "n", DEFINITION, if_match='"1"')],
+    "delete_backup_plan": [lambda m: m.backup_plans.remove("shop", "nightly", if_match='"1"')],
+    "run_backup_plan": [
+        lambda m: m.backup_plans.run("shop", "nightly", rule="daily"),
+        lambda m: m.backup_plans.preview_run("shop", "nightly"),
+    ],
+    "list_backup_plan_slots": [
+        lambda m: m.backup_plans.slots("shop", "nightly"),
+        lambda m: m.backup_plans.slots("shop", "nightly", fields=("begun",)),
+    ],
+    "get_backup_plan_calendar": [
+        lambda m: m.backup_plans.calendar("shop", "nightly", instance="web-1"),
+        lambda m: m.backup_plans.calendar("shop", "nightly", fields=("days",)),
+    ],
+    "list_recovery_points": [
+        lambda m: list(m.recovery_points.list("s", instance="i", plan="n", sort="-taken_at")),
+        lambda m: list(m.recovery_points.list("s", state="complete", region="r", fields=SOME)),
+    ],
+    "create_recovery_point": [
+        lambda m: m.recovery_points.create("shop", "web-1", description="why"),
+        lambda m: m.recovery_points.preview("shop", "web-1"),
+    ],
+    "get_recovery_point": [lambda m: m.recovery_points.get("shop", "rp_1", fields=SOME)],
+    "explain_recovery_point": [
+        lambda m: list(m.recovery_points.explain("shop", "rp_1")),
+        lambda m: list(m.recovery_points.explain("shop", "rp_1", fields=("fate",))),
+    ],
+    "copy_recovery_point": [
+        lambda m: m.recovery_points.copy("shop", "rp_1", region="r", kms_key="k"),
+        lambda m: m.recovery_points.preview_copy("shop", "rp_1", environment="dr"),
+    ],
+    "verify_recovery_point": [
+        lambda m: m.recovery_points.verify("shop", "rp_1", {"blocks": 0}),
+        lambda m: m.recovery_points.preview_verification("shop", "rp_1"),
+    ],
+    "hold_recovery_point": [lambda m: m.recovery_points.hold("shop", "rp_1", "case 7")],
+    "release_recovery_point": [lambda m: m.recovery_points.release("shop", "rp_1", "over")],
+    "lock_recovery_point": [lambda m: m.recovery_points.lock("shop", "rp_1", until=WEEK)],
+    "unlock_recovery_point": [lambda m: m.recovery_points.unlock("shop", "rp_1")],
+    "list_restores": [
+        lambda m: list(m.restores.list("shop", point="rp_1", kind="volumes", state="complete")),
+        lambda m: list(m.restores.list("shop", sort="state", fields=SOME)),
+    ],
+    "create_restore": [
+        lambda m: m.restores.start("shop", "rp_1", "volumes", {"zone": "a"}),
+        lambda m: m.restores.preview("shop", "rp_1", "instance"),
+    ],
+    "get_restore": [lambda m: m.restores.get("shop", "rst_1", fields=SOME)],
+    "report_protection": [
+        lambda m: m.reports.protection("shop", everything=True, fields=("rows",)),
+        lambda m: m.reports.protection("shop"),
+        lambda m: m.reports.protection_csv("shop"),
+    ],
+    "list_runs": [lambda m: list(m.runs.list("shop", state="running", sort="state", fields=SOME))],
+    "get_run": [lambda m: m.runs.get("shop", "run_1", fields=SOME)],
+    "follow_run": [lambda m: m.runs.wait("shop", "run_1")],
+    "cancel_run": [lambda m: m.runs.cancel("shop", "run_1")],
+}
+NOT_SENT = {
+    "cursor": "the lists themselves go through pages",
+    "format": "the client says with Accept in which form it wants a report",
+}
+
+COMMANDS: dict[str, list[str]] = {
+    "get_health": ["version"],
+    "get_me": ["whoami"],
+    "list_keys": ["key list"],
+    "create_key": ["key add main --from-env"],
+    "delete_key": ["key remove main --yes"],
+    "list_all_records": ["record list --all-projects"],
+    "list_records": ["record list"],
+    "list_projects": ["project list"],
+    "create_project": ["project create shop"],
+    "get_project": ["project show"],
+    "list_members": ["project members"],
+    "get_member": ["project member user:al"],
+    "put_member": ["project grant user:al viewer"],
+    "delete_member": ["project revoke user:al --yes"],
+    "list_environments": ["environment list"],
+    "create_environment": ["environment add prod --account 1 --region r"],
+    "get_environment": ["environment show prod"],
+    "delete_environment": ["environment remove prod --yes"],
+    "create_discovery": ["resource discover"],
+    "list_resources": ["resource list"],
+    "get_resource": ["resource show web-1"],
+    "create_preview": [
+        "resource start web-1",
+        "resource stop web-1",
+        "resource tag web-1 a=b",
+        "recovery-point lock rp_1 --for 7d",
+        "recovery-point unlock rp_1",
+        "recovery-point delete rp_1",
+        "restore in-place rp_1",
+        "restore undo rst_1",
+        "backup-plan retention nightly",
+    ],
+    "get_preview": ["preview show pre_1"],
+    "apply_preview": ["preview apply pre_1"],
+    "list_backup_plans": ["backup-plan list"],
+    "create_backup_plan": ["backup-plan create nightly -f PLAN"],
+    "list_backup_plan_presets": ["backup-plan create nightly --preset text"],
+    "get_backup_plan": ["backup-plan show nightly"],
+    "put_backup_plan": ["backup-plan edit nightly --set zone=UTC"],
+    "delete_backup_plan": ["backup-plan delete nightly --yes"],
+    "run_backup_plan": ["backup-plan run nightly"],
+    "list_backup_plan_slots": ["backup-plan slots nightly"],
+    "get_backup_plan_calendar": ["backup-plan calendar nightly"],
+    "list_recovery_points": ["recovery-point list"],
+    "create_recovery_point": ["recovery-point create web-1"],
+    "get_recovery_point": ["recovery-point show rp_1"],
+    "explain_recovery_point": ["recovery-point explain rp_1"],
+    "copy_recovery_point": ["recovery-point copy rp_1 --region r"],
+    "verify_recovery_point": ["recovery-point verify rp_1"],
+    "hold_recovery_point": ["recovery-point hold rp_1 --reason why"],
+    "release_recovery_point": ["recovery-point release rp_1 --reason why"],
+    "list_restores": ["restore list"],
+    "create_restore": ["restore volumes rp_1", "restore instance rp_1"],
+    "get_restore": ["restore show rst_1"],
+    "report_protection": ["report protection", "report protection -o csv"],
+    "list_runs": ["run list"],
+    "get_run": ["run show run_1"],
+    "follow_run": ["run watch run_1", "run show run_1 --watch"],
+    "cancel_run": ["run cancel run_1"],
+}
+ALL = {each.id: each for each in described.operations() if each.id not in OF_THE_LOGIN}
+
+
+def _preview(mavis: Mavis) -> Preview:
+    return mavis.previews.create("shop", "resource.stop", "web-1")
+
+
+@pytest.fixture
+def described_appliance(appliance: Appliance) -> Iterator[Appliance]:
+    """An appliance that answers by the description; what it refuses fails the test."""
+    faults: list[str] = []
+
+    def answer(asked: Any) -> Any:
+        try:
+            return described.answer(asked)
+        except Exception as exc:
+            faults.append(f"{asked.method} {asked.path}: {exc}")
+            raise
+
+    appliance.otherwise = answer
+    yield appliance
+    assert faults == []
+
+
+def test_every_operation_has_a_method_and_a_command_or_a_reason() -> None:
+    assert set(CALLS) == set(ALL)
+    assert set(COMMANDS) | set(NO_COMMAND) == set(ALL)
+    assert not set(COMMANDS) & set(NO_COMMAND)
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_method_asks_for_what_is_described_and_reads_what_is_answered(
+    described_appliance: Appliance, name: str
+) -> None:
+    with Mavis(described_appliance.url, TOKEN, retry=RetryPolicy(attempts=1)) as mavis:
+        for call in CALLS[name]:
+            call(mavis)
+    asked = [each for each in described_appliance.asked if described.operation_of(each).id == name]
+    assert len(asked) >= len(CALLS[name])
+    sent = {option for each in asked for option in each.query}
+    assert ALL[name].parameters("query") - sent - set(NOT_SENT) == set()
+    headers = {header for each in asked for header in each.headers}
+    for header in ALL[name].parameters("header") & {"Idempotency-Key", "If-Match"}:
+        assert header in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(name, words) for name, each in COMMANDS.items() for words in each]
+)
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "id"])
+def test_a_command_does_what_is_described(
+    described_appliance: Appliance,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    words: str,
+    form: str,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "B")
+    monkeypatch.setenv("MAVIS_PROJECT", "shop")
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(DEFINITION))
+    called = words.replace("PLAN", str(plan)).split()
+    has_form = not WITHOUT_FORM[words] & {form, "all"}
+    done = cli(*called, *(("-o", form) if has_form and "-o" not in called else ()))
+    assert done.exit_code == 0, done.stderr
+    assert name in {described.operation_of(each).id for each in described_appliance.asked}
+
+
+WITHOUT_FORM = defaultdict(
+    frozenset[str],
+    {
+        "key remove main --yes": frozenset({"all"}),
+        "project revoke user:al --yes": frozenset({"all"}),
+        "environment remove prod --yes": frozenset({"all"}),
+        "backup-plan delete nightly --yes": frozenset({"all"}),
+        "report protection": frozenset({"id"}),
+        "backup-plan calendar nightly": frozenset({"id"}),
+    },
+)
+"""What has no data (all), or no ids."""
+
+
+def test_an_answer_that_is_not_as_described_is_an_error(described_appliance: Appliance) -> None:
+    def short(asked: Any) -> Any:
+        reply = described.answer(asked)
+        del reply.body["state"]
+        return reply
+
+    described_appliance.otherwise = short
+    with (
+        Mavis(described_appliance.url, TOKEN) as mavis,
+        pytest.raises(UnexpectedAnswer, match=r"no Run\.state"),
+    ):
+        mavis.runs.get("shop", "run_1")
