@@ -21,6 +21,7 @@ from core_double import PERSON, PLATFORM, Core, sqlite_url
 from mavis_core.access import Principal, Scope
 from mavis_core.bootstrap import api_app
 from mavis_core.testing.cloud import FakeKit
+from mavis_core.vault.service import Vault
 from mavis_ext.app import make_application, make_services
 from mavis_kernel.cli.root import root
 from rest_service import Logins, make_home
@@ -50,7 +51,9 @@ async def _identify(token: str) -> _Caller | None:
 def url(core: Core, tmp_path: Path) -> Iterator[str]:
     """Serve the API on loopback, with a worker that does each Run; return its address."""
     config = make_home(tmp_path / "home", sqlite_url(tmp_path))
-    app = replace(api_app(config, kits={"fake": FakeKit(core.cloud)}), vault=core.vault)
+    app = api_app(config, kits={"fake": FakeKit(core.cloud)})
+    # The worker of `core` opens what the API seals, each with its own way to the database.
+    app = replace(app, vault=Vault(app.database, core.vault._sealer))
     ready, ports = threading.Event(), []
     over = asyncio.Event()
 

@@ -85,6 +85,37 @@ def test_a_stop_is_refused_unconfirmed_and_done_confirmed(core: Core, cli: Cli) 
     assert "tag team" in _done(cli("olga", "resource", "show", "web-1")).stdout
 
 
+def test_a_plan_that_was_shown_is_applied_later_and_what_it_does_is_followed(
+    core: Core, cli: Cli
+) -> None:
+    core.cloud.launch(ACCOUNT, REGION, "web-1", sizes=(8,))
+    core.shop()
+    _done(cli("olga", "resource", "discover"))
+    plan = _done(cli("olga", "resource", "stop", "web-1", "--dry-run", "-o", "id")).stdout.strip()
+    assert "stop" in _done(cli("olga", "preview", "show", plan)).stdout
+    assert cli("ada", "preview", "show", plan).exit_code == 5, "it was shown to somebody else"
+    begun = _done(cli("olga", "preview", "apply", plan, "--yes", "--no-wait", "-o", "id"))
+    told = _done(cli("olga", "run", "show", begun.stdout.strip(), "--watch", "-o", "json"))
+    states = [json.loads(line)["state"] for line in told.stdout.splitlines()]
+    assert states[-1] == "succeeded"
+    versions = [json.loads(line)["version"] for line in told.stdout.splitlines()]
+    assert versions == sorted(set(versions))
+
+
+def test_lists_are_sorted_and_told_in_part(core: Core, cli: Cli) -> None:
+    for name in ("web-2", "web-1", "db-1"):
+        core.cloud.launch(ACCOUNT, REGION, name, sizes=(8,))
+    core.shop()
+    _done(cli("olga", "resource", "discover"))
+    words = ("resource", "list", "--kind", "instance", "--fields", "name,state", "-o", "json")
+    told = json.loads(_done(cli("olga", *words, "--sort=-name")).stdout)
+    assert [each["name"] for each in told] == ["web-2", "web-1", "db-1"]
+    assert set(told[0]) == {"name", "state"}
+    wrong = cli("olga", "resource", "list", "--fields", "name,colour")
+    assert wrong.exit_code == 8
+    assert "colour" in wrong.stderr
+
+
 @pytest.mark.parametrize(
     ("person", "words", "code"),
     [

@@ -221,5 +221,5 @@ def test_of_two_who_edit_a_plan_the_second_hears_of_the_first(cli: Cli, web: str
     _done(cli("ada", *edit, stdin=plan))
     late = cli("ada", *edit, stdin=plan)
     assert late.exit_code == 6
-    assert "ada has edited it" in late.stderr
+    assert "ada has edited the backup plan shared since" in late.stderr
     assert web
