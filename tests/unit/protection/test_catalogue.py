@@ -34,6 +34,7 @@ from mavis_core import clock
 from mavis_core.contract import LockMode, SnapshotState, VolumeSnapshot
 from mavis_core.db import tables
 from mavis_core.errors import CloudDenied, Forbidden
+from mavis_core.ids import time_of
 from mavis_core.projects.model import Environment, EnvironmentState
 from mavis_core.protection.catalogue.found_sets import Seen, gather
 from mavis_core.protection.catalogue.rows import new_copy
@@ -107,10 +108,11 @@ def forget(shop: Project) -> None:
 
 def told(point: RecoveryPoint) -> RecoveryPoint:
     """Return a point without what no tag tells."""
-    millisecond = point.created_at.microsecond // 1000 * 1000
+    made = time_of(point.id)  # a moment before the row's own, on a busy machine more than one
+    assert timedelta(0) <= point.created_at - made < timedelta(seconds=30)
     return replace(
         point,
-        created_at=point.created_at.replace(microsecond=millisecond),
+        created_at=made,
         completed_at=None,
         copies=tuple(sorted((_told(copy) for copy in point.copies), key=lambda c: c.role)),
     )
