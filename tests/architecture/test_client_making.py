@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from mavis_kernel.cli.root import root
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +41,7 @@ def test_a_file_that_was_edited_by_hand_is_named(tmp_path: Path, late: str) -> N
     description.parent.mkdir(parents=True)
     described = ROOT / "extensions" / "mavis_ext" / "openapi.json"
     description.write_bytes(described.read_bytes())
-    for name in ("pyproject.toml", "tools"):
+    for name in ("pyproject.toml", "tools", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "client_making", "--root", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
@@ -49,3 +54,18 @@ def test_a_file_that_was_edited_by_hand_is_named(tmp_path: Path, late: str) -> N
     subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
     here = ROOT / "mavis_kernel" / "mavis_kernel" / late
     assert (client / late).read_bytes() == here.read_bytes()
+
+
+def test_the_page_of_the_command_line_has_every_command() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^##+ (mavis .+)$", page, flags=re.MULTILINE))
+    assert headings == set(_commands(root, "mavis"))
+
+
+def _commands(group: click.Group, name: str) -> Iterator[str]:
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        yield f"{name} {word}"
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{name} {word}")

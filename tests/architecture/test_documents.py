@@ -35,7 +35,8 @@ def test_every_process_is_in_the_table_with_its_user(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/api.md"]
+    "document",
+    ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/api.md", "docs/command-line.md"],
 )
 def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Makes the parts of the client that follow from something else: models and the sync half."""
+"""Makes the parts of the client that follow from something else, and the page of its commands."""

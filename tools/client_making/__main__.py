@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from client_making import models, sync
+from client_making import models, reference, sync
 
 __all__ = ["main"]
 
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=_HERE, help="the work tree")
     given = parser.parse_args(arguments)
     made = {path: _in_shape(text, path) for path, text in _made(given.root).items()}
+    page = given.root / "docs" / "command-line.md"
+    made[page] = reference.made_from(page)
     late = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     for path in late:
         if not given.check:

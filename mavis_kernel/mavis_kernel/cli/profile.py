@@ -58,7 +58,7 @@ def profile() -> None:
 @common
 @click.pass_obj
 def list_(state: State) -> None:
-    """List your logins; make one with mavis login --profile NAME."""
+    """List your logins; mavis login --profile NAME adds one."""
     found = [_login(name) for name in profiles.names()]
     if state.is_document:
         show_document(state, [vars(each) for each in found])
