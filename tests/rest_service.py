@@ -128,24 +128,10 @@ class Answer:
 
 
 @dataclass
-class RestService:
-    """A running service.
+class Address:
+    """Where an API answers on loopback."""
 
-    Parameters
-    ----------
-    core
-        The same database from the inside, for setting up and for looking.
-    """
-
-    config: Config
-    app: ApiApp
-    core: Core
-    cloud: FakeCloud
-    tokens: Tokens
-    logins: Logins
     port: int
-    events: RunEvents
-    facts: dict[str, str] = field(default_factory=dict)
 
     def ask(
         self,
@@ -183,6 +169,26 @@ class RestService:
         if (prefix + path).startswith(API):  # pages are described nowhere
             contract().hold(method, prefix + path, answer.status, answer.headers, answer.plain)
         return answer
+
+
+@dataclass
+class RestService(Address):
+    """A running service.
+
+    Parameters
+    ----------
+    core
+        The same database from the inside, for setting up and for looking.
+    """
+
+    config: Config
+    app: ApiApp
+    core: Core
+    cloud: FakeCloud
+    tokens: Tokens
+    logins: Logins
+    events: RunEvents
+    facts: dict[str, str] = field(default_factory=dict)
 
     def record_of(self, answer: Answer) -> dict[str, Any] | None:
         """Return the record of the call, as it lies in the database at this moment."""
@@ -260,7 +266,7 @@ def serving(
         services = replace(services, database=database, events=RunEvents(app.runs, database))
     try:
         with _server(services, pages) as port:
-            service = RestService(config, app, core, cloud, tokens, logins, port, services.events)
+            service = RestService(port, config, app, core, cloud, tokens, logins, services.events)
             if not logs:
                 yield service
                 return

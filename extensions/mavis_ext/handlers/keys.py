@@ -65,6 +65,11 @@ class Keys(ApiHandler):
 class Key(ApiHandler):
     """One key."""
 
+    @operation("get_key", Permission.KEY_READ)
+    def get(self, key: str) -> schemas.Key:
+        """Show a key, without its value."""
+        return schemas.Key.of(self.app.vault.get(self.ctx, key))
+
     @operation("delete_key", Permission.KEY_WRITE)
     def delete(self, key: str) -> None:
         """Forget a key that no environment uses."""

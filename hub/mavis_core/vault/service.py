@@ -21,6 +21,7 @@ from mavis_core.vault.sealing import Opener, Sealer
 __all__ = ["Key", "Vault"]
 
 _MAX_VALUE = 16_384
+_NONE = "No key {name!r} in the vault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,16 @@ class Vault:
         with self._database.read() as tx:
             return tuple(_key(row) for row in tx.execute(sa.select(table).order_by(table.c.name)))
 
+    def get(self, ctx: CallContext, name: str) -> Key:
+        """Return a key without its value."""
+        ctx.require(Permission.KEY_READ)
+        table = tables.keys
+        with self._database.read() as tx:
+            row = tx.execute(sa.select(table).where(table.c.name == name)).one_or_none()
+        if row is None:
+            raise NotFound(_NONE.format(name=name[:60]))
+        return _key(row)
+
     def remove(self, ctx: CallContext, name: str) -> None:
         """Forget a key.
 
@@ -135,7 +146,7 @@ class Vault:
         with self._database.write() as tx:
             key_id = tx.scalar(sa.select(table.c.id).where(table.c.name == name))
             if key_id is None:
-                raise NotFound(f"No key {name[:60]!r} in the vault")
+                raise NotFound(_NONE.format(name=name[:60]))
             used = tx.scalars(sa.select(uses.c.name).where(uses.c.key_id == key_id)).all()
             if used:
                 raise Conflict(
