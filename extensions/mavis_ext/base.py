@@ -26,7 +26,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from mavis_core import records
-from mavis_core.access import CallContext
+from mavis_core.access import CallContext, Permission
 from mavis_core.bootstrap import ApiApp
 from mavis_core.changes.replies import Reply
 from mavis_core.errors import (
@@ -204,9 +204,12 @@ class ApiHandler(RequestHandler):
             )
             if not again:
                 return reply
+            self._check_still_may(operation, names)
             return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body)
         if operation.method in ("PUT", "DELETE") and "If-Match" in headers:
             with self.app.database.together():
+                if names:
+                    self.app.projects.queue(self.ctx, names[0])
                 self._check_unchanged(names, headers["If-Match"])
                 return self._told(call())
         if operation.method == "PUT":
@@ -231,6 +234,15 @@ class ApiHandler(RequestHandler):
                 f"{self.request.path.removeprefix(API)[:200]} is not what you have read:"
                 " somebody changed it since"
             )
+
+    def _check_still_may(self, operation: Operation, names: tuple[str, ...]) -> None:
+        """Return where whoever asks again may still ask: a kept answer tells what is in it."""
+        needs = operation.needs
+        permission = needs if isinstance(needs, Permission) else Permission.PROJECT_READ
+        if self.request.path.startswith(f"{API}/projects/"):
+            self.app.projects.authorize(self.ctx, names[0], permission)
+        elif isinstance(needs, Permission):
+            self.ctx.require(needs)
 
     def _fingerprint(self) -> str:
         """Return what tells this request from others with the same key, without its secrets."""

@@ -72,7 +72,8 @@ EVERYWHERE = Rate(average=200, period_s=1, burst=600)
 """JupyterLab asks for a few hundred files when it opens."""
 
 _LOGIN = Rate(average=30, period_s=60, burst=20)
-_API = Rate(average=50, period_s=1, burst=200)
+_API = Rate(average=150, period_s=1, burst=400)
+"""Of an address, behind which may be everybody's servers; the api limits each person."""
 
 
 def routes(config: Config) -> tuple[Route, ...]:

@@ -159,6 +159,15 @@ class Projects:
                 for row in tx.execute(query)
             )
 
+    def queue(self, ctx: CallContext, reference: str) -> None:
+        """Let others who change this project wait until the transaction around this call ends.
+
+        For what is decided by a look and then done (`Database.together`): nobody comes between.
+        """
+        project = self.authorize(ctx, reference, Permission.PROJECT_READ).project
+        with self._database.write() as tx:
+            hold(tx, project.id)
+
     def member(self, ctx: CallContext, reference: str, subject: str) -> Member:
         """Return the role of one person or group.
 

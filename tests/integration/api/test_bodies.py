@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import string
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -291,3 +292,16 @@ def test_no_body_meets_a_bug(rest: RestService, request_: tuple[str, object]) ->
     if answer.status >= 400:
         assert answer.code
         assert rest.record_of(answer) is not None
+
+
+def test_of_many_who_edit_what_they_have_read_one_alone_does(rest: RestService) -> None:
+    path = "/projects/shop/members/user:as-viewer"
+    for role in ("operator", "viewer"):
+        tag = rest.ask("GET", path).headers["ETag"]
+
+        def edit(_: int, tag: str = tag, role: str = role) -> int:
+            return rest.ask("PUT", path, body={"role": role}, If_Match=tag).status
+
+        with ThreadPoolExecutor(6) as pool:
+            told = sorted(pool.map(edit, range(6)))
+        assert told == [200, 412, 412, 412, 412, 412]

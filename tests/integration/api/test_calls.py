@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core_double import wait_until
+from core_double import PERSON, wait_until
+from mavis_core.access import Scope
 from mavis_ext.app import API
 from mavis_ext.pools import Pool
-from rest_service import RestService, serving
+from rest_service import RestService, caller, serving
 
 LISTS = [
     "/projects",
@@ -78,6 +79,28 @@ def test_a_repeated_call_with_its_key_gives_the_same_run(rest: RestService) -> N
     assert ask("x" * 201, {}) == (400, "invalid_input")
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(lambda _: ask("at once", {}), range(4)))) == 1
+
+
+def test_an_answer_is_given_again_to_those_alone_who_may_still_ask(rest: RestService) -> None:
+    path = "/projects/shop/discoveries"
+    rest.tokens.known["reader"] = caller("olga", PERSON - {Scope.OPERATE})
+    first = rest.ask("POST", path, "olga", {}, Idempotency_Key="mine")
+    again = rest.ask("POST", path, "olga", {}, Idempotency_Key="mine")
+    assert (again.status, again.content) == (202, first.content)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.headers["Location"] == first.headers["Location"]
+    narrower = rest.ask("POST", path, "reader", {}, Idempotency_Key="mine")
+    assert (narrower.status, narrower.code) == (403, "forbidden")
+    member = "/projects/shop/members/user:olga"
+    role = rest.ask("GET", member).json["role"]
+    assert rest.ask("DELETE", member).status == 204
+    gone = rest.ask("POST", path, "olga", {}, Idempotency_Key="mine")
+    assert (gone.status, gone.code) == (404, "not_found")
+    assert rest.ask("PUT", member, body={"role": role}).status == 200
+    admin = {"name": "kept-once"}
+    assert rest.ask("POST", "/projects", body=admin, Idempotency_Key="p").status == 201
+    rest.tokens.known["lesser"] = caller("ada", PERSON)
+    assert rest.ask("POST", "/projects", "lesser", admin, Idempotency_Key="p").status == 403
 
 
 def test_dry_run_shows_and_does_nothing(rest: RestService) -> None:
