@@ -23,6 +23,7 @@ from mavis_kernel.profile import Profile, credentials_path, load
 __all__ = [
     "Settings",
     "Trust",
+    "api_url",
     "at_command_line",
     "existing_ca_file",
     "for_program",
@@ -121,6 +122,11 @@ def normal_url(text: str) -> str:
     if not path.endswith(_SERVICE):
         path += _SERVICE
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def api_url(url: str) -> str:
+    """Return the address of the API of the service at `url`."""
+    return url + _API
 
 
 def hub_url(url: str) -> str:

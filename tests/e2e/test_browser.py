@@ -5,9 +5,15 @@ With ``MAVIS_SCREENSHOTS=DIR`` the pictures of this module are kept in that fold
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +21,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
+from appliance_double.terminal import Terminal
 from e2e.appliance import Appliance
 from mavis_kernel import Mavis
+from mavis_kernel.device_login import begin, fetch
+from mavis_kernel.errors import NotLoggedIn
+from mavis_kernel.settings import Trust
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -105,6 +115,37 @@ def visit(appliance: Appliance, browser: Browser, outside: list[str]) -> Callabl
     return visit
 
 
+@dataclass(frozen=True)
+class Laptop:
+    """A machine of somebody's own, with the command line on it."""
+
+    home: Path
+    ca_file: Path
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("MAVIS_", "JUPYTER"))}
+        environ |= {"HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config")}
+        environ |= {"MAVIS_CA_FILE": str(self.ca_file), "TERM": "xterm"}
+        command = [sys.executable, "-m", "mavis_kernel", *words]
+        return subprocess.Popen(command, **{**options, "env": environ})
+
+    def run(self, *words: str) -> str:
+        """Return what a command says."""
+        with self.start(*words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            said = process.communicate(timeout=60)[0].decode()
+        assert process.returncode == 0, said
+        return said
+
+    def token(self) -> str:
+        kept = json.loads((self.home / "config" / "mavis" / "credentials.json").read_text())
+        return str(kept["token"])
+
+
+@pytest.fixture
+def laptop(appliance: Appliance, tmp_path: Path) -> Laptop:
+    return Laptop(tmp_path, appliance.config.ca_file)
+
+
 def _is_here(url: str) -> bool:
     parts = urlsplit(url)
     return parts.hostname == "127.0.0.1" or parts.scheme in ("data", "blob", "about")
@@ -186,6 +227,70 @@ def test_the_api_is_described_to_whoever_is_logged_in(visit: Callable[..., Any])
         picture(page, "api")
     with visit(None, "/services/mavis/docs") as page:
         expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_command_line_is_logged_in_with_the_browser(
+    appliance: Appliance,
+    tokens: dict[str, str],
+    visit: Callable[..., Any],
+    laptop: Laptop,
+) -> None:
+    terminal = Terminal(laptop.start, "login", "--url", appliance.url)
+    terminal.wait_for("left. Ctrl-C ends it.")
+    address = re.search(r"https://\S+/services/mavis/login\?user_code=(\S+)", terminal.shown)
+    assert address is not None
+    assert f"shows this code: {address[1]}" in terminal.shown
+    with visit("demo-operator", address[0]) as page:
+        # Logged in at the Hub, and back with the code.
+        expect(page.get_by_text(address[1], exact=True)).to_be_visible()
+        expect(page.get_by_text("just started it yourself")).to_be_visible()
+        expect(page.get_by_role("definition").filter(has_text=platform.node())).to_be_visible()
+        expect(page.get_by_role("button", name="Deny")).to_be_focused()
+        page.get_by_role("button", name="Allow").click()
+        expect(page.get_by_role("heading", name="Allowed")).to_be_visible()
+    assert terminal.end() == 0, terminal.shown
+    assert "as demo-operator until" in terminal.shown
+    with appliance.client(tokens["demo-operator"]) as client:
+        assert json.loads(laptop.run("whoami", "-o", "json"))["scopes"] == list(client.me().scopes)
+    token = laptop.token()
+    with appliance.http(token) as http:
+        assert http.get("/hub/api/user").status_code == 200
+        assert "Logged out of" in laptop.run("logout")
+        assert http.get("/hub/api/user").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("login-page", {"color_scheme": "light", "viewport": {"width": 1000, "height": 720}}),
+        ("login-page-dark", {"color_scheme": "dark", "viewport": {"width": 1000, "height": 720}}),
+        ("login-page-390", {"viewport": {"width": 390, "height": 960}}),
+    ],
+)
+def test_the_page_of_a_login_works_without_scripts(
+    appliance: Appliance, visit: Callable[..., Any], name: str, options: dict[str, Any]
+) -> None:
+    trust = Trust(ca_file=str(appliance.config.ca_file))
+    begun = begin(appliance.url, trust, "olgas-laptop")
+    broken: list[str] = []
+    with visit("demo-operator", begun.page, java_script_enabled=False, **options) as page:
+        page.on("console", lambda m: broken.append(m.text) if m.type == "error" else None)
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        expect(page.get_by_role("heading", name="olgas-laptop")).to_be_visible()
+        picture(page, name)
+        width = options["viewport"]["width"]
+        for box in (each.bounding_box() for each in page.locator("main *").all()):
+            assert box is None or box["x"] + box["width"] <= width
+        page.keyboard.press("Enter")  # the focus is on "Deny"
+        expect(page.get_by_role("heading", name="Denied")).to_be_visible()
+        page.goto("/services/mavis/login")
+        page.get_by_label("Code").fill(begun.user_code.replace("-", " ").lower())
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("heading", name="Denied")).to_be_visible()
+    assert broken == []
+    with pytest.raises(NotLoggedIn, match="demo-operator has denied"):
+        fetch(appliance.url, trust, begun, wait=lambda _: None)
 
 
 def test_prefect_shows_an_administrator_the_runs(

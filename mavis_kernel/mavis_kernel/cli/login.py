@@ -11,6 +11,7 @@ import click
 
 from mavis_kernel import certificates, hub
 from mavis_kernel import profile as profiles
+from mavis_kernel.cli.browser import by_browser
 from mavis_kernel.cli.options import common
 from mavis_kernel.cli.output import say, show_one
 from mavis_kernel.cli.state import State, is_terminal
@@ -27,9 +28,15 @@ __all__ = ["login"]
 
 @click.command()
 @click.option("--url", envvar="MAVIS_URL", show_envvar=True, help="The appliance's address.")
-@click.option("--username", help="Your name at the Hub.")
+@click.option(
+    "--browser/--no-browser",
+    default=None,
+    help="Open a browser of this machine, or do not; else you are asked.",
+)
+@click.option("--password", is_flag=True, help="Type name and password here instead.")
+@click.option("--username", help="Your name at the Hub, with a password.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
-@click.option("--token-stdin", is_flag=True, help="Read a Hub token from stdin, no password.")
+@click.option("--token-stdin", is_flag=True, help="Read a Hub token from stdin.")
 @click.option(
     "--ca-file",
     envvar="MAVIS_CA_FILE",
@@ -42,6 +49,8 @@ __all__ = ["login"]
 def login(
     state: State,
     url: str | None,
+    browser: bool | None,
+    password: bool,
     username: str | None,
     password_stdin: bool,
     token_stdin: bool,
@@ -50,21 +59,26 @@ def login(
 ) -> None:
     """Log in to an appliance.
 
+    You are shown an address and a code. Open the address in any browser, on this machine or on
+    another, log in there as always, compare the code and allow the login; no password is typed
+    here. For scripts, and where there is no browser, there are passwords and tokens.
+
     The login lasts twelve hours and is kept in a file that only you can read. A self-signed
     certificate is shown by its fingerprint; once you accept it, no other one is.
     """
-    if password_stdin and token_stdin:
-        raise click.UsageError("--password-stdin and --token-stdin exclude each other.")
+    way = _way(password or bool(username), password_stdin, token_stdin)
     path = profiles.credentials_path()
     kept = _kept_profile()
     address = normal_url(url or kept.url or _asked("Address of the appliance", "--url"))
     _refuse_plain(address)
     kept = kept if kept.url == address else Profile(project=None)
     trust = _trust(address, kept, ca_file, fingerprint)
-    if token_stdin:
+    if way == "token":
         made = hub.identify(address, trust, Secret(_line_of_stdin("token")))
-    else:
+    elif way == "password":
         made = _by_password(address, trust, username or kept.username, password_stdin)
+    else:
+        made = by_browser(address, trust, opens=browser)
     with Mavis(settings=Settings(address, made.token, trust)) as client:
         me = client.me()
     new = replace(
@@ -77,7 +91,24 @@ def login(
         ca_file=trust.ca_file,
     )
     profiles.save(new, path)
+    if kept.username not in (None, me.name):
+        say(f"Before, you were {kept.username} there.")
     _welcome(state, me, new)
+
+
+def _way(password: bool, password_stdin: bool, token_stdin: bool) -> str:
+    """Return how to log in: with a ``browser``, ``password`` or ``token``."""
+    if token_stdin and (password or password_stdin):
+        raise click.UsageError("--token-stdin excludes names and passwords.")
+    if token_stdin:
+        return "token"
+    if password or password_stdin:
+        return "password"
+    if not is_terminal():
+        raise click.UsageError(
+            "There is no terminal: log in with --password-stdin or --token-stdin."
+        )
+    return "browser"
 
 
 def _kept_profile() -> Profile:
@@ -91,7 +122,7 @@ def _kept_profile() -> Profile:
 def _refuse_plain(address: str) -> None:
     if not is_private(address):
         raise BadSettings(
-            f"{address} is not encrypted: everybody on the way could read the password.",
+            f"{address} is not encrypted: everybody on the way could read the login.",
             mend="Use the https address of the appliance.",
         )
 
