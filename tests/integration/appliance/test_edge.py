@@ -21,6 +21,8 @@ MIB = 1024 * 1024
 SAMPLES = {
     "login": ("POST", "/hub/login", "hub"),
     "hub-changes": ("POST", "/hub/spawn", "hub"),
+    "device-logins": ("POST", "/services/mavis/api/v1/device-logins", "api"),
+    "events": ("GET", "/services/mavis/api/v1/projects/p/runs/r/events", "api"),
     "api": ("GET", "/services/mavis/api/v1/me", "api"),
     "prefect": ("GET", "/services/mavis/prefect/dashboard", "api"),
     "pages": ("GET", "/services/mavis/oauth_callback", "api"),
@@ -66,7 +68,7 @@ def test_what_no_row_takes_is_left_to_the_hub(edge) -> None:
         assert client.get("/user/ada/lab").status_code == 404  # no Hub has written a route here
 
 
-@pytest.mark.parametrize("name", [n for n in SAMPLES if n != "prefect"])
+@pytest.mark.parametrize("name", [n for n in SAMPLES if n not in ("prefect", "events")])
 def test_a_body_above_the_row_s_limit_is_refused(edge, name: str) -> None:
     row = next(row for row in routes(edge.config) if row.name == name)
     path = SAMPLES[name][1]
@@ -186,6 +188,17 @@ def test_logins_are_held_back_and_login_pages_are_not(start_edge) -> None:
     assert posts[-1] == 429
     assert tokens == 429  # one budget for both ways in
     assert set(pages) == {200}
+
+
+def test_logins_by_browser_are_begun_as_seldom_and_asked_about_as_often_as_needed(edge) -> None:
+    row = next(row for row in routes(edge.config) if row.name == "device-logins")
+    attempts = row.rate.burst * 2
+    begin = SAMPLES["device-logins"][1]
+    with edge.client() as client:
+        begun = [client.post(begin).status_code for _ in range(attempts)]
+        asked = [client.post(f"{begin}/token").status_code for _ in range(attempts)]
+    assert begun[-1] == 429
+    assert set(asked) == {200}
 
 
 def test_a_silent_upstream_ends_in_504(start_edge) -> None:
