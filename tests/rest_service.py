@@ -256,9 +256,11 @@ def serving(
     """
     config = make_home(home, url)
     cloud = FakeCloud()
-    core = Core(config.database_url, cloud)
+    every = {"fake": FakeKit(cloud), **(kits or {})}
+    core = Core(config.database_url, cloud, kits=every)
     fill(core, cloud)
-    app = api_app(config, kits={"fake": FakeKit(cloud), **(kits or {})})
+    # Runs are carried out by `core`, which must open what the API seals.
+    app = replace(api_app(config, kits=every), vault=core.vault)
     tokens, logins = Tokens(), Logins()
     services = make_services(app, tokens, logins, secret=b"of the test")
     if database is not None:

@@ -325,6 +325,7 @@ def _partial(operation: Operation) -> dict[str, Any]:
 def _event(name: str, data: str) -> dict[str, Any]:
     told = {"contentMediaType": JSON, "contentSchema": {"$ref": COMPONENT.format(model=data)}}
     return {
+        "title": f"{data}Event",
         "type": "object",
         "properties": {
             "event": {"type": "string", "const": name},

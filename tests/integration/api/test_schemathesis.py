@@ -70,7 +70,7 @@ def settings(things: Mapping[str, str], doomed: Mapping[str, str]) -> str:
     def mostly(where: str, dictionary: str) -> str:
         return f'{json.dumps(where)} = {{ dictionary = "{dictionary}", probability = 0.9 }}'
 
-    lines = ["[generation]", "deterministic = true"]
+    lines = ["request-timeout = 60", "[generation]", "deterministic = true"]
     for check in NOT_CHECKED:
         lines += [f"[checks.{check}]", "enabled = false"]
     lines.append("[dictionaries]")
