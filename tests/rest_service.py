@@ -38,6 +38,7 @@ from mavis_ext.base import Services
 from mavis_ext.events import RunEvents
 from mavis_ext.pools import Pool
 
+COOKIE_SECRET = "of the test"
 _READ_AT_MOST = 17 * 1024 * 1024  # as the api process does
 
 
@@ -291,7 +292,10 @@ def _server(services: Services, pages: Sequence[tuple[Any, ...]] = ()) -> Iterat
     ready = threading.Event()
 
     async def serve() -> None:
-        server = HTTPServer(make_application(services, *pages), max_body_size=_READ_AT_MOST)
+        server = HTTPServer(
+            make_application(services, *pages, cookie_secret=COOKIE_SECRET),
+            max_body_size=_READ_AT_MOST,
+        )
         server.add_sockets(sockets)
         loops.append(asyncio.get_running_loop())
         ready.set()

@@ -93,7 +93,9 @@ class _DocsPage(Page):
             self._login(self)
             return
         nonce = secrets.token_urlsafe(18)
-        shown = _shown(self._name, ctx.principal.name, nonce)  # or it says what is missing
+        # JupyterHub's client takes a script's request for one of its page only with this.
+        xsrf = self.xsrf_token.decode("ascii")
+        shown = _shown(self._name, ctx.principal.name, nonce=nonce, xsrf=xsrf)
         self.set_header("Content-Security-Policy", _CSP.format(nonce=nonce))
         self.finish(shown)
 
@@ -178,7 +180,7 @@ def _assets() -> dict[str, Asset]:
     return made
 
 
-def _shown(name: str, person: str, nonce: str) -> str:
+def _shown(name: str, person: str, *, nonce: str, xsrf: str) -> str:
     """Return the page as it is shown to somebody."""
     at = {file: f"{DOCS}/{file}?v={asset.digest}" for file, asset in _assets().items()}
     head = "".join(
@@ -187,10 +189,11 @@ def _shown(name: str, person: str, nonce: str) -> str:
         else f'<script defer src="{at[file]}" nonce="{nonce}"></script>'
         for file in _FILES
     )
+    words = _WORDS.format(xsrf=escape(xsrf))
     home = f'<a href="{PREFIX}/">{escape(name)}</a> <span class=soft>REST API</span>'
     return page(
         f"REST API · {name}",
-        f"{header(home, person)}<main>{_WORDS}</main>",
+        f"{header(home, person)}<main>{words}</main>",
         '<link rel=icon href="data:,">' + head,
     )
 
@@ -206,7 +209,7 @@ close or reload it. What you try out is <strong>done for real</strong>, in your 
 <a href="{DOCS}/openapi.json" download="mavis-openapi.json">Download the description</a>
 <span class=soft>(OpenAPI 3.1)</span></p>
 </section>
-<div id=operations data-description="{DOCS}/openapi.json" aria-busy=true>
+<div id=operations data-description="{DOCS}/openapi.json" data-xsrf="{{xsrf}}" aria-busy=true>
 <p class=soft role=status>The description is being loaded …</p>
 <noscript><p>This page needs JavaScript; the description is a file for programs and people
 alike.</p></noscript></div>

@@ -1,7 +1,7 @@
 """The page of the REST API, in Chromium and to the letter; the API behind it is the real one.
 
-Fixtures: `rest` serves both, and who has the cookie ``who`` is logged in; `visit` opens the page
-and notes what it asked for and what its security policy stopped.
+Fixtures: `rest` serves both, with a handler in the Hub's place behind JupyterHub's own client;
+`visit` opens the page and notes what it asked for and what its security policy stopped.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
-from tornado.web import RequestHandler
+from tornado.web import RequestHandler, create_signed_value
 
 from core_double import PERSON
-from mavis_core.access import CallContext, Principal
-from mavis_core.errors import Unauthenticated
+from mavis_core.config import load
 from mavis_ext.openapi import committed
 from mavis_hub import api_docs
 from mavis_hub.api_docs import DOCS, docs_rules
-from rest_service import Answer, RestService, serving
+from mavis_hub.hub_identity import HubIdentity, hub_oauth
+from rest_service import COOKIE_SECRET, Answer, RestService, serving
 
+COOKIE = "service-mavis"
+TOKEN = "token-of-olga"
 DESCRIPTION = json.loads(committed())
 OPERATIONS = {
     told["operationId"]: told["tags"][0]
@@ -70,11 +72,18 @@ FAINT = """() => {
 }"""
 
 
-async def identify(handler: RequestHandler) -> CallContext:
-    who = handler.get_cookie("who")
-    if who is None:
-        raise Unauthenticated("Nobody is logged in here", mend="Log in and come back.")
-    return CallContext(principal=Principal(who), scopes=PERSON)
+class HubUser(RequestHandler):
+    """What the Hub says of the one token that it knows."""
+
+    def get(self) -> None:
+        if self.request.headers["Authorization"] != f"token {TOKEN}":
+            self.send_error(403)
+            return
+        scopes = ["access:services!service=mavis", *PERSON]
+        self.write({"kind": "user", "name": "olga", "groups": [], "scopes": scopes})
+
+    def log_exception(self, *about: object) -> None:
+        """The log is not what is tested."""
 
 
 def log_in(handler: RequestHandler) -> None:
@@ -84,13 +93,24 @@ def log_in(handler: RequestHandler) -> None:
 @pytest.fixture(scope="module")
 def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestService]:
     home = tmp_path_factory.mktemp("docs")
-    with serving(home, pages=docs_rules("Mavis <of the test>", identify, log_in)) as found:
+    config = load(home / "hub", environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+    secret = config.secret_file("api", "hub-token")
+    secret.parent.mkdir(parents=True)
+    secret.write_text("token-of-the-service", encoding="utf-8")
+    identity = HubIdentity(hub_oauth(config))
+    rules = docs_rules("Mavis <of the test>", identity.browser, log_in)
+    with serving(home / "rest", pages=[*rules, ("/hub/api/user", HubUser)]) as found:
+        identity.auth.api_url = f"http://127.0.0.1:{found.port}/hub/api"
         yield found
 
 
-def get(rest: RestService, path: str, who: str | None = "olga", **headers: str) -> Answer:
-    cookie = {} if who is None else {"Cookie": f"who={who}"}
+def get(rest: RestService, path: str, token: str | None = TOKEN, **headers: str) -> Answer:
+    cookie = {} if token is None else {"Cookie": f"{COOKIE}={signed(token)}"}
     return rest.ask("GET", path, None, prefix=DOCS, **cookie, **headers)
+
+
+def signed(token: str) -> str:
+    return create_signed_value(COOKIE_SECRET, COOKIE, token).decode("ascii")
 
 
 @dataclass
@@ -152,7 +172,7 @@ def visit(rest: RestService, browser: Browser) -> Visits:
         options: dict[str, Any] = VIEWS[view]
         context = browser.new_context(base_url=base, **options)
         context.set_default_timeout(30_000)
-        context.add_cookies([{"name": "who", "value": "olga", "url": base}])
+        context.add_cookies([{"name": COOKIE, "value": signed(TOKEN), "url": base}])
         context.add_init_script(NOTE_VIOLATIONS)
         opened = Visit(context.new_page())
         opened.page.on("request", opened.note)
@@ -180,11 +200,30 @@ def test_who_is_not_logged_in_is_sent_to_the_login_and_gets_none_of_its_files(
     assert with_token.status == 401, "the page takes the login's cookie, the API takes tokens"
 
 
+def test_a_script_gets_the_description_with_the_page_s_token_only(rest: RestService) -> None:
+    page = get(rest, "", Sec_Fetch_Mode="navigate")
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    (xsrf,) = re.findall(r'data-xsrf="([^"]+)"', page.content.decode())
+    script = {
+        "Cookie": f"{COOKIE}={signed(TOKEN)}; {cookie}",
+        "Sec-Fetch-Mode": "cors",
+        "Sec-Fetch-Site": "same-origin",
+    }
+
+    def ask(**more: str) -> int:
+        return rest.ask("GET", "/openapi.json", None, prefix=DOCS, **script, **more).status
+
+    assert ask(X_XSRFToken=xsrf) == 200
+    assert ask() == 401
+    assert ask(X_XSRFToken=xsrf[::-1]) == 401
+    assert get(rest, "", "token-of-nobody").status == 302
+
+
 def test_it_can_only_be_read(rest: RestService) -> None:
     for path in ("", "/openapi.json", "/page.js"):
         for method in ("POST", "PUT", "PATCH", "DELETE"):
-            answer = rest.ask(method, path, None, prefix=DOCS, Cookie="who=olga")
-            assert answer.status == 405
+            answer = rest.ask(method, path, None, prefix=DOCS, Cookie=f"{COOKIE}={signed(TOKEN)}")
+            assert answer.status in (401, 405)  # without the page's token nobody asks
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,8 @@
   }
 
   async function load() {
-    const answer = await fetch(place.dataset.description, { credentials: "same-origin" });
+    const headers = { "X-XSRFToken": place.dataset.xsrf };
+    const answer = await fetch(place.dataset.description, { credentials: "same-origin", headers });
     if (answer.status === 401) say("Your login has ended.", "Log in again");
     else if (!answer.ok) say(`The description was not loaded (${answer.status}).`, "Try again");
     else show(await answer.json());
