@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
@@ -25,6 +25,7 @@ from mavis_core.errors import InvalidInput
 __all__ = ["MAX_CURSOR", "MAX_LIMIT", "Order", "Page", "PageRequest", "fetch"]
 
 T = TypeVar("T")
+Row: TypeAlias = Mapping[str, Any]
 MAX_LIMIT = 200
 MAX_CURSOR = 400
 _VERSION = "1"
@@ -124,9 +125,14 @@ def fetch(
     query: sa.Select[Any],
     order: Order,
     want: PageRequest,
-    make: Callable[[sa.RowMapping], T],
+    make: Callable[[Any], T],
 ) -> Page[T]:
     """Return the page of `query` that `want` asks for.
+
+    Parameters
+    ----------
+    make
+        Makes an item of a row, whose values stand under the names of its columns.
 
     Raises
     ------
@@ -155,9 +161,9 @@ def _sort(order: Order, wanted: str | None) -> _Sort:
 
 def _rows(
     tx: sa.Connection, query: sa.Select[Any], sort: _Sort, place: _Place | None, count: int
-) -> list[sa.RowMapping]:
+) -> list[Row]:
     """Return the first `count` rows after `place`."""
-    found: list[sa.RowMapping] = []
+    found: list[Row] = []
     for stretch in _stretches(tx, query, sort, place):
         if len(found) < count:
             found += _ask(tx, stretch, sort, count - len(found))
@@ -181,7 +187,7 @@ def _stretches(
         yield _Stretch(none, (sort.id,), (place.id,) if place and among_none else None)
 
 
-def _ask(tx: sa.Connection, stretch: _Stretch, sort: _Sort, count: int) -> Sequence[sa.RowMapping]:
+def _ask(tx: sa.Connection, stretch: _Stretch, sort: _Sort, count: int) -> Sequence[Row]:
     query, keys = stretch.query, stretch.keys
     if stretch.last is not None:
         pairs = zip(keys, stretch.last, strict=True)
@@ -189,7 +195,9 @@ def _ask(tx: sa.Connection, stretch: _Stretch, sort: _Sort, count: int) -> Seque
         last = sa.tuple_(*(sa.literal(value, key.type) for key, value in pairs))
         query = query.where(here < last if sort.descending else here > last)
     ordered = query.order_by(*(key.desc() if sort.descending else key for key in keys))
-    return tx.execute(ordered.limit(count)).mappings().all()
+    result = tx.execute(ordered.limit(count))
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def _alike(tx: sa.Connection, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -207,14 +215,14 @@ def _looked_up(tx: sa.Connection, query: sa.Select[Any], sort: _Sort, row_id: st
     return _Place(row_id, row[0])
 
 
-def _cursor(sort: _Sort, row: sa.RowMapping) -> str:
-    value = None if sort.column is sort.id else row[sort.column]
+def _cursor(sort: _Sort, row: Row) -> str:
+    value = None if sort.column is sort.id else row[sort.column.key]
     if value is None:
         told = "none"
     else:
         text = clock.iso(value) if isinstance(value, datetime) else str(value)
         told = f"={text}" if len(text.encode()) <= _LONG_BYTES else "long"
-    plain = "\n".join((_VERSION, sort.name, row[sort.id], told))
+    plain = "\n".join((_VERSION, sort.name, row[sort.id.key], told))
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 

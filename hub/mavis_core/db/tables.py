@@ -145,6 +145,7 @@ resources = sa.Table(
     sa.UniqueConstraint("environment_id", "region", "kind", "cloud_id"),
 )
 sa.Index("ix_resources_project_kind", resources.c.project_id, resources.c.kind)
+sa.Index("ix_resources_project_id", resources.c.project_id, resources.c.id)
 sa.Index("ix_resources_project_id_name", resources.c.project_id, resources.c.name, resources.c.id)
 
 previews = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,9 +31,12 @@ def query(project_id: str) -> sa.Select[Any]:
     )
 
 
-def resource_of(row: sa.RowMapping) -> Resource:
+def resource_of(row: Mapping[Any, Any]) -> Resource:
     """Return the resource of a row of `query`."""
-    return Resource(**{**row, "kind": ResourceKind(row["kind"])})
+    return Resource(**{**row, "kind": _KINDS[row["kind"]]})
+
+
+_KINDS = {kind.value: kind for kind in ResourceKind}
 
 
 def find_one(tx: sa.Connection, project_id: str, reference: str) -> Resource:

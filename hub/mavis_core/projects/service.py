@@ -49,6 +49,19 @@ def audit(
     )
 
 
+# The project of a name or id with each role that some subjects have in it; made once, since every
+# call asks it.
+_MEMBERSHIP = (
+    sa.select(*(tables.projects.c[name] for name in Project.__slots__), tables.members.c.role)
+    .join(tables.members, tables.members.c.project_id == tables.projects.c.id)
+    .where(
+        (tables.projects.c.name == sa.bindparam("reference"))
+        | (tables.projects.c.id == sa.bindparam("reference")),
+        tables.members.c.subject.in_(sa.bindparam("subjects", expanding=True)),
+    )
+)
+
+
 def hold(tx: sa.Connection, project_id: str) -> None:
     """Let changes within a project that depend on each other queue until `tx` ends.
 
@@ -118,23 +131,18 @@ class Projects:
         Forbidden
             The caller is a member with too low a role, or the token lacks the scope.
         """
-        table = tables.projects
+        given = {"reference": reference, "subjects": subjects_of(ctx.principal)}
         with self._database.read() as tx:
-            row = (
-                tx.execute(
-                    sa.select(table).where((table.c.name == reference) | (table.c.id == reference))
-                )
-                .mappings()
-                .one_or_none()
-            )
-            roles = roles_in(tx, ctx.principal, row["id"]) if row else frozenset()
-        if row is None or not roles:
+            rows = tx.execute(_MEMBERSHIP, given).all()
+        if not rows:
             raise NotFound(
                 f"No project {reference[:60]!r} that {ctx.principal.name} may see",
                 mend="`mavis project list` shows yours; a project's administrator adds members.",
             )
+        roles = frozenset(Role(role) for *_, role in rows)
         ctx.require(permission, roles)
-        return Membership(Project(**row), roles)
+        *project, _ = rows[0]
+        return Membership(Project(*project), roles)
 
     def list(self, ctx: CallContext, want: PageRequest) -> Page[Membership]:
         """Return the projects in which the caller has any role, the oldest first."""

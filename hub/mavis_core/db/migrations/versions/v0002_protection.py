@@ -269,6 +269,7 @@ def upgrade() -> None:
         op.create_index(
             f"ix_runs_project_id_{column}", "runs", ["project_id", column, "id"], unique=False
         )
+    op.create_index("ix_resources_project_id", "resources", ["project_id", "id"], unique=False)
     op.create_index(
         "ix_resources_project_id_name", "resources", ["project_id", "name", "id"], unique=False
     )
