@@ -70,7 +70,7 @@ openapi: venv ## Write the description of the API anew; BREAK=1 where callers sh
 	@$(MAKE) --no-print-directory client
 
 client: venv ## Make the parts of the client anew that follow from something else
-	@PYTHONPATH=tools $(BIN)/python -m client_making
+	@PYTHONPATH=tools:mavis_kernel $(BIN)/python -m client_making
 
 assets: $(ASSETS) ## Fetch what pages load, once
 

@@ -30,6 +30,7 @@ DEFAULT = "default"
 """The profile of whoever names none."""
 
 _VERSION = 1
+_OTHERS = "profiles"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -83,7 +84,7 @@ def credentials_path(environ: Mapping[str, str] = os.environ, profile: str | Non
         )
     if name == DEFAULT:
         return folder(environ) / "credentials.json"
-    return folder(environ) / "profiles" / f"{name}.json"
+    return folder(environ) / _OTHERS / f"{name}.json"
 
 
 def folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -129,7 +130,11 @@ def load(path: Path) -> Profile:
 def save(profile: Profile, path: Path) -> None:
     """Replace the file at `path` by `profile`, for its owner's eyes only."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Only the last folder of a path that is made gets the mode, so each is made by itself.
+        for each in (
+            (path.parent.parent, path.parent) if path.parent.name == _OTHERS else (path.parent,)
+        ):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         # mkstemp opens with mode 0600, whatever the umask says.
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")
         try:

@@ -15,12 +15,13 @@ import pytest
 from mavis_kernel.cli.root import root
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = f"{ROOT / 'tools'}:{ROOT / 'mavis_kernel'}"
 
 
 def test_the_client_is_as_it_would_be_made_now() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "client_making", "--check"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        env={**os.environ, "PYTHONPATH": SOURCES},
         capture_output=True,
         text=True,
         check=False,
@@ -44,7 +45,7 @@ def test_a_file_that_was_edited_by_hand_is_named(tmp_path: Path, late: str) -> N
     for name in ("pyproject.toml", "tools", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "client_making", "--root", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
     (client / late).write_text("# edited\n")
     checked = subprocess.run(
         [*command, "--check"], env=environment, capture_output=True, text=True, check=False

@@ -11,7 +11,7 @@ import click
 from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import common, every_command, fields_option, yes_option
-from mavis_kernel.cli.output import Empty, say, show_list, show_one
+from mavis_kernel.cli.output import Empty, say, show_fields, show_list, show_one
 from mavis_kernel.cli.plans import confirm_removal
 from mavis_kernel.cli.state import State, is_terminal
 from mavis_kernel.cli.tables import Column
@@ -53,6 +53,20 @@ def list_(state: State) -> None:
 
 
 @key.command()
+@click.argument("name", shell_complete=complete.keys)
+@fields_option
+@common
+@click.pass_obj
+def show(state: State, name: str) -> None:
+    """Show the key NAME, without its value; for platform administrators."""
+    keys = state.client().keys
+    if state.fields:
+        show_fields(state, keys.get(name, fields=state.fields))
+    else:
+        _show(state, keys.get(name))
+
+
+@key.command()
 @click.argument("name")
 @click.option("--kind", default="aws", show_default=True, help="What the key is for.")
 @click.option("--from-env", is_flag=True, help="Take AWS_ACCESS_KEY_ID and its companions.")
@@ -74,15 +88,7 @@ def add(state: State, name: str, kind: str, from_env: bool, from_stdin: bool) ->
         value = _from_stdin()
     else:
         value = _asked()
-    made = client.keys.add(name, value, kind=kind)
-    fields = [
-        ("Name", made.name),
-        ("Kind", made.kind),
-        ("Id", made.id),
-        ("Holds", " ".join(made.fields)),
-        ("Created", both(made.created_at)),
-    ]
-    show_one(state, made, fields, id_text=made.name)
+    _show(state, client.keys.add(name, value, kind=kind))
 
 
 @key.command()
@@ -96,6 +102,18 @@ def remove(state: State, name: str, yes: bool) -> None:
     confirm_removal(f"key {name} from the vault", yes=yes)
     client.keys.remove(name)
     say(f"Key {name} is gone from the vault. Revoke it at the cloud too.")
+
+
+def _show(state: State, item: Key) -> None:
+    fields = [
+        ("Name", item.name),
+        ("Kind", item.kind),
+        ("Id", item.id),
+        ("Holds", " ".join(item.fields)),
+        ("Created", both(item.created_at)),
+        ("By", item.created_by),
+    ]
+    show_one(state, item, fields, id_text=item.name)
 
 
 def _from_environment() -> dict[str, str]:

@@ -21,6 +21,10 @@ class Keys:
         """Yield the keys, without their values."""
         return self._transport.whole_list(Key, "/keys", fields=fields)
 
+    def get(self, name: str, *, fields: Sequence[str] | None = None) -> Key:
+        """Return the key `name`, without its value."""
+        return self._transport.get(Key, f"/keys/{segment(name)}", fields=fields)
+
     def add(
         self,
         name: str,
@@ -46,6 +50,12 @@ class Keys:
         body = {"name": name, "kind": kind, "value": dict(value)}
         return self._transport.post(Key, "/keys", body, idempotency_key=idempotency_key)
 
-    def remove(self, name: str) -> None:
-        """Remove the key `name` from the vault."""
-        self._transport.delete(f"/keys/{segment(name)}")
+    def remove(self, name: str, *, if_match: str | None = None) -> None:
+        """Remove the key `name` from the vault.
+
+        Parameters
+        ----------
+        if_match
+            `Key.etag` as it was read: only where that is still so; None: whatever it is.
+        """
+        self._transport.delete(f"/keys/{segment(name)}", if_match=if_match)

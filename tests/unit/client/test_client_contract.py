@@ -48,7 +48,8 @@ CALLS: dict[str, list[Call]] = {
     "get_me": [lambda m: m.me(), lambda m: m.me(fields=NAMED)],
     "list_keys": [lambda m: list(m.keys.list(fields=NAMED))],
     "create_key": [lambda m: m.keys.add("main", {"access_key_id": "A"})],
-    "delete_key": [lambda m: m.keys.remove("main")],
+    "get_key": [lambda m: m.keys.get("main", fields=NAMED)],
+    "delete_key": [lambda m: m.keys.remove("main", if_match='"1"')],
     "list_all_records": [
         lambda m: list(m.records.list(None, since=NOW, until=NOW, person="o", fields=SOME)),
         lambda m: list(m.records.list(None, action="a", correlation_id="c", query="q")),
@@ -152,6 +153,7 @@ COMMANDS: dict[str, list[str]] = {
     "get_me": ["whoami"],
     "list_keys": ["key list"],
     "create_key": ["key add main --from-env"],
+    "get_key": ["key show main"],
     "delete_key": ["key remove main --yes"],
     "list_all_records": ["record list --all-projects"],
     "list_records": ["record list"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_a_profile_that_is_named_brings_its_own_appliance_and_login(clean_home: 
         assert settings.url == "https://two.example/services/mavis"
         assert settings.token == Secret("of-two")
     assert for_program(environ=environ).token == Secret("of-one")
+
+
+def test_nobody_else_sees_which_profiles_there_are(clean_home: Path) -> None:
+    path = credentials_path(profile="work")
+    _keep(path, "https://two.example/services/mavis", "of-two")
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent, path.parent.parent)]
+    assert modes == [0o600, 0o700, 0o700]
 
 
 def test_a_profile_without_a_login_takes_no_other_token(clean_home: Path) -> None:

@@ -20,6 +20,10 @@ class Keys:
         """Yield the keys, without their values."""
         return self._transport.whole_list(Key, "/keys", fields=fields)
 
+    async def get(self, name: str, *, fields: Sequence[str] | None = None) -> Key:
+        """Return the key `name`, without its value."""
+        return await self._transport.get(Key, f"/keys/{segment(name)}", fields=fields)
+
     async def add(
         self,
         name: str,
@@ -45,6 +49,12 @@ class Keys:
         body = {"name": name, "kind": kind, "value": dict(value)}
         return await self._transport.post(Key, "/keys", body, idempotency_key=idempotency_key)
 
-    async def remove(self, name: str) -> None:
-        """Remove the key `name` from the vault."""
-        await self._transport.delete(f"/keys/{segment(name)}")
+    async def remove(self, name: str, *, if_match: str | None = None) -> None:
+        """Remove the key `name` from the vault.
+
+        Parameters
+        ----------
+        if_match
+            `Key.etag` as it was read: only where that is still so; None: whatever it is.
+        """
+        await self._transport.delete(f"/keys/{segment(name)}", if_match=if_match)
