@@ -14,14 +14,13 @@ from mavis_kernel.cli.root import root
 def walk(command, names):
     context = click.Context(command, info_name=names[-1], parent=None)
     assert command.get_help(context)
-    # What logging in needs is loaded with its module, at a cost of 0.1 s.
-    loaded = [name for name in HEAVY if name in sys.modules and names != ["mavis", "login"]]
+    loaded = [name for name in HEAVY if name in sys.modules]
     if loaded:
         print(" ".join(names), "loads", *loaded)
         for name in loaded:
             del sys.modules[name]
     if isinstance(command, click.Group):
-        for name in sorted(command.list_commands(context), key=lambda name: name == "login"):
+        for name in command.list_commands(context):
             walk(command.get_command(context, name), [*names, name])
     else:
         told.append(" ".join(names))
