@@ -186,5 +186,7 @@ def _welcome(state: State, me: Me, new: Profile) -> None:
     say(f"Logged in to {new.url} as {me.name}{until}.")
     if os.environ.get("MAVIS_TOKEN"):
         say("MAVIS_TOKEN is set and goes before this login: unset it to use the login.")
+    if os.environ.get("MAVIS_PROFILE"):
+        say(f"Let calls without --profile use it, too: mavis profile use {profiles.chosen()}")
     if not new.project:
         say("Choose a project: mavis project list; mavis project use NAME.")

@@ -15,7 +15,7 @@ from appliance_double.objects import preview_json, project_json, run_json
 from appliance_double.server import TOKEN, Appliance, Reply, pages
 from mavis_kernel.cli.root import root
 from mavis_kernel.masking import Secret
-from mavis_kernel.profile import Profile, credentials_path, save
+from mavis_kernel.profile import Profile, credentials_path, load, save
 
 Cli = Callable[..., Result]
 FAILURE = {"code": "x", "message": "m", "mend": ""}
@@ -73,6 +73,21 @@ def test_a_call_uses_the_login_that_it_names(
     done = _call(*words, "-o", "id", **environment)
     assert (done.exit_code, done.stdout) == (0, "prj_shop\n"), done.stderr
     assert "MAVIS_PROFILE" not in os.environ
+
+
+def test_a_login_is_kept_under_its_name(appliance: Appliance, clean_home: Path) -> None:
+    me = {"name": "olga", "groups": [], "scopes": [], "platform_admin": False, "projects": []}
+    appliance.on("GET", "/health", Reply({"status": "ok", "version": "1"}))
+    appliance.on("GET", "/hub/api/user", Reply({"name": "olga", "token_id": "a1"}))
+    appliance.on("GET", "/me", Reply(me))
+    words = ("login", "--url", appliance.host, "--token-stdin", "--profile", "work")
+    done = CliRunner().invoke(root, words, input=f"{TOKEN}\n", prog_name="mavis")
+    assert done.exit_code == 0, done.stderr
+    assert "mavis profile use work" in done.stderr
+    assert load(credentials_path(profile="work")).token == Secret(TOKEN)
+    assert not clean_home.exists(), "the login without a name is another one"
+    assert _call("whoami", "--profile", "work", "-o", "id").stdout == "olga\n"
+    assert _call("whoami").exit_code == 3
 
 
 def test_the_login_in_use_changes_and_a_login_is_forgotten(two: Appliance) -> None:
