@@ -80,9 +80,10 @@ def number(tx: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
 
 
 def forget(tx: sa.Connection, before: datetime) -> None:
-    """Delete the logins that have ended, and the wrong codes of those who had begun, by then."""
-    tx.execute(sa.delete(TABLE).where(TABLE.c.expires_at < before))
+    """Delete the logins that had ended by then, and the wrong codes of those who had begun."""
+    # In the order in which whoever looks at a login holds the two.
     tx.execute(sa.delete(_WRONG).where(_WRONG.c.since < before))
+    tx.execute(sa.delete(TABLE).where(TABLE.c.expires_at < before))
 
 
 def wrong(tx: sa.Connection, person: str, now: datetime, within: timedelta) -> int:
