@@ -402,13 +402,13 @@ def test_lost_answers_make_neither_orphan_nor_double(shop: Project, cloud: FakeC
 def test_a_member_that_turns_out_to_be_on_its_way_is_followed(
     shop: Project, cloud: FakeCloud
 ) -> None:
-    """One of two was begun, of the other nobody knew: partial, until the ledger finds it."""
+    """One of two was begun, of the other nobody knew, until the ledger finds it."""
     point = take(shop)
     cloud.snapshots_complete = False
     cloud.rules.append(Rule("copies.copy", after=lose_reply("copies.copy").after, skip=1))
     cloud.rules.append(refuse("snapshots.find", CloudDenied("no"), region=AWAY))
     assert copy_to(shop, point, "dr").state is RunState.FAILED
-    assert (copies(shop)[0].state, len(open_intents(shop))) == (PointState.PARTIAL, 1)
+    assert (copies(shop)[0].state, len(open_intents(shop))) == (PointState.RUNNING, 1)
     shop.start("ledger.reconcile")
     assert shop.core.carry_out() is None
     assert (copies(shop)[0].state, open_intents(shop)) == (PointState.RUNNING, [])
@@ -419,6 +419,58 @@ def test_a_member_that_turns_out_to_be_on_its_way_is_followed(
     (copy,) = copies(shop)
     assert (copy.state, copy.error) == (PointState.COMPLETE, None)
     assert copy.completed_at is not None
+
+
+def test_a_copy_that_the_run_may_not_look_at_is_followed_by_the_next(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    """The look was refused, and that was no end: the cloud goes on with it."""
+    cloud.rules.append(refuse("snapshots.find", CloudDenied("no"), region=AWAY))
+    point = take(shop)
+    cloud.snapshots_complete = False
+    run = copy_to(shop, point, "dr")
+    assert (run.state, (run.error or {})["code"]) == (RunState.FAILED, "cloud_denied")
+    assert copies(shop)[0].state is PointState.RUNNING
+    for one in made_in(cloud, OTHER):
+        cloud.complete(one)
+    (begun,) = (shop.run_of(run_id) for run_id in shop.core.timetable.tick())
+    assert begun.kind == "copies.run"
+    assert shop.core.carry_out() is None
+    (copy,) = copies(shop)
+    assert (copy.state, copy.error) == (PointState.COMPLETE, None)
+    assert (shared(cloud), open_intents(shop)) == ([], [])
+
+
+def test_a_cancelled_copy_that_nobody_may_look_at_is_partial_until_it_is_seen(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    """One member was begun, of the other nobody knows; both turn out to be on their way."""
+    point = take(shop)
+    cloud.snapshots_complete = False
+    run = shop.start("recovery_point.copy", point.id, environment="dr", region=AWAY)
+    cloud.rules.append(Rule("copies.copy", after=lose_reply("copies.copy").after, skip=1))
+    cloud.rules.append(Rule("snapshots.find", before=kill, region=AWAY))
+    start = clock.now()
+    with pytest.raises(Killed):
+        finish(shop.core.begin(shop.core.worker()))
+    shop.core.runs.cancel(shop.olga, "shop", run.id)
+    cloud.rules.append(refuse("snapshots.find", CloudDenied("no"), region=AWAY))
+    with clock.set_clock(lambda: start + 3 * LEASE):
+        shop.core.carry_out()
+    assert shop.run(run).state is RunState.FAILED
+    assert copies(shop)[0].state is PointState.PARTIAL
+    with clock.set_clock(lambda: start + 4 * LEASE):
+        shop.start("ledger.reconcile")
+        assert shop.core.carry_out() is None
+        assert (copies(shop)[0].state, open_intents(shop)) == (PointState.RUNNING, [])
+        for one in made_in(cloud, OTHER):
+            cloud.complete(one)
+        shop.core.timetable.tick()
+        assert shop.core.carry_out() is None
+    (copy,) = copies(shop)
+    assert (copy.state, copy.error) == (PointState.COMPLETE, None)
+    assert {m.cloud_id for m in copy.members} == set(made_in(cloud, OTHER))
+    assert shared(cloud) == []
 
 
 def test_a_share_that_cannot_be_taken_back_is_owed_until_it_is(

@@ -210,7 +210,9 @@ def test_what_nobody_can_look_for_is_told_as_such(
 ) -> None:
     run = ask(shop, "resource.tag", "web-1", tags={"team": "shop"})
     die_and_give_up(shop, hands, run, killed("tags.put", happens=True))
+    asked = len(cloud.calls)
     assert reconcile(shop).result["found"] == 0
+    assert len(cloud.calls) == asked, "nobody is asked"
     state, words = line(shop, run, "cloud.resource.tag")
     assert (state, words[:13]) == ("failed", "Nobody knows ")
     told = [record.summary for record in shop.core.records() if "resource.tag" in record.action]

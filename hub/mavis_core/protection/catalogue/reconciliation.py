@@ -171,9 +171,9 @@ class ReconcileJob(BaseJob):
         progress: Progress,
     ) -> int:
         ctx = run.context("worker")
-        if not environment_id:  # repeating such a call is harmless, and nobody can look for it
-            outcomes = self._ledger.resolve(ctx, run.work, of_it, None, progress.say)
-            return sum(outcome.error is None for outcome in outcomes)
+        if not environment_id or action not in {taking.ACTION, *self._looks, *self._owed}:
+            self._ledger.resolve(ctx, run.work, of_it, None, progress.say)
+            return 0  # of which nobody can see whether it has happened
         with self._clouds.connect(ctx, environment_id, progress) as (_, connection):
             if action in self._owed:
                 return self._owed[action](run, connection, of_it)
@@ -181,11 +181,11 @@ class ReconcileJob(BaseJob):
             outcomes = self._ledger.resolve(ctx, run.work, of_it, how, progress.say)
         return sum(outcome.error is None for outcome in outcomes)
 
-    def _how(self, connection: Connection, action: str, of_it: Sequence[Intent]) -> Effects | None:
-        """Return how to find what calls of `action` did; None where nobody can see that."""
+    def _how(self, connection: Connection, action: str, of_it: Sequence[Intent]) -> Effects:
+        """Return how to find what calls of `action` did."""
         if action == taking.ACTION:
             return self._taking.looking(connection.snapshots, self._points_of(of_it))
-        return self._looks[action](connection) if action in self._looks else None
+        return self._looks[action](connection)
 
     def _points_of(self, of_it: Sequence[Intent]) -> dict[str, RecoveryPoint]:
         """Return the point that each intent was for, by the intent's id."""

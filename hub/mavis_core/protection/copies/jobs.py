@@ -140,7 +140,7 @@ class CopyJob(_Copies):
         points.insert_copy(tx, [copy])
 
     def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
-        copy_queue.fail(tx, [each.copy for each in copy_queue.of_run(tx, run)], error)
+        copy_queue.run_failed(tx, run, error)
 
     def _copy(self, run: Run, progress: Progress) -> Mapping[str, Any]:
         self._expiry.carry_out(run, progress)
@@ -173,7 +173,7 @@ class QueueJob(_Copies):
     def failed(self, tx: sa.Connection, run: Run, error: MavisError) -> None:
         """Leave what was not brought to an end to the next Run, where nobody cancelled it."""
         if run.cancelled_by:
-            copy_queue.fail(tx, [each.copy for each in copy_queue.of_run(tx, run)], error)
+            copy_queue.run_failed(tx, run, error)
         else:
             copy_queue.release(tx, run)
 

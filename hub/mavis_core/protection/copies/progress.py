@@ -128,15 +128,31 @@ def follow(
         points.set_copy(tx, copy, state_of_members(states), error=error)
 
 
-def found(tx: sa.Connection, copy: Copy, volume_id: str, snapshot: VolumeSnapshot) -> None:
+def found(
+    tx: sa.Connection,
+    copy: Copy,
+    volume_id: str,
+    snapshot: VolumeSnapshot,
+    shown: Mapping[str, VolumeSnapshot],
+) -> None:
     """Write down that a call had its effect after all, of which nobody knew.
 
     A copy that had ended without it becomes what it is now; whole and still under way, it waits
     in the queue for somebody to follow it.
+
+    Parameters
+    ----------
+    shown
+        What the cloud shows of the copy's other members, by the snapshots' ids.
     """
-    new = _as_seen(_member(copy, volume_id), snapshot)
-    points.put_members(tx, [(copy.id, new)])
-    states = [new.state if m.volume_id == volume_id else m.state for m in copy.members]
+    members = [
+        _as_seen(member, snapshot)
+        if member.volume_id == volume_id
+        else _now(member, shown, frozenset())
+        for member in copy.members
+    ]
+    points.put_members(tx, [(copy.id, member) for member in members])
+    states = [member.state for member in members]
     if copy.state in (PointState.EXPIRING, PointState.GONE):
         return  # expiry finds it among the members
     if not copy.state.ended:

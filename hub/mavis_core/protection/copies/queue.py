@@ -39,6 +39,7 @@ __all__ = [
     "planned",
     "queue",
     "release",
+    "run_failed",
     "source_for",
     "waiting",
 ]
@@ -239,6 +240,20 @@ def fail(tx: sa.Connection, copies: Iterable[Copy], error: MavisError) -> None:
                 points.set_copy(tx, copy, state)
             else:
                 points.set_copy(tx, copy, state, error=copy.error or told(error))
+
+
+def run_failed(tx: sa.Connection, run: Run, error: MavisError) -> None:
+    """Write down that a Run has failed, and what that means for its copies.
+
+    What was not begun has failed with it. What is under way stays in the queue: nobody has seen
+    its end, and another Run does. Of a Run that a person has cancelled nothing more is begun.
+    """
+    for each in of_run(tx, run):
+        copy = each.copy
+        unmade = any(member.state is MemberState.PLANNED for member in copy.members)
+        if copy.state is PointState.PLANNED or (run.cancelled_by and unmade):
+            fail(tx, [copy], error)
+    release(tx, run)
 
 
 def cancelled(run: Run) -> Conflict:

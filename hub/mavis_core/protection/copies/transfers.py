@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from mavis_core import clock
 from mavis_core.changes import intents
 from mavis_core.changes.ledger import Effects, Ledger
-from mavis_core.changes.model import Call, IntentState, Outcome
+from mavis_core.changes.model import Call, Intent, IntentState, Outcome
 from mavis_core.contract import Connection, VolumeSnapshot
 from mavis_core.db import Database, tables
 from mavis_core.errors import (
@@ -65,7 +65,7 @@ _FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 15.0
 _SHOWS_WITHIN = timedelta(minutes=2)  # what was shared or made just now
 _NAMED = 5
 _BLIND = (CloudThrottled, CloudUnreachable)  # looking again harms nothing
-_CLOSED = (CloudError, NotFound, InvalidInput, Forbidden)  # the environment cannot be had
+_CLOSED = (NotFound, InvalidInput, Forbidden)  # the environment cannot be had any more
 Also = Callable[[sa.Connection], object]
 
 
@@ -83,6 +83,8 @@ class _Way:
         When anything last moved.
     waits_for
         Why not all goes on that could, in the cloud's words; empty where nothing waits.
+    left
+        Ids of copies at whose end the cloud does not let this Run look, and why.
     """
 
     rooms: Rooms
@@ -90,6 +92,7 @@ class _Way:
     unseen_since: dict[str, datetime] = field(default_factory=dict)
     moved_at: datetime = field(default_factory=clock.now)
     waits_for: str = ""
+    left: dict[str, CloudError] = field(default_factory=dict)
     last: object = None
 
     def moves(self, transfers: Sequence[Transfer]) -> bool:
@@ -154,8 +157,9 @@ class Transfers:
     ) -> Mapping[str, object]:
         """Make the copies of `run` and wait for them; return how many ended how.
 
-        A copy that cannot be made has failed, and says why; the others go on. What was shared for
-        them is taken back.
+        A copy that cannot be made has failed, and says why; the others go on. One that is under way
+        and that the cloud does not let this Run look at stays so: another Run sees its end. What
+        was shared for them is taken back.
 
         Parameters
         ----------
@@ -165,13 +169,13 @@ class Transfers:
         Raises
         ------
         CloudError
-            A share could not be taken back yet, or copies wait for room in vain and stay in the
-            queue.
+            A share could not be taken back yet; or copies wait for room in vain and stay in the
+            queue; or the cloud does not let look at some.
         """
         way, pause_s, waits = _Way(Rooms(self._most)), _FIRST_LOOK_S, 0
-        while todo := self._todo(run, also):
+        while todo := self._todo(run, way, also):
             self._round(run, todo, way, progress)
-            left = self._todo(run)
+            left = self._todo(run, way)
             self._take_back(run, left, progress)
             moved = way.moves(left)
             if not left:
@@ -186,6 +190,11 @@ class Transfers:
         self._shares.take_back(run, progress)
         if waits:
             raise CloudQuota(f"{waits} copies found no room and wait in the queue")
+        for error in way.left.values():
+            raise from_told(
+                told(error),
+                message=f"Nobody has seen the end of {len(way.left)} copies: {error.message}",
+            )
         counts = self._counts(run)
         progress.say(f"{counts['complete']} of {sum(counts.values())} complete", percent=100)
         return {"copies": counts}
@@ -225,33 +234,48 @@ class Transfers:
     def looking(self, connection: Connection) -> Effects:
         """Return how to find what calls of `ACTION` made, and to write it down."""
         seen: dict[str, list[VolumeSnapshot]] = {}
+        shown: dict[str, VolumeSnapshot] = {}  # of the same copies, what was known before, too
+        made = finder(connection, seen)
+
+        def find(open_: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
+            found = made(open_)
+            regions: dict[str, set[str]] = defaultdict(set)
+            for intent in open_:
+                if found.get(intent.id):
+                    regions[intent.call.region].add(about(intent.call)[0])
+            for region, ids in regions.items():
+                all_ = connection.snapshots.find(region, tag=COPY_TAG, values=sorted(ids))
+                shown.update({snapshot.cloud_id: snapshot for snapshot in all_})
+            return found
 
         def note(tx: sa.Connection, outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:
                 if outcome.error is None:
                     copy_id, volume_id = about(outcome.call)
                     copy = copy_progress.copy_of(tx, copy_id)
-                    copy_progress.found(tx, copy, volume_id, seen[outcome.intent_id][0])
+                    copy_progress.found(tx, copy, volume_id, seen[outcome.intent_id][0], shown)
 
         def make(call: Call, _intent: str) -> Sequence[str]:
             raise Internal(f"{call.action} of {call.target} is only looked for")
 
-        return Effects(finder(connection, seen), make, note)
+        return Effects(find, make, note)
 
-    def _todo(self, run: Run, also: Also | None = None) -> list[Transfer]:
+    def _todo(self, run: Run, way: _Way, also: Also | None = None) -> list[Transfer]:
         if also is None:
             with self._database.read() as tx:
-                return copy_queue.of_run(tx, run)
-        with self._database.write() as tx:
-            also(tx)
-            return copy_queue.of_run(tx, run)
+                found = copy_queue.of_run(tx, run)
+        else:
+            with self._database.write() as tx:
+                also(tx)
+                found = copy_queue.of_run(tx, run)
+        return [each for each in found if each.copy.id not in way.left]
 
     def _round(self, run: Run, todo: Sequence[Transfer], way: _Way, progress: Progress) -> None:
         """Begin what there is room for, and look once at all that is under way."""
         way.waits_for = ""
         for of_it in _by_environment(self._to_begin(todo)):
             self._guarded(of_it, way, lambda some: self._begin(run, some, way, progress))
-        running = [each for each in self._todo(run) if each.copy.state is PointState.RUNNING]
+        running = [each for each in self._todo(run, way) if each.copy.state is PointState.RUNNING]
         for of_it in _by_environment(running):
             self._guarded(of_it, way, lambda some: self._look(run, some, way, progress))
 
@@ -261,11 +285,20 @@ class Transfers:
         way: _Way,
         work: Callable[[Sequence[Transfer]], None],
     ) -> None:
-        """Do something for copies in one environment; where it cannot be had, they fail."""
+        """Do something for copies in one environment; where it cannot be had, they fail.
+
+        What is under way there goes on by itself, and somebody may look at it later.
+        """
         try:
             work(transfers)
         except _BLIND as exc:
             way.waits_for = exc.message
+        except CloudError as exc:
+            with self._database.read() as tx:
+                copies = [copy_progress.copy_of(tx, each.copy.id) for each in transfers]
+            begun = {copy.id for copy in copies if copy.state is PointState.RUNNING}
+            way.left |= dict.fromkeys(begun, exc)
+            self._fail([each for each in transfers if each.copy.id not in begun], exc)
         except _CLOSED as exc:
             self._fail(transfers, exc)
 

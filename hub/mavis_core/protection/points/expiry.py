@@ -168,10 +168,11 @@ class Expiry:
         def find(open_: Sequence[Intent]) -> Mapping[str, Sequence[str]]:
             with self._database.read() as tx:
                 found = victims.of(tx, [intent.call.target for intent in open_])
-                young = intents.made_since(tx, clock.now() - _SHOWS_WITHIN)
             by_id.update({victim.cloud_id: victim for victim in found})
             gone = how.find([intent for intent in open_ if intent.call.target in by_id])
-            if hidden := young & {one for made in gone.values() for one in made}:
+            with self._database.read() as tx:
+                young = intents.made_since(tx, clock.now() - _SHOWS_WITHIN) if gone else set()
+            if hidden := young.intersection(one for made in gone.values() for one in made):
                 raise CloudUnreachable(f"The cloud may not show {min(hidden)} yet")
             return gone
 
