@@ -52,9 +52,18 @@ class Simulator:
         rule = {"match": match, "effect": effect, "skip": skip, "times": times, "seconds": seconds}
         self._ask("POST", "faults", json=[rule | {"hidden_s": hidden_s}])
 
-    def faults_left(self) -> int:
-        """Return how many faults have not happened as often as they should."""
-        return len(self._ask("GET", "faults"))
+    def faults_left(self, action: str | None = None, effect: str | None = None) -> int:
+        """Return how many faults have not happened as often as they should.
+
+        Parameters
+        ----------
+        action, effect
+            Which of them; None: any.
+        """
+        return sum(
+            action in (None, each["action"]) and effect in (None, each["effect"])
+            for each in self._ask("GET", "faults")
+        )
 
     def wait_for_held(self, timeout_s: float = 30.0) -> int:
         """Return how many calls are held, as soon as there is one; 0 after the timeout."""

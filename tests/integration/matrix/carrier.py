@@ -38,6 +38,8 @@ def obey(order: Order) -> Report:
         try:
             if order.prepare:
                 facts = SCENARIOS[order.prepare].prepare(stage)
+            elif order.cancel:
+                stage.cancel(order.cancel)
             else:
                 if order.tick:
                     stage.timetable.tick()

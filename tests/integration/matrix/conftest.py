@@ -19,7 +19,7 @@ from integration.matrix.trial import Choice, Trial
 from integration.matrix.trial import trial as open_trial
 
 Outcomes = Callable[[str, Fault | None], list[Outcome]]
-_SAMPLED = 4  # cases of each scenario
+_SAMPLED = 3  # cases of each scenario
 _TALLY = pytest.StashKey[Tally]()
 _ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 

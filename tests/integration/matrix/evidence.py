@@ -216,6 +216,10 @@ class Evidence:
         """Whether the cloud has refused a look."""
         return any(call.fault == "deny" and reads(call.action) for call in self.calls)
 
+    def refused(self, action: str) -> bool:
+        """Whether the cloud has refused a call of an action."""
+        return any(call.fault == "deny" and call.action == action for call in self.calls)
+
     @property
     def run(self) -> RunRow:
         """The Run that the scenario is about."""

@@ -57,6 +57,22 @@ def _unlocked(evidence: Evidence) -> Iterator[str]:
     yield from (f"{one} is locked" for one in sorted(evidence.locked))
 
 
+def _unlocked_or_as_before(evidence: Evidence) -> Iterator[str]:
+    """No snapshot is locked; or, where the Run has failed and was let lock again, each is."""
+    if evidence.run.state == "succeeded":
+        yield from _unlocked(evidence)
+    elif not evidence.refused("LockSnapshot") and not evidence.blind:
+        yield from _locked(evidence)
+
+
+def _nothing_half_made(evidence: Evidence) -> Iterator[str]:
+    """What the cancelled Run made is whole or gone, and nothing is shared."""
+    for copy in evidence.copies:
+        if copy.state not in ("complete", "gone"):
+            yield f"{copy.id} is {copy.state}"
+    yield from (f"{one} is still shared" for one in sorted(evidence.shared))
+
+
 def _volumes_there(evidence: Evidence) -> Iterator[str]:
     """Every volume is there once more, and hangs at the instance."""
     restore = evidence.restore
@@ -152,12 +168,16 @@ def _complete(evidence: Evidence) -> Iterator[str]:
 GOALS: Mapping[str, Goal] = {
     "backup.run": _points_complete,
     "backup.run with scripts": _points_complete,
+    "backup.run cancelled": _nothing_half_made,
     "recovery_point.create": _points_complete,
     "retention.apply": _all_gone,
     "copies.run to a region": _copied,
     "copies.run to an account": _copied,
+    "recovery_point.copy": _copied,
+    "recovery_point.copy cancelled": _nothing_half_made,
     "recovery_point.lock": _locked,
     "recovery_point.unlock": _unlocked,
+    "recovery_point.unlock refused": _unlocked_or_as_before,
     "recovery_point.delete": _all_gone,
     "restore.volumes": _volumes_there,
     "restore.instance": _instance_there,

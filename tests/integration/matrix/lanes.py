@@ -17,12 +17,17 @@ from cloud.witness import Witness
 from integration.matrix.cases import Case, CloudCall, Fault, calls_of
 from integration.matrix.forks import Child, Forks
 from integration.matrix.orders import SETTLE_S, Facts, Order, Report
+from integration.matrix.scenarios import SCENARIOS
 from integration.matrix.stage import PROFILE
 
+_HALF_MADE_S = 8.0  # that snapshots take which are begun by a Run that is cut
+_RESTS_S = 0.4  # so long no call comes before a worker is killed
 _SPEED = {"snapshot_s": 0.05, "instance_s": 0.03, "volume_s": 0.02}
 _ATTEMPTS = 14  # more than a Run may have
 _LONGEST_S = 90.0
 _LATER_S = 25 * 3600.0
+_MORE_TICKS, _TICKS_AFTER_S = 2, 900.0
+_ON_ITS_WAY = "SELECT 1 FROM copies WHERE state IN ('planned', 'running') LIMIT 1"
 _BEFORE_S = 600.0  # so long ago worlds were made: nothing in them is new to the Run
 _LATE_SETTLE_S = 20.0  # a late effect comes before it is over, however slow this machine is
 
@@ -105,17 +110,48 @@ class Lane:
         It is done twice: how often it is looked while something is waited for is chance, and
         only calls that come each time are counted on.
         """
+        once, _ = self._clean_run(prepared)
+        twice, course = self._clean_run(prepared)
+        return replace(prepared, calls=tuple(each for each in twice if each in set(once))), course
+
+    def _clean_run(self, prepared: Prepared) -> tuple[list[CloudCall], Course]:
         self.restore(prepared)
-        self._attempts(None)
-        once = set(calls_of(self.simulator.calls()))
-        self.restore(prepared)
+        since = self._cut(prepared)
+        self._refuse(prepared)
         course = self._attempts(None)
-        calls = [call for call in calls_of(self.simulator.calls()) if call in once]
-        return replace(prepared, calls=tuple(calls)), course
+        return calls_of(self.simulator.calls(since=since)), course
+
+    def _cut(self, prepared: Prepared) -> int:
+        """Where the scenario has it so, let a worker die and a person cancel the Run.
+
+        Returns
+        -------
+        int
+            The number of the last call that has come.
+        """
+        cut = SCENARIOS[prepared.scenario].cut
+        if cut is None:
+            return 0
+        self.simulator.settings(snapshot_s=_HALF_MADE_S)
+        self.simulator.fault(cut.action, "hold_reply", skip=cut.number - 1, seconds=_LONGEST_S)
+        assert self._kill_when_held(self._begin(time.time()), rests=True), "it ended before"
+        self._let_go()
+        report = self._end(self._begin(self._free_at(), cancel=prepared.facts.run_id))
+        assert report is not None
+        assert not report.bugs, report.bugs[0]
+        self.simulator.settings(**_SPEED)
+        return int(self.simulator.calls()[-1]["seq"])
+
+    def _refuse(self, prepared: Prepared) -> None:
+        """Where the scenario has it so, let a call be refused."""
+        refusal = SCENARIOS[prepared.scenario].refusal
+        if refusal is not None:
+            self.simulator.fault(refusal.action, "deny", skip=refusal.number - 1)
 
     def carry_out(self, prepared: Prepared, case: Case) -> Course:
         """Carry a scenario out with the case's fault, until nothing is due."""
         self.restore(prepared)
+        self._cut(prepared)
         call, fault = case.call, case.fault
         self.simulator.fault(
             call.action,
@@ -128,15 +164,29 @@ class Lane:
             seconds=fault.hidden_s or 60.0,
             hidden_s=fault.hidden_s,
         )
+        self._refuse(prepared)
+        waiting = self.simulator.faults_left(call.action, fault.effect)
         course = self._attempts(fault)
-        course = replace(course, met=self.simulator.faults_left() == 0)
+        left = self.simulator.faults_left(call.action, fault.effect)
+        course = replace(course, met=left < waiting)
         self.simulator.clear_faults()  # nobody else is to meet them
         self._quiet()
         return course
 
     def a_day_later(self, course: Course) -> Course:
-        """Let the timetable begin what is due a day later, and carry that out."""
-        now, bugs, attempts = course.now + _LATER_S, course.bugs, 0
+        """Let the timetable begin what is due a day later, and carry that out.
+
+        Where something is on its way then, it looks some more times.
+        """
+        course = self._tick(replace(course, now=course.now + _LATER_S))
+        for _ in range(_MORE_TICKS):
+            if not self._ask(_ON_ITS_WAY):
+                break
+            course = self._tick(replace(course, now=course.now + _TICKS_AFTER_S))
+        return course
+
+    def _tick(self, course: Course) -> Course:
+        now, bugs, attempts = course.now, course.bugs, 0
         while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
             report = self._end(self._begin(max(now, self._free_at()), tick=not attempts))
             assert report is not None, "an attempt has died that nobody killed"
@@ -162,8 +212,14 @@ class Lane:
             now, bugs = report.now + 0.1, bugs + report.bugs
         return Course(met=True, attempts=attempts, bugs=bugs, now=max(now, self._free_at()))
 
-    def _kill_when_held(self, child: Child) -> bool:
-        """Kill a process when its call is held; return False where it ended before."""
+    def _kill_when_held(self, child: Child, *, rests: bool = False) -> bool:
+        """Kill a process when its call is held; return False where it ended before.
+
+        Parameters
+        ----------
+        rests
+            Not before it has done everything else that it can.
+        """
         end = time.monotonic() + _LONGEST_S
         while not self.simulator.wait_for_held(0.2):
             if child.ended(0):
@@ -171,8 +227,17 @@ class Lane:
             if time.monotonic() > end:
                 child.kill()
                 raise Stuck("the call never came, and the attempt does not end")
+        if rests:
+            self._rest()
         child.kill()
         return True
+
+    def _rest(self) -> None:
+        """Wait until no more calls come."""
+        before, came = -1, 0
+        while came != before:
+            time.sleep(_RESTS_S)
+            before, came = came, len(self.simulator.calls())
 
     def _let_go(self) -> None:
         """Let the held call go on, and wait until it is over."""
@@ -186,6 +251,7 @@ class Lane:
         rate: float = 1.0,
         settle_s: float = SETTLE_S,
         prepare: str = "",
+        cancel: str = "",
         tick: bool = False,
     ) -> Child:
         return self._forks.begin(
@@ -195,6 +261,7 @@ class Lane:
                 now,
                 rate=rate,
                 prepare=prepare,
+                cancel=cancel,
                 tick=tick,
                 settle_s=settle_s,
             )

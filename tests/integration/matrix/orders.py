@@ -14,7 +14,7 @@ UNSEEN_S = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Make a scenario's world, or carry out what is due.
+    """Make a scenario's world, cancel a Run, or carry out what is due.
 
     Parameters
     ----------
@@ -27,7 +27,9 @@ class Order:
     rate
         How many seconds pass on that clock in one of ours.
     prepare
-        The scenario whose world is to be made; empty: carry out what is due.
+        The scenario whose world is to be made.
+    cancel
+        The id of the Run that a person cancels. Both empty: carry out what is due.
     tick
         Whether the timetable begins what is due first.
     settle_s
@@ -39,6 +41,7 @@ class Order:
     now: float
     rate: float = 1.0
     prepare: str = ""
+    cancel: str = ""
     tick: bool = False
     settle_s: float = SETTLE_S
 

@@ -7,10 +7,41 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cloud.accounts import MAIN, PARTNER
+from cloud.client import attached
 from integration.matrix import worlds
 from integration.matrix.orders import Facts
 from integration.matrix.stage import Stage, ago
-from integration.matrix.worlds import AWAY, HOME, PLAN
+from integration.matrix.worlds import AWAY, HOME, PLAN, Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a worker dies in the middle of a Run, which a person cancels then.
+
+    The calls that meet faults are those of its clean-up.
+
+    Parameters
+    ----------
+    action, number
+        With the answer to the so many-th call of this action on its way.
+    """
+
+    action: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that is refused in each case of a scenario, besides the fault that it meets.
+
+    Parameters
+    ----------
+    action, number
+        The so many-th call of this action, counted from 1.
+    """
+
+    action: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +54,28 @@ class Scenario:
         The job's action, or a little more.
     prepare
         Makes the world and asks for the Run, in a process of its own.
+    cut, refusal
+        What happens to the Run without any fault.
     """
 
     name: str
     prepare: Callable[[Stage], Facts]
+    cut: Cut | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def ends(self) -> str:
+        """The state in which its Run ends without a fault."""
+        if self.cut is not None:
+            return "cancelled"
+        return "failed" if self.refusal is not None else "succeeded"
+
+
+_SCRIPTS = {
+    "pre": "touch ~/frozen; echo pre >> ~/log",
+    "post": "rm -f ~/frozen; echo post >> ~/log",
+    "timeout": "6s",
+}
 
 
 def _backup(stage: Stage) -> Facts:
@@ -37,12 +86,13 @@ def _backup(stage: Stage) -> Facts:
 
 def _backup_with_scripts(stage: Stage) -> Facts:
     fleet = worlds.shop(stage, "web-1")
-    scripts = {
-        "pre": "touch ~/frozen; echo pre >> ~/log",
-        "post": "rm -f ~/frozen; echo post >> ~/log",
-        "timeout": "6s",
-    }
-    stage.plan(PLAN, hooks=scripts)
+    stage.plan(PLAN, hooks=_SCRIPTS)
+    return fleet.facts(stage.ask("backup.run", PLAN))
+
+
+def _backup_of_two_with_scripts(stage: Stage) -> Facts:
+    fleet = worlds.shop(stage, "web-1", "db-1")
+    stage.plan(PLAN, hooks=_SCRIPTS)
     return fleet.facts(stage.ask("backup.run", PLAN))
 
 
@@ -76,6 +126,30 @@ def _copy_to_account(stage: Stage) -> Facts:
     stage.done("backup.run", PLAN, alone=True)
     run = worlds.queued(stage, "copies.run")
     return fleet.facts(run, elsewhere=[(PARTNER, HOME)])
+
+
+def _copy(stage: Stage) -> Facts:
+    """Of an earlier copy into the same place half is there; it goes first."""
+    fleet, arguments = _shared_shop(stage)
+    point = worlds.point(stage)
+    with attached(stage.endpoint) as simulator:
+        simulator.fault("CopySnapshot", "broken")
+    remains = stage.failed("recovery_point.copy", point, **arguments)
+    old = worlds.copied_by(stage, remains.id)
+    run = stage.ask("recovery_point.copy", point, **arguments)
+    return fleet.facts(run, elsewhere=[(PARTNER, HOME)], may_go=old)
+
+
+def _copy_alone(stage: Stage) -> Facts:
+    fleet, arguments = _shared_shop(stage)
+    run = stage.ask("recovery_point.copy", worlds.point(stage), **arguments)
+    return fleet.facts(run, elsewhere=[(PARTNER, HOME)])
+
+
+def _shared_shop(stage: Stage) -> tuple[Fleet, dict[str, str]]:
+    """Make a machine that can be copied to the other account, and say how."""
+    fleet = worlds.shop(stage, "web-1", kms_key=worlds.shared_key(stage), partner=True)
+    return fleet, {"environment": "dr", "region": HOME, "kms_key": worlds.partners_key(stage)}
 
 
 def _lock(stage: Stage) -> Facts:
@@ -156,12 +230,18 @@ SCENARIOS = {
     for each in (
         Scenario("backup.run", _backup),
         Scenario("backup.run with scripts", _backup_with_scripts),
+        Scenario(
+            "backup.run cancelled", _backup_of_two_with_scripts, cut=Cut("CreateSnapshots", 2)
+        ),
         Scenario("recovery_point.create", _create),
         Scenario("retention.apply", _retention),
         Scenario("copies.run to a region", _copy_to_region),
         Scenario("copies.run to an account", _copy_to_account),
+        Scenario("recovery_point.copy", _copy),
+        Scenario("recovery_point.copy cancelled", _copy_alone, cut=Cut("CopySnapshot", 2)),
         Scenario("recovery_point.lock", _lock),
         Scenario("recovery_point.unlock", _unlock),
+        Scenario("recovery_point.unlock refused", _unlock, refusal=Refusal("UnlockSnapshot", 2)),
         Scenario("recovery_point.delete", _delete),
         Scenario("restore.volumes", _volumes),
         Scenario("restore.instance", _instance),

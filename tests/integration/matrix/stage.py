@@ -129,6 +129,20 @@ class Stage:
         assert run.state == "succeeded", run.error
         return run
 
+    def failed(self, action: str, resource: str | None = None, **arguments: Any) -> Run:
+        """Have a Run carried out that must fail."""
+        run = self.ask(action, resource, **arguments)
+        bugs: list[str] = []
+        self.carry_out(bugs.append)
+        run = self.runs.get(self.ada, SHOP, run.id)
+        assert not bugs, bugs
+        assert run.state == "failed", run.state
+        return run
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a Run as a person does."""
+        self.runs.cancel(self.ada, SHOP, run_id)
+
     def carry_out(self, bug: Callable[[str], None]) -> None:
         """Do what is due until nothing is; `bug` is told what no code of ours expected."""
         execution = Execution(self.database, self.projects, self._jobs, worker="matrix")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from cloud import accounts
-from cloud.accounts import MAIN
+from cloud.accounts import MAIN, PARTNER
 from integration.matrix import judge
 from integration.matrix.evidence import Evidence
 from integration.matrix.lanes import Lane, Prepared
@@ -48,15 +49,26 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def after(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> After:
-    world = trial.world(SCENARIO).result()
-    folder = tmp_path_factory.mktemp("judge") / "after"
+def afters(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], After]:
+    """Return what there is after a scenario's clean run, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("judge")
 
-    def carry_out(lane: Lane) -> Prepared:
-        lane.clean_run(world.prepared)
-        return lane.keep(SCENARIO, world.prepared.facts, folder)
+    @functools.cache
+    def after(scenario: str) -> After:
+        world = trial.world(scenario).result()
 
-    return trial.in_a_lane(carry_out).result(), world.before
+        def carry_out(lane: Lane) -> Prepared:
+            lane.clean_run(world.prepared)
+            return lane.keep(scenario, world.prepared.facts, folder / scenario)
+
+        return trial.in_a_lane(carry_out).result(), world.before
+
+    return after
+
+
+@pytest.fixture(scope="module")
+def after(afters: Callable[[str], After]) -> After:
+    return afters(SCENARIO)
 
 
 def _judged(trial: Trial, after: After, tamper: Callable[[Scene], None]) -> list[str]:
@@ -65,8 +77,8 @@ def _judged(trial: Trial, after: After, tamper: Callable[[Scene], None]) -> list
         lane.restore(prepared)
         scene = Scene(lane, prepared, before)
         tamper(scene)
-        evidence = scene.look()
-        return [*judge.wrong_now(SCENARIO, evidence), *judge.wrong_later(SCENARIO, evidence)]
+        evidence, scenario = scene.look(), prepared.scenario
+        return [*judge.wrong_now(scenario, evidence), *judge.wrong_later(scenario, evidence)]
 
     return trial.in_a_lane(judged).result()
 
@@ -139,6 +151,21 @@ def _deleted_though_it_was_there(scene: Scene) -> None:
 def _not_thawed(scene: Scene) -> None:
     folder = scene.lane.simulator.folder(_machine(scene.look()))
     (folder / "log").write_text("pre\npost\npre\n", encoding="utf-8")
+
+
+def _shared(scene: Scene) -> None:
+    scene.ec2(
+        lambda ec2, now: ec2.modify_snapshot_attribute(
+            SnapshotId=_a_snapshot(now).snapshot_id,
+            Attribute="createVolumePermission",
+            OperationType="add",
+            UserIds=[PARTNER],
+        )
+    )
+
+
+def _unlocked(scene: Scene) -> None:
+    scene.ec2(lambda ec2, now: ec2.unlock_snapshot(SnapshotId=_a_snapshot(now).snapshot_id))
 
 
 def _row(statement: str) -> Callable[[Scene], None]:
@@ -215,6 +242,43 @@ def test_the_judge_sees(
     seen: str,
 ) -> None:
     found = _judged(trial, after, tamper)
+    assert any(seen in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("scenario", "tamper", "seen"),
+    [
+        pytest.param(
+            "recovery_point.copy cancelled",
+            _row("UPDATE copies SET state = 'partial' WHERE role = 'copy'"),
+            "the Run is cancelled, and cop_",
+            id="a cancelled Run left a half",
+        ),
+        pytest.param(
+            "recovery_point.copy cancelled", _shared, "is still shared", id="it left a share"
+        ),
+        pytest.param(
+            "recovery_point.unlock refused",
+            _unlocked,
+            "the Run is failed, and snap-",
+            id="a refused unlock left one unlocked",
+        ),
+        pytest.param(
+            "recovery_point.unlock refused",
+            _row("UPDATE runs SET state = 'succeeded' WHERE kind = 'recovery_point.unlock'"),
+            "the Run has succeeded, and rp_",
+            id="a refused unlock says that it has succeeded",
+        ),
+    ],
+)
+def test_the_judge_sees_where_a_run_is_not_to_succeed(
+    trial: Trial,
+    afters: Callable[[str], After],
+    scenario: str,
+    tamper: Callable[[Scene], None],
+    seen: str,
+) -> None:
+    found = _judged(trial, afters(scenario), tamper)
     assert any(seen in each for each in found), found
 
 

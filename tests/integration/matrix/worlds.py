@@ -131,6 +131,18 @@ def snapshots_of(stage: Stage, run_id: str) -> list[str]:
         return [one for one in tx.scalars(query) if one]
 
 
+def copied_by(stage: Stage, run_id: str) -> list[str]:
+    """Return the volume snapshots that a Run has copied."""
+    copies, members = tables.copies, tables.copy_members
+    query = (
+        sa.select(members.c.cloud_id)
+        .join(copies, copies.c.id == members.c.copy_id)
+        .where(copies.c.run_id == run_id, copies.c.role == "copy")
+    )
+    with stage.database.read() as tx:
+        return [one for one in tx.scalars(query) if one]
+
+
 def forget_points(stage: Stage) -> None:
     """Lose what the database knows of recovery points, and of the calls that made them."""
     lost = (tables.copy_members, tables.copies, tables.recovery_points, tables.intents)
