@@ -13,14 +13,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
+from tornado.web import Application
 
 from contract import contract
 from core_double import ACCOUNT, KERNEL, PERSON, PLATFORM, REGION, Core, call, wait_until
@@ -37,8 +38,10 @@ from mavis_ext.auth import Issued
 from mavis_ext.base import Services
 from mavis_ext.events import RunEvents
 from mavis_ext.pools import Pool
+from mavis_hub.secrets import SECRETS
 
 COOKIE_SECRET = "of the test"
+MakeApplication: TypeAlias = Callable[[Config, Services], Application]
 _READ_AT_MOST = 17 * 1024 * 1024  # as the api process does
 
 
@@ -210,14 +213,12 @@ def make_home(home: Path, url: str = "") -> Config:
     config = load(home, environ=environ)
     (home / "db").mkdir(parents=True)
     _, public = generate()
-    for process, name, text in (
-        ("api", "vault-public-key", public),
-        ("api", "logs-token", "a-secret-of-the-test"),
-        ("logs", "logs-token", "a-secret-of-the-test"),
-    ):
-        path = config.secret_file(process, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
+    made = {secret.name: (secret.holders, secret.make()) for secret in SECRETS}
+    for name, (holders, text) in {**made, "vault-public-key": (("api",), public)}.items():
+        for process in {"api", "logs"} & set(holders):
+            path = config.secret_file(process, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + "\n")
     return config
 
 
@@ -239,6 +240,7 @@ def serving(
     logs: bool = False,
     pages: Sequence[tuple[Any, ...]] = (),
     kits: Mapping[str, Kit] | None = None,
+    application: MakeApplication | None = None,
 ) -> Iterator[RestService]:
     """Serve a new state folder.
 
@@ -254,6 +256,8 @@ def serving(
         Rules of pages that are served beside the API.
     kits
         Others besides the fake cloud's.
+    application
+        Makes what is served; None: the API with `pages`.
     """
     config = make_home(home, url)
     cloud = FakeCloud()
@@ -268,7 +272,8 @@ def serving(
         services.database.close()
         services = replace(services, database=database, events=RunEvents(app.runs, database))
     try:
-        with _server(services, pages) as port:
+        make = application or (lambda _, services: _plain(services, pages))
+        with served(make(config, services)) as port:
             service = RestService(port, config, app, core, cloud, tokens, logins, services.events)
             if not logs:
                 yield service
@@ -283,19 +288,20 @@ def serving(
         core.close()
 
 
+def _plain(services: Services, pages: Sequence[tuple[Any, ...]]) -> Application:
+    return make_application(services, *pages, cookie_secret=COOKIE_SECRET)
+
+
 @contextmanager
-def _server(services: Services, pages: Sequence[tuple[Any, ...]] = ()) -> Iterator[int]:
-    """Run Tornado in a thread, as the api process sets it up."""
+def served(application: Application) -> Iterator[int]:
+    """Run Tornado in a thread, as the api process sets it up; return its port."""
     sockets = bind_sockets(0, "127.0.0.1")
     stop = asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
 
     async def serve() -> None:
-        server = HTTPServer(
-            make_application(services, *pages, cookie_secret=COOKIE_SECRET),
-            max_body_size=_READ_AT_MOST,
-        )
+        server = HTTPServer(application, max_body_size=_READ_AT_MOST)
         server.add_sockets(sockets)
         loops.append(asyncio.get_running_loop())
         ready.set()

@@ -23,7 +23,6 @@ from mavis_core import clock
 from mavis_core.config import Config
 from mavis_core.db import tables
 from mavis_core.testing.cloud import FakeCloud
-from mavis_hub.secrets import SECRETS
 from postgres_server import PostgresServer
 from rest_service import Address, Answer, RestService, fill, make_home
 
@@ -183,9 +182,6 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             server: PostgresServer = request.getfixturevalue("postgres")
             url = stack.enter_context(server.database())
         config = make_home(tmp_path_factory.mktemp("once") / "home", url)
-        for secret in SECRETS:
-            if "api" in secret.holders and secret.name != "logs-token":
-                config.secret_file("api", secret.name).write_text(secret.make())
         cloud = FakeCloud()
         core = Core(config.database_url, cloud)
         stack.callback(core.close)

@@ -1,0 +1,49 @@
+"""A small server in the Hub's place: it says whose a token is, until it is revoked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tornado.web import Application, RequestHandler
+
+from rest_service import Caller, Tokens
+
+__all__ = ["Hub", "hub_application"]
+
+ACCESS = "access:services!service=mavis"
+
+
+class Hub:
+    """The tokens that it knows."""
+
+    def __init__(self) -> None:
+        self.known = dict(Tokens().known)
+
+    def revoke(self, token: str) -> None:
+        """Know a token no more."""
+        del self.known[token]
+
+    def model(self, token: str) -> dict[str, Any] | None:
+        """Return whose a token is, in the Hub's form."""
+        caller: Caller | None = self.known.get(token)
+        if caller is None:
+            return None
+        name, groups = caller.principal.name, sorted(caller.principal.groups)
+        return {"kind": "user", "name": name, "groups": groups, "scopes": [ACCESS, *caller.scopes]}
+
+
+class _User(RequestHandler):
+    def initialize(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def get(self) -> None:
+        model = self._hub.model(self.request.headers["Authorization"].rpartition(" ")[2])
+        if model is None:
+            self.set_status(403)
+        else:
+            self.write(json.dumps(model))
+
+
+def hub_application(hub: Hub) -> Application:
+    return Application([("/hub/api/user", _User, {"hub": hub})], log_function=lambda _: None)
