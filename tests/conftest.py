@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,15 @@ from mavis_core.testing.cloud import FakeCloud
 from postgres_server import PostgresServer, postgres_server
 
 pytest_plugins = ["cloud.fixtures"]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start, also where a shell has started them in the background.
+
+    There it is ignored, and whatever is started inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
