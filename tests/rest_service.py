@@ -33,6 +33,7 @@ from mavis_core.errors import MavisError, Unavailable
 from mavis_core.logins.model import TOKEN_LIFETIME, Grant
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import generate
+from mavis_core.vault.service import Vault
 from mavis_ext.app import API, make_application, make_services
 from mavis_ext.auth import Issued
 from mavis_ext.base import Services
@@ -264,8 +265,9 @@ def serving(
     every = {"fake": FakeKit(cloud), **(kits or {})}
     core = Core(config.database_url, cloud, kits=every)
     fill(core, cloud)
+    app = api_app(config, kits=every)
     # Runs are carried out by `core`, which must open what the API seals.
-    app = replace(api_app(config, kits=every), vault=core.vault)
+    app = replace(app, vault=Vault(app.database, core.vault._sealer))
     tokens, logins = Tokens(), Logins()
     services = make_services(app, tokens, logins, secret=b"of the test")
     if database is not None:

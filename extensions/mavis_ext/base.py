@@ -45,7 +45,7 @@ from mavis_ext.auth import Identify, Issue, identity_of
 from mavis_ext.bodies import parse
 from mavis_ext.events import RunEvents
 from mavis_ext.limits import Limits
-from mavis_ext.operation import Operation, operations_of
+from mavis_ext.operation import Operation, operation_of, operations_of
 from mavis_ext.pools import Pool
 from mavis_ext.queries import FIELDS, read
 from mavis_ext.sending import Packed, matches, pack, picked, reply_of, tag_of
@@ -115,6 +115,9 @@ class ApiHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         self.clear_header("Server")
+        operation = operation_of(type(self), self.request.method)
+        if operation is not None and operation.deprecated is not None:
+            self._tell_deprecated(operation.deprecated)
 
     def check_xsrf_cookie(self) -> None:
         """Do nothing: this API takes tokens, never cookies, so no other site can borrow them."""
@@ -173,8 +176,6 @@ class ApiHandler(RequestHandler):
         if operation.body is not None:
             given["body"] = parse(self.request.body, operation.body)
         call = functools.partial(operation.call, self, *names, **given)
-        if operation.deprecated is not None:
-            self._tell_deprecated(operation.deprecated)
         pool: Pool = getattr(self.services, operation.pool)
         self._send(await pool.run(lambda: self._carried_out(operation, names, call, fields)))
 
@@ -208,7 +209,7 @@ class ApiHandler(RequestHandler):
             return Reply(reply.status, {**reply.headers, "Idempotent-Replayed": "true"}, reply.body)
         if operation.method in ("PUT", "DELETE") and "If-Match" in headers:
             with self.app.database.together():
-                if names:
+                if self._in_project():
                     self.app.projects.queue(self.ctx, names[0])
                 self._check_unchanged(names, headers["If-Match"])
                 return self._told(call())
@@ -235,11 +236,15 @@ class ApiHandler(RequestHandler):
                 " somebody changed it since"
             )
 
+    def _in_project(self) -> bool:
+        """Whether the first name in the address is a project's."""
+        return self.request.path.startswith(f"{API}/projects/")
+
     def _check_still_may(self, operation: Operation, names: tuple[str, ...]) -> None:
         """Return where whoever asks again may still ask: a kept answer tells what is in it."""
         needs = operation.needs
         permission = needs if isinstance(needs, Permission) else Permission.PROJECT_READ
-        if self.request.path.startswith(f"{API}/projects/"):
+        if self._in_project():
             self.app.projects.authorize(self.ctx, names[0], permission)
         elif isinstance(needs, Permission):
             self.ctx.require(needs)

@@ -261,7 +261,7 @@ def _responses(place: _Place, operation: Operation) -> Iterator[tuple[str, Any]]
     for status, forms in sorted(by_status.items()):
         yield str(status), _good(place, operation, status, forms)
     if operation.tagged:
-        headers = _named_headers("X-Request-Id", "ETag")
+        headers = _named_headers("X-Request-Id", "ETag") | _farewell(operation)
         yield "304", {"description": "It is as the caller has it already.", "headers": headers}
     for status in _errors(place, operation):
         yield str(status), {"$ref": f"#/components/responses/{status}"}
@@ -275,7 +275,7 @@ def _good(place: _Place, operation: Operation, status: int, forms: list[Form]) -
         names.append("ETag")
     if operation.once:
         names.append("Idempotent-Replayed")
-    headers = _named_headers(*names)
+    headers = _named_headers(*names) | _farewell(operation)
     if status == 200 and place.tells_the_new(operation):
         # Where it is not only shown what would be.
         headers["ETag"] = {**_headers()["ETag"], "required": len(forms) == 1}
@@ -421,23 +421,33 @@ def _parameters() -> dict[str, Any]:
     }
 
 
-def _headers() -> dict[str, Any]:
-    def header(text: str, *, required: bool, **schema: Any) -> dict[str, Any]:
-        return {"description": text, "required": required, "schema": {"type": "string", **schema}}
+def _farewell(operation: Operation) -> dict[str, Any]:
+    """Return the headers of an operation that will go (RFC 9745, RFC 8594)."""
+    if operation.deprecated is None:
+        return {}
+    told = {
+        "Deprecation": _header("Since when it should not be used any more: `@` and seconds."),
+        "Link": _header("What takes its place."),
+    }
+    if operation.deprecated.sunset is not None:
+        told["Sunset"] = _header("The day on which it goes.")
+    return told
 
+
+def _header(text: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
+    return {"description": text, "required": required, "schema": {"type": "string", **schema}}
+
+
+def _headers() -> dict[str, Any]:
     return {
-        "X-Request-Id": header(
-            "Names this request; say it when you report a problem.", required=True
+        "X-Request-Id": _header("Names this request; say it when you report a problem."),
+        "Location": _header("The address of what was made or began."),
+        "ETag": _header("Names this state of the thing, for `If-Match` and `If-None-Match`."),
+        "WWW-Authenticate": _header("How to send a token."),
+        "Retry-After": _header(
+            "After how many seconds a retry makes sense.", type="integer", minimum=1
         ),
-        "Location": header("The address of what was made or began.", required=True),
-        "ETag": header(
-            "Names this state of the thing, for `If-Match` and `If-None-Match`.", required=True
-        ),
-        "WWW-Authenticate": header("How to send a token.", required=True),
-        "Retry-After": header(
-            "After how many seconds a retry makes sense.", required=True, type="integer", minimum=1
-        ),
-        "Idempotent-Replayed": header(
+        "Idempotent-Replayed": _header(
             "`true` where the answer is that of an earlier request.",
             required=False,
             const="true",

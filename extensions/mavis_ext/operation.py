@@ -46,7 +46,7 @@ from mavis_ext.schemas import Page, Run
 if TYPE_CHECKING:
     from mavis_ext.base import ApiHandler
 
-__all__ = ["Operation", "operation", "operations_of"]
+__all__ = ["Operation", "operation", "operation_of", "operations_of"]
 
 Pool: TypeAlias = Literal["database", "logs", "hub"]
 Served: TypeAlias = Callable[..., Awaitable[None]]
@@ -172,6 +172,14 @@ def operations_of(handler: type) -> dict[str, Operation]:
         for method in _METHODS
         if (told := getattr(getattr(handler, method.lower(), None), _MARK, None)) is not None
     }
+
+
+def operation_of(handler: type, method: str | None) -> Operation | None:
+    """Return the operation of a handler for a method, as a request says it; None: there is none."""
+    if method not in _METHODS:
+        return None
+    told: Operation | None = getattr(getattr(handler, method.lower(), None), _MARK, None)
+    return told
 
 
 def item_of(schema: type[BaseModel]) -> type[BaseModel] | None:
