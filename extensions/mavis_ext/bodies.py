@@ -13,6 +13,7 @@ from mavis_ext import problems
 
 __all__ = ["AS", "Body", "parse"]
 
+_EXACT = 2**53  # up to here a float names every whole number
 AS = "x-mavis-schema"
 """In the schema of a field that another part reads: the name of the schema that describes it."""
 
@@ -47,11 +48,12 @@ def parse(content: bytes, form: TypeAdapter[Any]) -> Any:
         raise problems.invalid(exc, "The body", skip=int(forms)) from exc
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | int:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is too large a number")
-    return number
+    # To JSON Schema 7.0 is a whole number.
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _no_constant(name: str) -> None:

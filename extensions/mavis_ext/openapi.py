@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from mavis_core.access import PERMISSIONS, Permission
 from mavis_ext.answers import JSON, PARTIAL, STREAM, Form, Needs
 from mavis_ext.components import COMPONENT, components, models_of
+from mavis_ext.described import IN_ADDRESSES, SUBJECT
 from mavis_ext.operation import Operation, item_of
 from mavis_ext.queries import FIELDS
 from mavis_ext.sending import names_of
@@ -387,7 +388,7 @@ def _parameters() -> dict[str, Any]:
             "in": "path",
             "required": True,
             "description": text,
-            "schema": {"type": "string", "minLength": 1},
+            "schema": {"type": "string", "pattern": SUBJECT if name == "subject" else IN_ADDRESSES},
         }
         for name, text in _NAMES.items()
     }

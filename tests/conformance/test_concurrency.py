@@ -158,6 +158,19 @@ def test_a_project_made_twice_at_once_is_made_once(shop_core: Core) -> None:
     assert len(shop_core.projects.list(ada, PageRequest()).items) == ROUNDS
 
 
+def test_a_key_removed_by_many_at_once_is_removed_once(shop_core: Core) -> None:
+    value = {"access_key_id": "A", "secret_access_key": "B"}
+    known = {"fake": {"access_key_id": True, "secret_access_key": True}}
+    for number in range(ROUNDS):
+        name = f"key-{number}"
+        admin = call("ada", PLATFORM)
+        shop_core.vault.store(admin, name=name, kind="fake", value=value, known=known)
+        done = at_once(*[lambda name=name: shop_core.vault.remove(call("ada", PLATFORM), name)] * 4)
+        assert sorted(type(each).__name__ for each in done) == ["NoneType", *["NotFound"] * 3]
+        removed = [each for each in shop_core.records() if each.action == "key.remove"]
+        assert len(removed) == number + 1
+
+
 def test_an_environment_removed_while_a_run_is_asked_for_leaves_no_run_without_one(
     shop: Project,
 ) -> None:

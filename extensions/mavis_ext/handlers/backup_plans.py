@@ -16,6 +16,7 @@ from mavis_ext import schemas
 from mavis_ext.answers import Accepted, Created
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import AS, Body
+from mavis_ext.described import Name
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing, page
 from mavis_ext.queries import Listing, Query, sorting
@@ -46,7 +47,7 @@ class NewBackupPlan(Body):
         }
     )
 
-    name: str
+    name: Name
     definition: Definition
     dry_run: bool = False
     """Show what it would protect now; keep nothing."""

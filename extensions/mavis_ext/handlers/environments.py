@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import ConfigDict, Field
 
 from mavis_core.access import Permission
@@ -9,6 +11,7 @@ from mavis_ext import schemas
 from mavis_ext.answers import Accepted, Created
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.described import Account, Name, Region
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing
 from mavis_ext.starting import StartsRun
@@ -33,11 +36,11 @@ class NewEnvironment(Body):
         }
     )
 
-    name: str
+    name: Name
     kit: str
     """Which kind of cloud it is."""
-    account: str
-    regions: list[str]
+    account: Account
+    regions: Annotated[list[Region], Field(json_schema_extra={"minItems": 1, "maxItems": 40})]
     key: str | None = None
     """The name of the key that opens it."""
     options: dict[str, str] = Field(default_factory=dict)

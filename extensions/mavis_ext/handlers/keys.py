@@ -9,6 +9,7 @@ from mavis_ext import schemas
 from mavis_ext.answers import Created
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.described import Name
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing
 
@@ -30,7 +31,7 @@ class NewKey(Body):
         }
     )
 
-    name: str
+    name: Name
     """What environments call it."""
     kind: str
     """The kit that understands it."""

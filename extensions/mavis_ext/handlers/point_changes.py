@@ -5,19 +5,25 @@ Deleting it, and a compliance lock, of which there is no undo, begin with a prev
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from mavis_core.access import Permission
+from mavis_core.contract import LockMode
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.described import Arn, Moment, Region, Why, Word
 from mavis_ext.operation import operation
 from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Copies", "Hold", "Lock", "Verifications"]
+
+
+def _bounds(**schema: Any) -> Any:
+    return Field(json_schema_extra=schema)
 
 
 class NewCopy(StartBody):
@@ -27,9 +33,9 @@ class NewCopy(StartBody):
         json_schema_extra={"examples": [{"environment": "vault", "region": "eu-west-1"}]}
     )
 
-    environment: str | None = None
-    region: str | None = None
-    kms_key: str | None = None
+    environment: Word | None = None
+    region: Region | None = None
+    kms_key: Arn | None = None
     """The key that encrypts the copy; left out: the cloud's choice."""
 
 
@@ -38,17 +44,17 @@ class NewVerification(StartBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
-    environment: str | None = None
-    region: str | None = None
-    subnet: str | None = None
-    instance_type: str | None = None
-    check: str | None = None
+    environment: Word | None = None
+    region: Region | None = None
+    subnet: Word | None = None
+    instance_type: Word | None = None
+    check: Annotated[str, _bounds(minLength=1, maxLength=16_000)] | None = None
     """A shell script that runs on the restored machine."""
-    without_agent: str | None = None
+    without_agent: Annotated[str, _bounds(enum=["tell", "fail"])] | None = None
     """What becomes of a check that nobody can run: `tell` or `fail`."""
-    timeout: int | None = None
+    timeout: Annotated[int, _bounds(minimum=60, maximum=86_400)] | None = None
     """Seconds until the machine must be alive."""
-    blocks: int | None = None
+    blocks: Annotated[int, _bounds(minimum=0, maximum=2**31)] | None = None
     """How many are read of each volume; 0 for all."""
 
 
@@ -57,7 +63,7 @@ class Reason(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "case 2026-17"}]})
 
-    reason: str
+    reason: Why
 
 
 class NewLock(StartBody):
@@ -67,9 +73,9 @@ class NewLock(StartBody):
         json_schema_extra={"examples": [{"for": "48h"}, {"for": "48h", "dry_run": True}]}
     )
 
-    mode: str = "governance"
+    mode: Annotated[str, _bounds(enum=list(LockMode))] = "governance"
     """`governance`, or `compliance`, of which there is no undo."""
-    until: str | None = None
+    until: Moment | None = None
     """RFC 3339 with a zone."""
     length: Annotated[str | None, Field(alias="for")] = None
     """Whole hours or days: `48h`, `7d`."""

@@ -10,6 +10,7 @@ from mavis_ext import schemas
 from mavis_ext.answers import Created, Needs
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
+from mavis_ext.described import Line, Name
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing, page
 from mavis_ext.queries import Listing, sorting
@@ -24,9 +25,9 @@ class NewProject(Body):
         json_schema_extra={"examples": [{"name": "web-shop", "title": "The web shop"}]}
     )
 
-    name: str
+    name: Name
     """2 to 40 lower-case letters, digits and hyphens, a letter first."""
-    title: str = ""
+    title: Line = ""
     """What people read; the name where nothing is said."""
 
 

@@ -12,6 +12,7 @@ from mavis_core.protection.points.service import RecoveryPoints as PointService
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
+from mavis_ext.described import Line
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing, page
 from mavis_ext.queries import Listing, sorting
@@ -46,7 +47,7 @@ class NewRecoveryPoint(StartBody):
 
     resource: str
     """The instance, by id, cloud id or name."""
-    description: str | None = None
+    description: Line | None = None
     """Why; kept with it and in the cloud."""
 
 

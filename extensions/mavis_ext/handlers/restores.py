@@ -12,12 +12,16 @@ from mavis_core.protection.restore.service import Restores as RestoreService
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted
 from mavis_ext.base import ApiHandler
+from mavis_ext.described import Arn, Region, Word
 from mavis_ext.operation import operation
 from mavis_ext.pages import page
 from mavis_ext.queries import Listing, sorting
 from mavis_ext.starting import StartBody, StartsRun
 
 __all__ = ["Restore", "Restores"]
+
+
+_LISTED = Field(json_schema_extra={"minItems": 1, "maxItems": 60})
 
 
 class RestoreQuery(Listing):
@@ -30,11 +34,11 @@ class RestoreQuery(Listing):
 
 
 class _NewRestore(StartBody):
-    point: str
+    point: Word
     """The recovery point's id."""
-    environment: str | None = None
+    environment: Word | None = None
     """With `region`, which of its copies; left out: that beside the instance."""
-    region: str | None = None
+    region: Region | None = None
 
 
 class NewVolumes(_NewRestore):
@@ -45,12 +49,12 @@ class NewVolumes(_NewRestore):
     )
 
     kind: Literal["volumes"]
-    zone: str | None = None
-    volumes: list[str] | None = None
+    zone: Word | None = None
+    volumes: Annotated[list[Word], _LISTED] | None = None
     """Ids of the originals; left out: all."""
-    attach_to: str | None = None
+    attach_to: Word | None = None
     """An instance."""
-    kms_key: str | None = None
+    kms_key: Arn | None = None
 
 
 class NewInstance(_NewRestore):
@@ -61,12 +65,12 @@ class NewInstance(_NewRestore):
     )
 
     kind: Literal["instance"]
-    instance_type: str | None = None
-    subnet: str | None = None
-    security_groups: list[str] | None = None
-    key_name: str | None = None
-    profile: str | None = None
-    name: str | None = None
+    instance_type: Word | None = None
+    subnet: Word | None = None
+    security_groups: Annotated[list[Word], _LISTED] | None = None
+    key_name: Word | None = None
+    profile: Arn | None = None
+    name: Word | None = None
 
 
 NewRestore = Annotated[NewVolumes | NewInstance, Field(discriminator="kind")]

@@ -153,7 +153,9 @@ class Vault:
                     f"The key {name} is used by {', '.join(used)}",
                     mend="Remove those environments first, or give them another key.",
                 )
-            tx.execute(sa.delete(table).where(table.c.id == key_id))
+            gone = tx.execute(sa.delete(table).where(table.c.id == key_id))
+            if not gone.rowcount:  # another one was first
+                raise NotFound(_NONE.format(name=name[:60]))
             records.write(tx, audit(ctx, "key.remove", name, f"Key {name} removed"))
 
     def open(self, ctx: CallContext, key_id: str, *, project_id: str) -> Mapping[str, str]:

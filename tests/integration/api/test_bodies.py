@@ -157,6 +157,24 @@ def test_an_unknown_field_and_each_wrong_type_are_named(rest: RestService, opera
     assert state(rest) == before
 
 
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [
+        (b"600", 404),
+        (b"600.0", 404),
+        (b"6e2", 404),
+        (b"600.5", 400),
+        (b"1e17", 400),
+    ],
+)
+def test_a_whole_number_is_one_however_it_is_written(
+    rest: RestService, written: bytes, status: int
+) -> None:
+    path = "/projects/shop/recovery-points/rp_none/verifications"
+    answer = rest.ask("POST", path, raw=b'{"timeout": ' + written + b"}")
+    assert answer.status == status, answer.content
+
+
 @pytest.mark.parametrize("operation", GOOD)
 def test_a_body_that_is_too_large_is_413(rest: RestService, operation: str) -> None:
     method, path = operation.split()

@@ -66,7 +66,7 @@ CALLS: dict[str, list[Call]] = {
     "put_member": [lambda m: m.members.grant("shop", "user:al", "viewer", if_match='"1"')],
     "delete_member": [lambda m: m.members.revoke("shop", "user:al", if_match='"1"')],
     "list_environments": [lambda m: list(m.environments.list("shop", fields=SOME))],
-    "create_environment": [lambda m: m.environments.add("s", "p", account="1", regions=["r"])],
+    "create_environment": [lambda m: m.environments.add("s", "prod", account="1", regions=["r"])],
     "get_environment": [lambda m: m.environments.get("shop", "prod", fields=SOME)],
     "delete_environment": [lambda m: m.environments.remove("shop", "prod", if_match='"1"')],
     "create_discovery": [lambda m: m.environments.discover("shop")],
