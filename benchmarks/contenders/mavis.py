@@ -19,6 +19,7 @@ from mavis_core.bootstrap import Parts, Work, make_work
 from mavis_core.changes.budget import Budget, granted
 from mavis_core.config import WorkerConfig
 from mavis_core.db import Database, migrate, open_database
+from mavis_core.heap import settle_heap
 from mavis_core.kits.aws import AwsKit
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.service import Projects
@@ -26,7 +27,6 @@ from mavis_core.protection.plans.service import BACKUP, BackupPlans
 from mavis_core.scheduling.execution import Attempt, Execution
 from mavis_core.vault.sealing import Opener, Sealer, generate
 from mavis_core.vault.service import Vault
-from mavis_flows.worker import settle_heap
 
 _PROJECT, _PLAN = "shop", "nightly"
 _DOCUMENT = {

@@ -8,7 +8,6 @@ after a crash of this process, the next one goes on with what was claimed and no
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -18,10 +17,10 @@ from pathlib import Path
 from mavis_core import bootstrap, config
 from mavis_core.config import Config
 from mavis_core.errors import MavisError
+from mavis_core.heap import settle_heap
 
-__all__ = ["main", "settle_heap"]
+__all__ = ["main"]
 
-_GARBAGE_EVERY = 10_000  # objects; Python's 700 are for small programs
 _log = logging.getLogger("mavis.worker")
 
 
@@ -56,16 +55,6 @@ def main() -> int:
     finally:
         app.close()
     return 0
-
-
-def settle_heap() -> None:
-    """Let searches for garbage pass over what the start has made, and come less often.
-
-    Such a search stops every Run: 0.14 s with all that Prefect and botocore are made of, which
-    stays anyway, and once or twice in each backup, whose rows and answers look like garbage.
-    """
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_EVERY)
 
 
 def _tell_prefect(settings: Config) -> None:

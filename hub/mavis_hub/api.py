@@ -14,6 +14,7 @@ from mavis_core import config
 from mavis_core.bootstrap import ApiApp, api_app
 from mavis_core.config import Config
 from mavis_core.errors import MavisError
+from mavis_core.heap import settle_heap
 from mavis_ext.app import PREFIX, make_application, make_services
 from mavis_ext.base import Services
 from mavis_ext.prefect_proxy import prefect_rules
@@ -64,6 +65,7 @@ async def _serve(settings: Config, app: ApiApp) -> None:
         body_timeout=60,
     )
     server.listen(settings.ports.api, "127.0.0.1")
+    settle_heap()
     _log.info("REST API on port %d", settings.ports.api)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
