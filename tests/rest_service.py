@@ -192,8 +192,12 @@ class RestService(Address):
     cloud: FakeCloud
     tokens: Tokens
     logins: Logins
-    events: RunEvents
+    services: Services
     facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def events(self) -> RunEvents:
+        return self.services.events
 
     def record_of(self, answer: Answer) -> dict[str, Any] | None:
         """Return the record of the call, as it lies in the database at this moment."""
@@ -276,16 +280,14 @@ def serving(
     try:
         make = application or (lambda _, services: _plain(services, pages))
         with served(make(config, services)) as port:
-            service = RestService(port, config, app, core, cloud, tokens, logins, services.events)
+            service = RestService(port, config, app, core, cloud, tokens, logins, services)
             if not logs:
                 yield service
                 return
             with _log_process(service):
                 yield service
     finally:
-        services.database.close()
-        services.logs.close()
-        services.hub.close()
+        services.close()
         app.close()
         core.close()
 

@@ -1,8 +1,10 @@
 """What every handler of the REST API has in common.
 
 A call is identified, parsed once into a model, carried out in a bounded pool of threads, and told
-as JSON. Whatever goes wrong becomes problem details with a request id. A changing call that is
-refused leaves a record before its answer goes out.
+as JSON. A short read from a database that is a file is carried out at once: it waits for nobody,
+and to hand it to a thread and back costs more than it does. Whatever goes wrong becomes problem
+details with a request id. A changing call that is refused leaves a record before its answer goes
+out.
 
 Effect and answer of a POST with an ``Idempotency-Key`` are one commit, and so are the look at
 ``If-Match`` and what it guards.
@@ -47,7 +49,7 @@ from mavis_ext.events import RunEvents
 from mavis_ext.limits import Limits
 from mavis_ext.operation import Operation, operation_of, operations_of
 from mavis_ext.pools import Pool
-from mavis_ext.queries import FIELDS, read
+from mavis_ext.queries import FIELDS, Query, read
 from mavis_ext.sending import Packed, matches, pack, picked, reply_of, tag_of
 
 __all__ = ["API", "MAX_BODY", "PREFIX", "ApiHandler", "Services", "methods_of"]
@@ -92,6 +94,11 @@ class Services:
     events: RunEvents
     secret: bytes
     answering: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Let calls that block end, and take no more."""
+        for pool in (self.database, self.logs, self.hub):
+            pool.close()
 
 
 class ApiHandler(RequestHandler):
@@ -176,6 +183,11 @@ class ApiHandler(RequestHandler):
         if operation.body is not None:
             given["body"] = parse(self.request.body, operation.body)
         call = functools.partial(operation.call, self, *names, **given)
+        query: Query | None = given.get("query")
+        short = operation.brief and not (query is not None and query.searches)
+        if short and self.app.database.in_file:
+            self._send(self._carried_out(operation, names, call, fields))
+            return
         pool: Pool = getattr(self.services, operation.pool)
         self._send(await pool.run(lambda: self._carried_out(operation, names, call, fields)))
 

@@ -72,6 +72,8 @@ class Operation:
         What it may answer with when all is well, the usual form first.
     pool
         Whose threads it blocks.
+    brief
+        Whether it only reads what an index of the database finds.
     """
 
     id: str
@@ -85,6 +87,7 @@ class Operation:
     body_type: Any
     forms: tuple[Form, ...]
     pool: Pool
+    brief: bool
     deprecated: Deprecation | None
     of_now: bool
 
@@ -116,7 +119,7 @@ def operation(
     id: str,
     needs: Permission | Needs,
     *,
-    pool: Pool = "database",
+    pool: Pool | None = None,
     also: tuple[Form, ...] = (),
     deprecated: Deprecation | None = None,
     of_now: bool = False,
@@ -125,6 +128,8 @@ def operation(
 
     Parameters
     ----------
+    pool
+        Whose threads it blocks; None: the database's, and where it reads it is brief.
     also
         Forms of the answer that its annotation cannot say.
     of_now
@@ -135,9 +140,10 @@ def operation(
         hints = get_type_hints(call, include_extras=True)
         summary, _, rest = inspect.cleandoc(call.__doc__ or "").partition("\n\n")
         body = hints.get("body")
+        method = call.__name__.upper()
         told = Operation(
             id=id,
-            method=call.__name__.upper(),
+            method=method,
             needs=needs,
             summary=" ".join(summary.split()).rstrip("."),
             description=" ".join(f"{summary}\n\n{rest}".split()).strip(),
@@ -146,7 +152,8 @@ def operation(
             body=TypeAdapter(body) if body is not None else None,
             body_type=body,
             forms=(*_forms(hints["return"]), *also),
-            pool=pool,
+            pool=pool or "database",
+            brief=pool is None and method == "GET",
             deprecated=deprecated,
             of_now=of_now,
         )

@@ -15,11 +15,17 @@ S = TypeVar("S", bound=schemas.Schema)
 
 def page(form: type[S], found: Page[Any]) -> schemas.Page[S]:
     """Return a page of things in their form."""
-    items = tuple(map(form.of, found.items))
-    return schemas.Page[form](items=items, next=found.next)  # type: ignore[valid-type]  # it is a class
+    return _told(form, found.items, found.next)
 
 
 def listing(form: type[S], found: Iterable[Any]) -> schemas.Page[S]:
     """Return a list that is never long, as its only page."""
-    items = tuple(map(form.of, found))
-    return schemas.Page[form](items=items, next=None)  # type: ignore[valid-type]  # it is a class
+    return _told(form, tuple(found), None)
+
+
+def _told(form: type[S], found: tuple[Any, ...], next: str | None) -> schemas.Page[S]:
+    pages = schemas.Page[form]  # type: ignore[valid-type]  # it is a class
+    if "of" in vars(form):
+        found = tuple(map(form.of, found))
+    # All at once: what a schema reads by its own is read without a call of Python's for each.
+    return pages.model_validate({"items": found, "next": next})

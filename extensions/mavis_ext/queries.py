@@ -15,6 +15,7 @@ from mavis_ext import problems
 
 __all__ = ["FIELDS", "Listing", "Moment", "Query", "read", "sorting"]
 
+_FOUND = {"limit", "cursor", "sort"}
 Q = TypeVar("Q", bound="Query")
 FIELDS = "fields"
 """The option by which a caller picks fields; the base of handlers knows it, no model does."""
@@ -35,6 +36,11 @@ class Query(BaseModel):
     """The options of an address: unknown ones are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def searches(self) -> bool:
+        """Whether rows must be looked through, since no index finds what is asked for."""
+        return not self.model_fields_set <= _FOUND
 
 
 class Listing(Query):

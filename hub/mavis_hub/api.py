@@ -74,9 +74,7 @@ async def _serve(settings: Config, app: ApiApp) -> None:
     server.stop()
     await server.close_all_connections()
     services.events.close()
-    services.database.close()
-    services.logs.close()
-    services.hub.close()
+    services.close()
 
 
 def _application(

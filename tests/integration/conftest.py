@@ -67,9 +67,7 @@ def url(core: Core, tmp_path: Path) -> Iterator[str]:
         await over.wait()
         server.stop()
         await server.close_all_connections()
-        services.database.close()
-        services.logs.close()
-        services.hub.close()
+        services.close()
 
     serving = threading.Thread(target=lambda: asyncio.run(serve()))
     done = threading.Event()

@@ -183,7 +183,7 @@ class PlanRuns(StartsRun):
 class Slots(ApiHandler):
     """The slots of a backup plan."""
 
-    @operation("list_backup_plan_slots", Permission.PLAN_READ)
+    @operation("list_backup_plan_slots", Permission.PLAN_READ, pool="database")
     def get(self, project: str, plan: str, *, query: SlotQuery) -> schemas.BackupPlanSlots:
         """List the slots of a plan: those to come and those that have begun."""
         found = self.app.outlooks.slots(self.ctx, project, plan, limit=query.limit)
@@ -193,7 +193,7 @@ class Slots(ApiHandler):
 class Calendar(ApiHandler):
     """What a backup plan will make and lose."""
 
-    @operation("get_backup_plan_calendar", Permission.PLAN_READ)
+    @operation("get_backup_plan_calendar", Permission.PLAN_READ, pool="database")
     def get(self, project: str, plan: str, *, query: CalendarQuery) -> schemas.BackupPlanCalendar:
         """Show day by day which recovery points a plan will make, and which will go."""
         instance = self._cloud_id(project, query.instance) if query.instance else None

@@ -87,7 +87,7 @@ class RecoveryPoint(ApiHandler):
 class Explanation(ApiHandler):
     """Why a recovery point is there, and until when."""
 
-    @operation("explain_recovery_point", Permission.POINT_READ)
+    @operation("explain_recovery_point", Permission.POINT_READ, pool="database")
     def get(self, project: str, point: str) -> schemas.Page[schemas.PointExplanation]:
         """Say of each copy of a recovery point why it is kept and when it goes."""
         found = self.app.outlooks.explain(self.ctx, project, point)

@@ -34,7 +34,11 @@ class Protection(ApiHandler):
     """What is not protected as it should be."""
 
     @operation(
-        "report_protection", Permission.POINT_READ, also=(Form(200, media=_CSV),), of_now=True
+        "report_protection",
+        Permission.POINT_READ,
+        pool="database",
+        also=(Form(200, media=_CSV),),
+        of_now=True,
     )
     def get(self, project: str, *, query: ReportQuery) -> schemas.ProtectionReport | File:
         """Tell what is not protected, where the objective is missed, and what failed.

@@ -68,6 +68,11 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
 
+    @property
+    def in_file(self) -> bool:
+        """Whether it is a file, so that a read waits for no server and no writer."""
+        return self._sqlite
+
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """Run the block as one transaction that may change rows.

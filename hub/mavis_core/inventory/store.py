@@ -33,7 +33,9 @@ def query(project_id: str) -> sa.Select[Any]:
 
 def resource_of(row: Mapping[Any, Any]) -> Resource:
     """Return the resource of a row of `query`."""
-    return Resource(**{**row, "kind": _KINDS[row["kind"]]})
+    values = dict(row)
+    values["kind"] = _KINDS[values["kind"]]
+    return Resource(**values)
 
 
 _KINDS = {kind.value: kind for kind in ResourceKind}

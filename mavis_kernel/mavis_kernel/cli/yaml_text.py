@@ -23,18 +23,6 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML ships no types
     """Reads plain texts by the core schema."""
 
 
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern in (
-    ("bool", r"true|True|TRUE|false|False|FALSE"),
-    ("null", r"~|null|Null|NULL|"),
-    ("int", r"0|[-+]?[1-9][0-9]*"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?"),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None
-    )
-
-
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # as above
     """Writes the parts of lists below their name, and never a reference to another part."""
 
@@ -43,6 +31,19 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # as above
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's form
         super().increase_indent(flow, False)
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern in (
+    ("bool", r"true|True|TRUE|false|False|FALSE"),
+    ("null", r"~|null|Null|NULL|"),
+    ("int", r"0|[-+]?[1-9][0-9]*"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?"),
+):
+    for _kind in (_Loader, _Dumper):  # a text that either version would read as no text is quoted
+        _kind.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None
+        )
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

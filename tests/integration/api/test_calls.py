@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,26 +280,42 @@ def test_an_api_with_too_much_to_do_says_so_at_once(tmp_path: Path) -> None:
     pool = Pool("database", threads=1, waiting=1)
     with serving(tmp_path, database=pool) as rest, ThreadPoolExecutor(2) as threads:
         busy, go_on = threading.Event(), threading.Event()
-        listed = rest.app.projects.list
+        listed = rest.app.resources.list
 
-        def slow(*args: object) -> object:
+        def slow(*args: Any, **options: Any) -> Any:
             busy.set()
             go_on.wait(20)
-            return listed(*args)  # type: ignore[arg-type]
+            return listed(*args, **options)
 
-        rest.app.projects.list = slow  # type: ignore[method-assign, assignment]
+        rest.app.resources.list = slow  # type: ignore[method-assign]
+        searched = "/projects/shop/resources?q=web"
         try:
-            waiting = [threads.submit(rest.ask, "GET", "/projects") for _ in range(2)]
+            waiting = [threads.submit(rest.ask, "GET", searched) for _ in range(2)]
             assert busy.wait(10)
             wait_until(lambda: pool.inside == 2)
-            for method, body in (("GET", None), ("POST", {"name": "late"})):
-                answer = rest.ask(method, "/projects", body=body)
+            for method, path in (("GET", searched), ("POST", "/projects")):
+                answer = rest.ask(method, path, body={"name": "late"} if method == "POST" else None)
                 assert (answer.status, answer.code) == (503, "unavailable")
                 assert answer.headers["Retry-After"] == "1"
         finally:
             go_on.set()
         assert [each.result().status for each in waiting] == [200, 200]
-        assert rest.ask("GET", "/projects").status == 200
+        assert rest.ask("GET", searched).status == 200
+
+
+def test_changes_that_wait_for_one_another_hold_nobody_up_who_reads(tmp_path: Path) -> None:
+    with serving(tmp_path) as rest, ThreadPoolExecutor(20) as threads:
+        with rest.core.database.write() as tx:
+            tx.exec_driver_sql("UPDATE projects SET title = 'held'")
+            waiting = [
+                threads.submit(rest.ask, "POST", "/projects", body={"name": f"late-{number}"})
+                for number in range(20)
+            ]
+            wait_until(lambda: rest.services.database.inside == 20)
+            (shop,) = rest.ask("GET", "/projects").json["items"]
+            assert shop["title"] == "Web shop"
+            assert not any(each.done() for each in waiting)
+        assert {each.result().status for each in waiting} == {201}
 
 
 def test_a_database_without_its_tables_is_a_part_that_is_down(tmp_path: Path) -> None:

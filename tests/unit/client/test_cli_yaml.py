@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance_double.objects import plan_json, resource_json
@@ -31,6 +31,8 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@example({"0E0": None})  # a number in version 1.2 alone
+@example(["1_000", "0x1f", "1e3", "~", "", "=", "<<"])
 def test_what_is_written_is_read_again_as_it_was(value: Any) -> None:
     text = yaml_text.written(value)
     assert yaml_text.read(text) == value
