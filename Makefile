@@ -21,7 +21,7 @@ SOURCES := $(shell find hub extensions flows mavis_kernel \( -name node_modules 
   \( -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 
 # What pages load from npm, with the node of the virtual environment: no package's script runs.
-NPM := PATH="$(BIN):$$PATH" $(BIN)/npm
+NPM := NODE_USE_SYSTEM_CA=1 PATH="$(BIN):$$PATH" $(BIN)/npm
 STATIC := extensions/mavis_ext/static
 ASSETS := $(STATIC)/swagger-ui/swagger-ui-bundle.js
 SWAGGER := extensions/assets/node_modules/swagger-ui-dist
