@@ -18,7 +18,7 @@ BOOT := $(CURDIR)/.boot
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) UV_SYSTEM_CERTS=true $(BOOT)/bin/uv
 SOURCES := $(shell find hub extensions flows mavis_kernel \( -name node_modules -o -name static \) -prune -o \
-  \( -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
+  \( -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name py.typed \) -print)
 
 # What pages load from npm, with the node of the virtual environment: no package's script runs.
 NPM := NODE_USE_SYSTEM_CA=1 PATH="$(BIN):$$PATH" $(BIN)/npm

@@ -188,6 +188,11 @@ class CallContext:
     request_id: str = field(default_factory=lambda: new_id("req"))
     source: str = "unknown"
 
+    def may(self, permission: Permission, roles: Collection[Role] = ()) -> bool:
+        """Whether this call has `permission` with `roles` in the project at hand."""
+        grant = PERMISSIONS[permission]
+        return grant.scope in self.scopes and not (grant.roles and grant.roles.isdisjoint(roles))
+
     def require(self, permission: Permission, roles: Collection[Role] = ()) -> None:
         """Return where this call has `permission` with `roles` in the project at hand.
 

@@ -18,11 +18,12 @@ from mavis_core.heap import settle_heap
 from mavis_ext.app import PREFIX, make_application, make_services
 from mavis_ext.base import Services
 from mavis_ext.prefect_proxy import prefect_rules
-from mavis_hub.api_docs import docs_rules
 from mavis_hub.hub_identity import HubIdentity, hub_oauth
 from mavis_hub.hub_logins import HubLogins
-from mavis_hub.login_page import login_rules
-from mavis_hub.pages import page_rules, send_to_login
+from mavis_hub.pages.api_docs import docs_rules
+from mavis_hub.pages.handlers import Site, send_to_login
+from mavis_hub.pages.login import login_rules
+from mavis_hub.pages.rules import page_rules
 
 __all__ = ["main"]
 
@@ -90,12 +91,13 @@ def _application(
         identify=identity.browser,
         login=login,
     )
+    site = Site(settings.appliance.name, services, identity)
     return make_application(
         services,
         *prefect,
         *docs_rules(settings.appliance.name, identity.browser, login),
-        *login_rules(services, identity, logins),
-        *page_rules(services, identity),
+        *login_rules(site, logins),
+        *page_rules(site),
         cookie_secret=settings.read_secret("api", "api-cookie-secret"),
         autoreload=False,
         serve_traceback=False,

@@ -21,9 +21,10 @@ from tornado.web import RequestHandler, create_signed_value
 from core_double import PERSON
 from mavis_core.config import load
 from mavis_ext.openapi import committed
-from mavis_hub import api_docs
-from mavis_hub.api_docs import DOCS, docs_rules
 from mavis_hub.hub_identity import HubIdentity, hub_oauth
+from mavis_hub.pages import api_docs
+from mavis_hub.pages.api_docs import DOCS, docs_rules
+from mavis_hub.pages.assets import static_rules
 from rest_service import COOKIE_SECRET, Answer, RestService, serving
 
 COOKIE = "service-mavis"
@@ -99,7 +100,8 @@ def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestService]:
     secret.write_text("token-of-the-service", encoding="utf-8")
     identity = HubIdentity(hub_oauth(config))
     rules = docs_rules("Mavis <of the test>", identity.browser, log_in)
-    with serving(home / "rest", pages=[*rules, ("/hub/api/user", HubUser)]) as found:
+    rules += [*static_rules(), ("/hub/api/user", HubUser)]
+    with serving(home / "rest", pages=rules) as found:
         identity.auth.api_url = f"http://127.0.0.1:{found.port}/hub/api"
         yield found
 

@@ -1,7 +1,7 @@
 """``/device-logins``: logging in a command line with a browser (RFC 8628).
 
 Nobody is known here: these two addresses take no token. The page on which a person answers is
-`mavis_hub.login_page`.
+`mavis_hub.pages.login`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
 from mavis_core.access import CallContext, Permission
 from mavis_core.contract import ResourceKind
 from mavis_core.db import Database, tables
@@ -79,6 +83,19 @@ class Resources:
             query = query.where(~table.c.gone)
         with self._database.read() as tx:
             return fetch(tx, query, _ORDER, want, store.resource_of)
+
+    def counts(self, ctx: CallContext, reference: str) -> Mapping[ResourceKind, int]:
+        """Return how many resources of each kind the project has; of what is gone, none."""
+        project = self._projects.authorize(ctx, reference, Permission.RESOURCE_READ).project
+        table = tables.resources
+        query = (
+            sa.select(table.c.kind, sa.func.count())
+            .where(table.c.project_id == project.id, ~table.c.gone)
+            .group_by(table.c.kind)
+        )
+        with self._database.read() as tx:
+            found: dict[str, int] = dict(tx.execute(query).tuples().all())
+        return {kind: found[kind] for kind in ResourceKind if kind in found}
 
     def get(self, ctx: CallContext, reference: str, resource: str) -> Resource:
         """Return one resource by id, cloud id or name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -49,17 +50,19 @@ def audit(
     )
 
 
-# The project of a name or id with each role that some subjects have in it; made once, since every
-# call asks it.
-_MEMBERSHIP = (
+# Projects with each role that some subjects have in them: all, and the one of a name or id; made
+# once, since every call asks the latter.
+_MEMBERSHIPS = (
     sa.select(*(tables.projects.c[name] for name in Project.__slots__), tables.members.c.role)
     .join(tables.members, tables.members.c.project_id == tables.projects.c.id)
-    .where(
-        (tables.projects.c.name == sa.bindparam("reference"))
-        | (tables.projects.c.id == sa.bindparam("reference")),
-        tables.members.c.subject.in_(sa.bindparam("subjects", expanding=True)),
-    )
+    .where(tables.members.c.subject.in_(sa.bindparam("subjects", expanding=True)))
+    .order_by(tables.projects.c.name)
 )
+_MEMBERSHIP = _MEMBERSHIPS.order_by(None).where(
+    (tables.projects.c.name == sa.bindparam("reference"))
+    | (tables.projects.c.id == sa.bindparam("reference"))
+)
+_MOST = 1000  # as many as the log can be asked about at once
 
 
 def hold(tx: sa.Connection, project_id: str) -> None:
@@ -155,6 +158,18 @@ class Projects:
             page = fetch(tx, query, _ORDER, want, lambda row: Project(**row))
             roles = _roles(tx, ctx.principal, [project.id for project in page.items])
         return Page(tuple(Membership(each, roles[each.id]) for each in page.items), page.next)
+
+    def where(self, ctx: CallContext, permission: Permission) -> tuple[Membership, ...]:
+        """Return the projects in which the caller has `permission`, by name; 1000 at most."""
+        given = {"subjects": subjects_of(ctx.principal)}
+        found: dict[str, Membership] = {}
+        with self._database.read() as tx:
+            for *row, role in tx.execute(_MEMBERSHIPS, given):
+                project = Project(*row)
+                before = found[project.id].roles if project.id in found else frozenset()
+                found[project.id] = Membership(project, before | {Role(role)})
+        good = (each for each in found.values() if ctx.may(permission, each.roles))
+        return tuple(islice(good, _MOST))
 
     def members(self, ctx: CallContext, reference: str) -> tuple[Member, ...]:
         """Return who has which role."""

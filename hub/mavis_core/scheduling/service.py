@@ -98,6 +98,24 @@ class Runs:
         with self._database.read() as tx:
             return previews.load(tx, ctx, project.id, preview_id)
 
+    def preview_again(self, ctx: CallContext, reference: str, preview_id: str) -> Preview:
+        """Return what the request behind a preview of the caller's would do by now.
+
+        Raises
+        ------
+        NotFound
+            There is no such preview any more, or somebody else was shown it.
+        """
+        plan = self.shown(ctx, reference, preview_id).plan
+        asked = plan.arguments["request"]
+        return self.preview(
+            ctx,
+            reference,
+            action=plan.action,
+            resource=asked["resource"],
+            arguments=asked["arguments"],
+        )
+
     def apply(
         self,
         ctx: CallContext,
@@ -229,6 +247,50 @@ class Runs:
             query = query.where(table.c.state == state)
         with self._database.read() as tx:
             return fetch(tx, query, _ORDER, want, store.run_of)
+
+    def across(
+        self,
+        ctx: CallContext,
+        *,
+        states: Collection[RunState] = tuple(RunState),
+        since: datetime | None = None,
+        correlation_id: str | None = None,
+        limit: int,
+    ) -> tuple[Run, ...]:
+        """Return Runs of all projects in which the caller may see them, without their steps.
+
+        Parameters
+        ----------
+        since
+            Only those that have changed since; None: whenever.
+        correlation_id
+            Only those of one story.
+
+        Returns
+        -------
+        tuple
+            The newest first, `limit` at most.
+        """
+        mine = [each.project.id for each in self._projects.where(ctx, Permission.RUN_READ)]
+        table = tables.runs
+        query = sa.select(table).where(table.c.project_id.in_(mine), table.c.state.in_(states))
+        if since is not None:
+            query = query.where(table.c.changed_at > since)
+        if correlation_id is not None:
+            query = query.where(table.c.correlation_id == correlation_id)
+        with self._database.read() as tx:
+            rows = tx.execute(query.order_by(table.c.id.desc()).limit(limit)).mappings()
+            return tuple(store.run_of(row) for row in rows)
+
+    def permission_of(self, action: str) -> Permission:
+        """Return what it takes to have `action` done.
+
+        Raises
+        ------
+        InvalidInput
+            There is no such action.
+        """
+        return self._job(action).permission
 
     def get(self, ctx: CallContext, reference: str, run_id: str) -> Run:
         """Return one Run with its steps.

@@ -56,6 +56,7 @@ class Guard(StrEnum):
     OPEN = "by limits only: it is there for those who have no token yet, and tells nothing"
     TOKEN = "by a token; then there is nothing"
     PAGE = "by the login of a browser, to which it leads"
+    FILE = "not at all: it is the same for everybody, and tells nothing"
     LOADED = "by the login of a browser; it leads nowhere"
     ANSWER = "by the login of a browser and what it was sent away with"
     ADMINISTRATOR = "by the login of a browser of an administrator of the platform"
@@ -82,13 +83,14 @@ API_PROCESS = {
     "mavis_ext.handlers.platform.Unknown": Row("/api/v1/nothing", Guard.TOKEN),
     "mavis_ext.prefect_events.EventsHandler": Row(f"/prefect{EVENTS}", Guard.ADMINISTRATOR),
     "mavis_ext.prefect_proxy._PagesHandler": Row("/prefect/v2/", Guard.ADMINISTRATOR),
-    "mavis_hub.api_docs._DocsPage": Row("/docs", Guard.PAGE),
-    "mavis_hub.api_docs._Description": Row("/docs/openapi.json", Guard.LOADED),
-    "mavis_hub.api_docs._Assets": Row("/docs/page.css", Guard.LOADED),
-    "mavis_hub.login_page.Question": Row("/login", Guard.PAGE),
-    "mavis_hub.login_page.Answer": Row("/login/callback", Guard.ANSWER),
-    "mavis_hub.pages.Home": Row("/", Guard.PAGE),
-    "mavis_hub.pages.Callback": Row("/oauth_callback", Guard.WAY_BACK),
+    "mavis_hub.pages.api_docs._DocsPage": Row("/docs", Guard.PAGE),
+    "mavis_hub.pages.api_docs._Description": Row("/docs/openapi.json", Guard.LOADED),
+    "mavis_hub.pages.api_docs._Assets": Row("/docs/page.css", Guard.LOADED),
+    "mavis_hub.pages.login.Question": Row("/login", Guard.PAGE),
+    "mavis_hub.pages.login.Answer": Row("/login/callback", Guard.ANSWER),
+    "mavis_hub.pages.home.Home": Row("/", Guard.PAGE),
+    "mavis_hub.pages.assets.Static": Row("/static/mavis.css", Guard.FILE),
+    "mavis_hub.pages.handlers.Callback": Row("/oauth_callback", Guard.WAY_BACK),
 }
 PROCESSES = {
     "edge": "integration/appliance/test_edge.py",
@@ -231,6 +233,8 @@ def test_nobody_gets_anything_from_another_route(
     if method == "GET" and leads and answer.status == 302:
         assert "/hub/api/oauth2/authorize?" in answer.headers["Location"]
         assert answer.content == b""
+    elif row.guard is Guard.FILE:
+        assert answer.status == (200 if method == "GET" else 405)
     else:
         assert answer.status in (400, 401, 403, 405), answer.content
         assert b"shop" not in answer.content
@@ -240,9 +244,9 @@ def test_nobody_gets_anything_from_another_route(
 def test_a_page_is_for_whoever_is_logged_in(rest: RestService, handler: str) -> None:
     row = API_PROCESS[handler]
     status = rest.ask("GET", row.sample, "olga", prefix=PREFIX).status
-    if handler.startswith("mavis_hub.login_page"):
+    if handler.startswith("mavis_hub.pages.login"):
         assert status == 403, "it takes a browser and no token"
-    elif row.guard in (Guard.PAGE, Guard.LOADED):
+    elif row.guard in (Guard.PAGE, Guard.LOADED, Guard.FILE):
         assert status == 200
     else:
         assert status in (400, 403, 404)

@@ -11,7 +11,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -71,8 +71,8 @@ class Browser:
 
 def hidden(page: httpx.Response) -> dict[str, str]:
     """Return what the page's form sends along."""
-    found = dict(re.findall(r'<input type=hidden name=(\w+) value="?([^">]+)"?>', page.text))
-    assert set(found) == {"_xsrf", "user_code"}, page.text
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)">', page.text))
+    assert set(found) == {"_xsrf", "ticket", "user_code"}, page.text
     return found
 
 
@@ -104,7 +104,13 @@ def passwords(appliance) -> dict[str, str]:
 
 @pytest.fixture
 def begun(appliance, ada) -> Iterator[dict[str, Any]]:
-    """A login that waits; at the end it does so no more, as ten may.
+    with waiting(appliance, ada) as login:
+        yield login
+
+
+@contextmanager
+def waiting(appliance, ada) -> Iterator[dict[str, Any]]:
+    """Begin a login that waits; at the end it does so no more, as ten may.
 
     It is begun behind the edge, which counts these too.
     """
@@ -114,7 +120,7 @@ def begun(appliance, ada) -> Iterator[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     yield answer.json()
     page = ada.open(answer.json()["user_code"])
-    if "name=_xsrf" in page.text:
+    if 'name="_xsrf"' in page.text:
         ada.answer(page, "deny")
 
 
@@ -226,7 +232,7 @@ def test_a_denied_login_gets_nothing(appliance, olga, begun) -> None:
     assert "Denied" in done.text
     assert told(appliance, begun) == "access_denied"
     late = olga.open(begun["user_code"])
-    assert "name=_xsrf" not in late.text
+    assert 'name="_xsrf"' not in late.text
 
 
 def test_a_code_that_none_has_is_said_to_be_wrong_five_times(browsers, begun) -> None:
@@ -242,7 +248,7 @@ def test_a_code_that_none_has_is_said_to_be_wrong_five_times(browsers, begun) ->
     for code in ("BBBB-BBBB", begun["user_code"]):
         page = browser.open(code)
         assert page.status_code == 429
-        assert "name=_xsrf" not in page.text
+        assert 'name="_xsrf"' not in page.text
     assert browsers[OLGA].open(begun["user_code"]).status_code == 200
 
 
@@ -251,6 +257,8 @@ def test_a_code_that_none_has_is_said_to_be_wrong_five_times(browsers, begun) ->
     [
         pytest.param({"_xsrf": ""}, {}, id="no XSRF token"),
         pytest.param({"_xsrf": "2|abc|def|1"}, {}, id="a made-up XSRF token"),
+        pytest.param({"ticket": ""}, {}, id="no ticket"),
+        pytest.param({"ticket": "2|1:0|10:1"}, {}, id="a made-up ticket"),
         pytest.param({}, {"Origin": "https://evil.example"}, id="another origin"),
         pytest.param({}, {"Origin": "null"}, id="a sandbox"),
         pytest.param({}, {"Sec_Fetch_Site": "cross-site"}, id="another site"),
@@ -262,7 +270,7 @@ def test_only_the_page_itself_answers(appliance, olga, begun, fields, headers) -
     page = olga.open(begun["user_code"])
     for answer in ("allow", "deny"):
         refused = olga.answer(page, answer, fields, **headers)
-        assert refused.status_code == 403
+        assert refused.status_code == (401 if "_xsrf" in fields else 403)
         assert "location" not in refused.headers
     assert waits(appliance, begun)
     assert "Allowed" in olga.follow(olga.answer(page, "allow")).text  # so that the above can fail
@@ -271,15 +279,33 @@ def test_only_the_page_itself_answers(appliance, olga, begun, fields, headers) -
 def test_the_xsrf_token_of_another_person_is_none(appliance, olga, ada, begun) -> None:
     stolen = hidden(ada.open(begun["user_code"]))["_xsrf"]
     page = olga.open(begun["user_code"])
-    assert olga.answer(page, "allow", {"_xsrf": stolen}).status_code == 403
+    assert olga.answer(page, "allow", {"_xsrf": stolen}).status_code == 401
+    assert waits(appliance, begun)
+
+
+def test_the_ticket_of_another_person_or_code_is_none(appliance, olga, ada, begun) -> None:
+    page = olga.open(begun["user_code"])
+    with waiting(appliance, ada) as other:
+        stolen = [ada.open(begun["user_code"]), olga.open(other["user_code"])]
+        for each in stolen:
+            fields = {"ticket": hidden(each)["ticket"]}
+            assert olga.answer(page, "allow", fields).status_code == 403
     assert waits(appliance, begun)
 
 
 def test_a_script_of_the_same_origin_does_not_get_the_page(olga, begun) -> None:
-    olga.open(begun["user_code"])  # so that there is a cookie
+    token = hidden(olga.open(begun["user_code"]))["_xsrf"]
     said = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
-    page = olga.client.get(PAGE, params={"user_code": begun["user_code"]}, headers=said)
-    assert "_xsrf" not in page.text
+    query = {"user_code": begun["user_code"]}
+    page = olga.client.get(PAGE, params=query, headers=said)
+    assert page.status_code == 401
+    # With the cookie's token, which it may read, it gets no form.
+    page = olga.client.get(PAGE, params=query, headers={**said, "X-XSRFToken": token})
+    assert page.status_code == 200
+    assert "ticket" not in page.text
+    for dest in ("iframe", "embed", "object"):
+        page = olga.client.get(PAGE, params=query, headers={**OPEN, "Sec-Fetch-Dest": dest})
+        assert "ticket" not in page.text
 
 
 @pytest.fixture
@@ -417,7 +443,9 @@ def test_the_page_s_headers_keep_others_away(olga, begun) -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "form-action 'self'" in policy
-    assert "script" not in page.text
+    assert "script-src 'nonce-" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?! defer src=)|<style|\son[a-z]+=|\sstyle=", page.text)
     assert page.headers["cross-origin-opener-policy"] == "same-origin"
     assert page.headers["cache-control"] == "no-store"
     cookies = olga.answer(page, "allow").headers.get_list("set-cookie")

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import secrets
 from dataclasses import dataclass, field
-from html import escape
 from importlib import resources
 from typing import Any
 
@@ -25,17 +23,13 @@ from mavis_ext.app import PREFIX
 from mavis_ext.openapi import committed
 from mavis_ext.prefect_guard import Identify, Login
 from mavis_ext.sending import pack, takes_gzip
-from mavis_hub.pages import STYLE, Page, header, page
+from mavis_hub.pages.assets import kept
+from mavis_hub.pages.handlers import Page
 
 __all__ = ["DOCS", "docs_rules"]
 
 DOCS = f"{PREFIX}/docs"
-_CSP = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self';"
-    " img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
 _FILES = ("swagger-ui.css", "page.css", "swagger-ui-bundle.js", "page.js")
-_KEPT_S = 31_536_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class _DocsPage(Page):
 
     def initialize(self, name: str, identify: Identify, login: Login) -> None:
         """Take what the application hands over."""
-        self._name = name
+        self.site_name = name
         self._identify = identify
         self._login = login
 
@@ -92,12 +86,14 @@ class _DocsPage(Page):
         except Unauthenticated:
             self._login(self)
             return
-        nonce = secrets.token_urlsafe(18)
-        # JupyterHub's client takes a script's request for one of its page only with this.
-        xsrf = self.xsrf_token.decode("ascii")
-        shown = _shown(self._name, ctx.principal.name, nonce=nonce, xsrf=xsrf)
-        self.set_header("Content-Security-Policy", _CSP.format(nonce=nonce))
-        self.finish(shown)
+        self.person = ctx.principal.name
+        self.show(
+            "api_docs.html",
+            docs=DOCS,
+            files={file: f"{DOCS}/{file}?v={asset.digest}" for file, asset in _assets().items()},
+            # JupyterHub's client takes a script's request for one of its page only with this.
+            xsrf=self.xsrf_token.decode("ascii"),
+        )
 
 
 class _Loaded(Page):
@@ -109,9 +105,6 @@ class _Loaded(Page):
 
     async def prepare(self) -> None:
         await self._identify(self)
-
-    def compute_etag(self) -> str | None:
-        return None  # the description says its own, the other addresses hold a digest
 
 
 class _Description(_Loaded):
@@ -139,9 +132,7 @@ class _Assets(_Loaded):
         if name not in _FILES:
             raise NotFound(f"There is no file {name[:40]} here")
         asset = _assets()[name]
-        known = self.get_query_argument("v", "") == asset.digest
-        kept = f"private, max-age={_KEPT_S}, immutable" if known else "private, no-cache"
-        self.set_header("Cache-Control", kept)
+        self.set_header("Cache-Control", kept(self.get_query_argument("v", "") == asset.digest))
         self.set_header("Content-Type", asset.media)
         self.set_header("Vary", "Accept-Encoding, Cookie")
         content = asset.content
@@ -160,7 +151,7 @@ def _assets() -> dict[str, Asset]:
     Unavailable
         What comes from npm was not fetched.
     """
-    ours = resources.files("mavis_hub").joinpath("docs_page")
+    ours = resources.files("mavis_hub.pages").joinpath("docs_page")
     theirs = resources.files("mavis_ext").joinpath("static", "swagger-ui")
     made: dict[str, Asset] = {}
     for name in _FILES:
@@ -173,44 +164,6 @@ def _assets() -> dict[str, Asset]:
                 f"{name}, which this page loads, is not part of this installation",
                 mend="Run `make assets` in the source tree, and install from there.",
             ) from exc
-        if name == "page.css":
-            content = STYLE.encode() + content
         media = "text/css; charset=utf-8" if name.endswith(".css") else "text/javascript"
         made[name] = Asset(media, hashlib.sha256(content).hexdigest()[:16], content, packed)
     return made
-
-
-def _shown(name: str, person: str, *, nonce: str, xsrf: str) -> str:
-    """Return the page as it is shown to somebody."""
-    at = {file: f"{DOCS}/{file}?v={asset.digest}" for file, asset in _assets().items()}
-    head = "".join(
-        f'<link rel=stylesheet href="{at[file]}" nonce="{nonce}">'
-        if file.endswith(".css")
-        else f'<script defer src="{at[file]}" nonce="{nonce}"></script>'
-        for file in _FILES
-    )
-    words = _WORDS.format(xsrf=escape(xsrf))
-    home = f'<a href="{PREFIX}/">{escape(name)}</a> <span class=soft>REST API</span>'
-    return page(
-        f"REST API · {name}",
-        f"{header(home, person)}<main>{words}</main>",
-        '<link rel=icon href="data:,">' + head,
-    )
-
-
-_WORDS = f"""
-<section class=first>
-<p>Whatever Mavis does, a program can ask for here. Each call needs a token: make one on the page of
-<a href="/hub/token">tokens</a>. On a command line, <code>mavis login</code> gets one and keeps
-it.</p>
-<p>To try a call out, press <b>Authorize</b> and paste a token in; it stays in this tab until you
-close or reload it. What you try out is <strong>done for real</strong>, in your name.</p>
-<p><a href="{PREFIX}/">Start page</a> ·
-<a href="{DOCS}/openapi.json" download="mavis-openapi.json">Download the description</a>
-<span class=soft>(OpenAPI 3.1)</span></p>
-</section>
-<div id=operations data-description="{DOCS}/openapi.json" data-xsrf="{{xsrf}}" aria-busy=true>
-<p class=soft role=status>The description is being loaded …</p>
-<noscript><p>This page needs JavaScript; the description is a file for programs and people
-alike.</p></noscript></div>
-"""

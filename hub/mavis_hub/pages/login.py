@@ -4,51 +4,38 @@ It works without scripts. "Allow" sends the browser through the Hub, which knows
 back with a code that makes the login (`mavis_hub.hub_logins`). A signed cookie ties the two
 together: what the Hub says to a browser that did not ask is worth nothing.
 
-Whoever can press that button in somebody's browser can act as them. So an answer needs the XSRF
-token of this page, and headers by which the browser says that a page of this site sent it; the
-page stands in no frame, and a page that opened it has no hold of it. A token in place of the
-browser's cookie is refused: notebooks have one.
+Whoever can press that button in somebody's browser can act as them: `mavis_hub.pages.forms` says
+what holds against that.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 from dataclasses import asdict, dataclass
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlencode
 
-from mavis_core import clock
 from mavis_core.access import CallContext
 from mavis_core.errors import (
     Forbidden,
     InvalidInput,
-    MavisError,
     NotFound,
     TooManyRequests,
-    Unauthenticated,
 )
-from mavis_core.logins.model import DeviceLogin, State
-from mavis_ext.base import Services
+from mavis_core.logins.model import TOKEN_LIFETIME, DeviceLogin, State
 from mavis_ext.handlers.logins import LOGIN_PAGE
-from mavis_hub import login_html
 from mavis_hub.hub import LOGIN_CALLBACK
-from mavis_hub.hub_identity import HubIdentity
 from mavis_hub.hub_logins import HubLogins
-from mavis_hub.pages import Page, send_to_login
+from mavis_hub.pages.handlers import PersonPage, Site
 
 __all__ = ["Answer", "Question", "login_rules"]
 
-_CSP = (
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
-)
-_log = logging.getLogger("mavis.logins")
 _COOKIE = "mavis-login"
 _COOKIE_DAYS = 5 / (24 * 60)  # as long as the Hub's codes are good
 _LONGEST_CODE = 200
+_HOURS = int(TOKEN_LIFETIME.total_seconds() // 3600)
 _MEND = "Open the page again with the code that the command line shows."
 
 
@@ -70,104 +57,80 @@ class _Asked:
     person: str
 
 
-class _LoginHandler(Page):
-    def initialize(self, services: Services, identity: HubIdentity, hub: HubLogins) -> None:
+class _LoginPage(PersonPage):
+    def initialize(self, site: Site, hub: HubLogins | None = None) -> None:
         """Take what the application hands over."""
-        self.services = services
-        self.logins = services.app.logins
-        self.identity = identity
-        self.hub = hub
+        super().initialize(site)
+        self.logins = self.app.logins
+        self._hub = hub
 
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("Content-Security-Policy", _CSP)
-        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-
-    async def who(self) -> CallContext:
-        """Return who is at the browser.
+    async def prepare(self) -> None:
+        """Find out who is at the browser.
 
         Raises
         ------
-        Unauthenticated
-            Nobody is, or what changes something does not come from this page.
         Forbidden
             It is no browser.
         """
-        if self.identity.auth.get_token(self, in_cookie=False):
+        if self.has_token:
             raise Forbidden(
                 "This page takes the login of a browser, and no token", mend="Open it in a browser."
             )
-        return await self.identity.browser(self)
+        await super().prepare()
 
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        if isinstance(value, MavisError):
-            _log.info("%s %s: %s: %s", self.request.method, self.request.path, value.code, value)
-        else:
-            super().log_exception(typ, value, tb)
+    @property
+    def hub(self) -> HubLogins:
+        """Where logins are made."""
+        assert self._hub is not None  # noqa: S101  # the rules hand it over
+        return self._hub
 
     def back(self, user_code: str) -> None:
         """Send the browser to what the login is now, so that a reload repeats nothing."""
         self.redirect(f"{LOGIN_PAGE}?{urlencode({'user_code': user_code})}", status=303)
 
 
-class Question(_LoginHandler):
+class Question(_LoginPage):
     """Asks for a code, and then whether to allow its login."""
 
     async def get(self) -> None:
-        """Show what is to be answered; whoever is not logged in goes to the Hub first."""
-        try:
-            ctx = await self.who()
-        except Unauthenticated:
-            send_to_login(self, self.identity.auth)
-            return
-        person, typed = ctx.principal.name, self.get_query_argument("user_code", "")
+        """Show what is to be answered."""
+        typed = self.get_query_argument("user_code", "")
         if not typed:
-            self.finish(login_html.ask(person))
+            self._ask()
             return
         try:
-            login = await self.services.database.run(lambda: self.logins.look(ctx, typed))
+            login = await self.ask(lambda: self.logins.look(self.ctx, typed))
         except (InvalidInput, NotFound, TooManyRequests) as exc:
             self.set_status(exc.status)
-            wrong = f"{exc.message}. {exc.mend}"
-            self.finish(login_html.ask(person, wrong=wrong, typed=typed))
+            self._ask(wrong=f"{exc.message}. {exc.mend}", typed=typed)
             return
         if login.state is not State.WAITING:
-            self.finish(login_html.answered(login, person))
+            head = _head(login, self.ctx.principal.name)
+            self.show("login_answered.html", login=login, head=head, hours=_HOURS)
             return
-        # JupyterHub's client has put its own token in Tornado's place.
-        xsrf = self.xsrf_token.decode("ascii")
-        self.finish(
-            login_html.question(login, person, browser=ctx.source, xsrf=xsrf, now=clock.now())
+        self.show(
+            "login_question.html",
+            login=login,
+            hours=_HOURS,
+            beside=_beside(login.source, self.ctx.source),
+            address=LOGIN_PAGE,
+            xsrf=self.xsrf,
+            ticket=self.ticket(f"login {login.user_code}"),
         )
 
     async def post(self) -> None:
         """Take the answer."""
-        self._check_site()
-        try:
-            ctx = await self.who()
-        except Unauthenticated as exc:
-            raise Forbidden("This page is too old to be answered", mend=_MEND) from exc
         code, answer = self.get_body_argument("user_code", ""), self.get_body_argument("answer", "")
+        self.check_form(f"login {code}")
         act = self.logins.deny if answer == "deny" else self.logins.look
-        login = await self.services.database.run(lambda: act(ctx, code))
+        login = await self.ask(lambda: act(self.ctx, code))
         if answer == "allow" and login.state is State.WAITING:
-            self._send_to_hub(login, ctx)
+            self._send_to_hub(login, self.ctx)
         else:
             self.back(login.user_code)
 
-    def _check_site(self) -> None:
-        """Refuse what no page of this site has sent (https://www.w3.org/TR/fetch-metadata/).
-
-        Browsers leave out the metadata, but not the origin, where neither TLS nor loopback is used.
-        """
-        said = self.request.headers
-        here = self.services.app.config.public_url
-        if (
-            said.get("Origin") != here
-            or said.get("Sec-Fetch-Site", "same-origin") != "same-origin"
-            or said.get("Sec-Fetch-Mode", "navigate") != "navigate"
-        ):
-            raise Forbidden("This answer does not come from the page that asks", mend=_MEND)
+    def _ask(self, *, wrong: str = "", typed: str = "") -> None:
+        self.show("login_ask.html", wrong=wrong, typed=typed[:20], address=LOGIN_PAGE)
 
     def _send_to_hub(self, login: DeviceLogin, ctx: CallContext) -> None:
         state = secrets.token_urlsafe(32)
@@ -180,19 +143,21 @@ class Question(_LoginHandler):
             path=LOGIN_PAGE,
             httponly=True,
             samesite="Lax",
-            secure=self.services.app.config.public_url.startswith("https:"),
+            secure=self.site.url.startswith("https:"),
         )
         self.redirect(way, status=303)
 
 
-class Answer(_LoginHandler):
+class Answer(_LoginPage):
     """Takes what the Hub says to a browser that was sent there."""
+
+    leads_to_login = False
 
     async def get(self) -> None:
         """Allow the login that the browser was sent for."""
         asked = self._asked()
         self.clear_cookie(_COOKIE, path=LOGIN_PAGE)
-        ctx = await self.who()
+        ctx = self.ctx
         state = self.get_query_argument("state", "")
         if (
             asked is None
@@ -204,9 +169,7 @@ class Answer(_LoginHandler):
         if not code or len(code) > _LONGEST_CODE:
             raise Forbidden("The Hub has not allowed this login", mend=_MEND)
         authority = self.hub.authority(code, asked.verifier)
-        login = await self.services.database.run(
-            lambda: self.logins.allow(ctx, asked.login_id, authority)
-        )
+        login = await self.ask(lambda: self.logins.allow(ctx, asked.login_id, authority))
         self.back(login.user_code)
 
     def _asked(self) -> _Asked | None:
@@ -214,7 +177,22 @@ class Answer(_LoginHandler):
         return _Asked(**json.loads(kept)) if kept else None
 
 
-def login_rules(services: Services, identity: HubIdentity, hub: HubLogins) -> list[tuple[Any, ...]]:
+def _head(login: DeviceLogin, person: str) -> str:
+    """Return what became of a login, for `person`."""
+    if login.state is State.EXPIRED:
+        return "Expired"
+    if login.person != person:
+        return "Answered already"
+    return "Denied" if login.state is State.DENIED else "Allowed"
+
+
+def _beside(source: str, browser: str) -> str:
+    if source == browser:
+        return "the same as this browser's"
+    return f"this browser's is {browser}; they differ where you work on another machine"
+
+
+def login_rules(site: Site, hub: HubLogins) -> list[tuple[Any, ...]]:
     """Return the rules of the page."""
-    given = {"services": services, "identity": identity, "hub": hub}
+    given = {"site": site, "hub": hub}
     return [(LOGIN_PAGE, Question, given), (LOGIN_CALLBACK, Answer, given)]
