@@ -205,6 +205,8 @@ def server_environment(config: Config) -> dict[str, Any]:
 def server_arguments(config: Config) -> list[str]:
     """Return JupyterLab's arguments: no request leaves the machine, no kernel port is open.
 
+    New notebooks get the kernel with Mavis in it; plain Python stays beside it.
+
     Kernels' TCP ports sign what they receive and show what they send to whoever connects, other
     people on this machine included; Unix sockets in the person's home do not. A try-out without
     isolation keeps TCP: there are no walls, and its state folder's path may be long.
@@ -216,6 +218,7 @@ def server_arguments(config: Config) -> list[str]:
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
         f"--ConnectionFileMixin.transport={transport}",
+        "--MultiKernelManager.default_kernel_name=mavis",
     ]
 
 

@@ -104,7 +104,12 @@ class Mavis:
     @property
     def url(self) -> str:
         """The appliance's address, ending in ``/services/mavis``."""
-        return self._transport.settings.url
+        return self.settings.url
+
+    @property
+    def settings(self) -> Settings:
+        """Where the appliance is, as whom it is asked, and whom to trust; the token is masked."""
+        return self._transport.settings
 
     def health(self, *, fields: Sequence[str] | None = None) -> Health:
         """Return the appliance's health; needs no token."""

@@ -95,6 +95,12 @@ class MavisError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.mend}" if self.mend else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a cell shows of it, by the name that IPython asks for."""
+        from mavis_kernel.display.errors import traceback_of  # noqa: PLC0415 - notebooks only
+
+        return traceback_of(self)
+
 
 class BadSettings(MavisError):
     """An address, a file or a variable that cannot be right. Nothing was sent."""

@@ -84,6 +84,12 @@ class Model:
                 told[each.name] = _as_json(value)
         return told
 
+    def _repr_mimebundle_(self, **_asked: Any) -> dict[str, str]:
+        """Return what a notebook shows, by the name that IPython asks for."""
+        from mavis_kernel.display import of_model  # noqa: PLC0415 - notebooks only
+
+        return of_model(self)
+
     @classmethod
     def picked_from_json(cls, data: object) -> Self:
         """Return an object of which `data` has some members only; the others cannot be read.

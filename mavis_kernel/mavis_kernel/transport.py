@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mavis_kernel.addresses import LARGEST_PAGE, Params, page_of, segment, texts
 from mavis_kernel.errors import Unavailable, UnexpectedAnswer, Unreachable
 from mavis_kernel.events import Event, EventReader
+from mavis_kernel.listing import Listing
 from mavis_kernel.parsing import JsonObject, Model
 from mavis_kernel.retries import RetryPolicy, may_repeat
 from mavis_kernel.settings import Settings
@@ -132,8 +133,8 @@ class Transport:
         *,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
-    ) -> Iterator[M]:
-        """Yield the objects of the list at `path`, page after page.
+    ) -> Listing[M]:
+        """Return the objects of the list at `path`, which come page after page.
 
         Parameters
         ----------
@@ -144,11 +145,27 @@ class Transport:
         params
             Filters.
         limit
-            Yield at most so many; None for all.
+            At most so many; None for all.
         fields
             Of each only those; None for all.
         """
-        query = texts(params or {}, fields)
+        return Listing(self._paged(kind, path, params or {}, limit, fields), kind)
+
+    def whole_list(
+        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+    ) -> Listing[M]:
+        """Return the objects of the list at `path`, which has no pages."""
+        return Listing(self._whole(kind, path, fields), kind)
+
+    def _paged(
+        self,
+        kind: type[M],
+        path: str,
+        params: Params,
+        limit: int | None,
+        fields: Sequence[str] | None,
+    ) -> Iterator[M]:
+        query = texts(params, fields)
         read = kind.from_json if fields is None else kind.picked_from_json
         left = limit
         while left is None or left > 0:
@@ -162,10 +179,7 @@ class Transport:
             left = None if left is None else left - len(items)
             query["cursor"] = cursor
 
-    def whole_list(
-        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
-    ) -> Iterator[M]:
-        """Yield the objects of the list at `path`, which has no pages."""
+    def _whole(self, kind: type[M], path: str, fields: Sequence[str] | None) -> Iterator[M]:
         body = (self._tried("GET", path, params=texts({}, fields))).body
         read = kind.from_json if fields is None else kind.picked_from_json
         for item in page_of(body, path)[0]:

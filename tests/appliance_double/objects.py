@@ -19,6 +19,18 @@ def project_json(name: str = "shop", **more: Any) -> dict[str, Any]:
     }
 
 
+def me_json(*projects: str) -> dict[str, Any]:
+    return {
+        "name": "olga",
+        "groups": [],
+        "scopes": ["custom:mavis:read", "custom:mavis:operate"],
+        "platform_admin": False,
+        "projects": [
+            {"name": each, "title": each.title(), "role": "operator"} for each in projects
+        ],
+    }
+
+
 def run_json(state: str = "running", **more: Any) -> dict[str, Any]:
     return {
         "id": "run_1",

@@ -156,6 +156,20 @@ def test_the_hub_s_configuration_and_the_notebooks_are_in_it(wheel: Path) -> Non
     assert wanted - set(carried) == set()
 
 
+def test_jupyter_finds_the_kernel_where_it_is_installed(elsewhere: Elsewhere) -> None:
+    listed = elsewhere.run("python", "-m", "jupyter_client.kernelspecapp", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    kernel = json.loads(listed.stdout)["kernelspecs"]["mavis"]
+    assert kernel["resource_dir"] == str(
+        elsewhere.folder / "share" / "jupyter" / "kernels" / "mavis"
+    )
+    assert kernel["spec"]["display_name"] == "Mavis (Python)"
+    assert kernel["spec"]["metadata"]["debugger"] is True
+    assert {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"} <= {
+        each.name for each in Path(kernel["resource_dir"]).iterdir()
+    }
+
+
 def test_people_s_servers_load_the_way_to_the_api_where_it_is_installed(
     elsewhere: Elsewhere,
 ) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mavis_kernel.addresses import LARGEST_PAGE, Params, page_of, segment, texts
+from mavis_kernel.aio.listing import AsyncListing
 from mavis_kernel.errors import Unavailable, UnexpectedAnswer, Unreachable
 from mavis_kernel.events import Event, EventReader
 from mavis_kernel.parsing import JsonObject, Model
@@ -125,7 +126,7 @@ class AsyncTransport:
         """Delete what `path` names, and return what is told of it."""
         return kind.from_json((await self._tried("DELETE", path, body=body)).body)
 
-    async def list(
+    def list(
         self,
         kind: type[M],
         path: str,
@@ -133,8 +134,8 @@ class AsyncTransport:
         *,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
-    ) -> AsyncIterator[M]:
-        """Yield the objects of the list at `path`, page after page.
+    ) -> AsyncListing[M]:
+        """Return the objects of the list at `path`, which come page after page.
 
         Parameters
         ----------
@@ -145,11 +146,27 @@ class AsyncTransport:
         params
             Filters.
         limit
-            Yield at most so many; None for all.
+            At most so many; None for all.
         fields
             Of each only those; None for all.
         """
-        query = texts(params or {}, fields)
+        return AsyncListing(self._paged(kind, path, params or {}, limit, fields), kind)
+
+    def whole_list(
+        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+    ) -> AsyncListing[M]:
+        """Return the objects of the list at `path`, which has no pages."""
+        return AsyncListing(self._whole(kind, path, fields), kind)
+
+    async def _paged(
+        self,
+        kind: type[M],
+        path: str,
+        params: Params,
+        limit: int | None,
+        fields: Sequence[str] | None,
+    ) -> AsyncIterator[M]:
+        query = texts(params, fields)
         read = kind.from_json if fields is None else kind.picked_from_json
         left = limit
         while left is None or left > 0:
@@ -163,10 +180,9 @@ class AsyncTransport:
             left = None if left is None else left - len(items)
             query["cursor"] = cursor
 
-    async def whole_list(
-        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+    async def _whole(
+        self, kind: type[M], path: str, fields: Sequence[str] | None
     ) -> AsyncIterator[M]:
-        """Yield the objects of the list at `path`, which has no pages."""
         body = (await self._tried("GET", path, params=texts({}, fields))).body
         read = kind.from_json if fields is None else kind.picked_from_json
         for item in page_of(body, path)[0]:

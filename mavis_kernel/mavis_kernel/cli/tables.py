@@ -12,20 +12,15 @@ from typing import Generic, TypeVar
 
 import click
 
+from mavis_kernel.tones import BAD, GOOD, OVER, WAITING, tone_of
+
 __all__ = ["Column", "fields_text", "printable", "state_style", "table"]
 
 T = TypeVar("T")
 
 _GAP = "  "
 _NARROWEST = 8
-_STYLES = {
-    "green": "available complete completed done enabled in-use ok running succeeded",
-    "yellow": "expiring forgetting never_backed_up new partial paused pending planned queued"
-    " skipped stopping taking_back undoing waiting",
-    "red": "error failed left_over missing refused rpo_missed stranded unprotected",
-    "bright_black": "cancelled final gone removed stopped terminated undone",
-}
-_STYLE_OF = {word: colour for colour, words in _STYLES.items() for word in words.split()}
+_COLOURS = {GOOD: "green", WAITING: "yellow", BAD: "red", OVER: "bright_black"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ def _visible(letter: str) -> str:
 
 def state_style(text: str) -> str:
     """Return the state `text` in its colour; click takes it off outside of a terminal."""
-    colour = _STYLE_OF.get(text.strip().split(" ")[0])
+    colour = _COLOURS.get(tone_of(text.strip().split(" ")[0]) or "")
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         return text
     return click.style(text, fg=colour) if colour else text

@@ -7,9 +7,18 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Literal
 
-from mavis_kernel.errors import ApiError, NotFound, Unavailable, UnexpectedAnswer, Unreachable
+from mavis_kernel.errors import (
+    ApiError,
+    MavisError,
+    NotFound,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from mavis_kernel.events import run_of
+from mavis_kernel.interruption import tell_cancelled, tell_left, tell_not_cancelled
 from mavis_kernel.models import Run
 from mavis_kernel.outcomes import demand_success
 from mavis_kernel.transport import Transport, segment
@@ -105,20 +114,30 @@ class Runs:
             The appliance said no, or did not answer for `patience_s`.
         """
         at = _Watch()
-        while True:
-            if at.told:
-                with closing(self._told(project, run_id, at)) as told:
-                    yield from told
-            if not at.is_over:
-                changed = self._asked(project, run_id, at, patience_s, on_trouble)
-                if changed is not None:
-                    yield changed
-            if at.is_over:
-                return
-            wait(at.poll_s)
+        try:
+            while True:
+                if at.told:
+                    with closing(self._told(project, run_id, at)) as told:
+                        yield from told
+                if not at.is_over:
+                    changed = self._asked(project, run_id, at, patience_s, on_trouble)
+                    if changed is not None:
+                        yield changed
+                if at.is_over:
+                    return
+                wait(at.poll_s)
+        except KeyboardInterrupt as exc:
+            tell_left(exc, project, run_id)
+            raise
 
     def wait(
-        self, project: str, run_id: str, *, on_change: Callable[[Run], object] | None = None
+        self,
+        project: str,
+        run_id: str,
+        *,
+        on_change: Callable[[Run], object] | None = None,
+        on_trouble: Callable[[ApiError], object] | None = None,
+        on_interrupt: Literal["leave", "cancel"] = "leave",
     ) -> Run:
         """Return the Run when it has succeeded.
 
@@ -126,6 +145,11 @@ class Runs:
         ----------
         on_change
             Is given the Run as it is, and at each change.
+        on_trouble
+            Is told each time when there was no answer.
+        on_interrupt
+            What becomes of the Run where the waiting is interrupted: ``leave`` lets it go on,
+            ``cancel`` cancels it. The interrupt says which.
 
         Raises
         ------
@@ -133,13 +157,28 @@ class Runs:
             It ended otherwise.
         """
         last: Run | None = None
-        for run in self.watch(project, run_id):
-            last = run
-            if on_change is not None:
-                on_change(run)
+        try:
+            for run in self.watch(project, run_id, on_trouble=on_trouble):
+                last = run
+                if on_change is not None:
+                    on_change(run)
+        except KeyboardInterrupt as exc:
+            if on_interrupt == "cancel":
+                self._cancel_for(exc, project, run_id)
+            else:
+                tell_left(exc, project, run_id)
+            raise
         if last is None:
             raise UnexpectedAnswer(f"The appliance told nothing of Run {run_id}.")
         return demand_success(last)
+
+    def _cancel_for(self, interrupt: BaseException, project: str, run_id: str) -> None:
+        try:
+            self.cancel(project, run_id)
+        except MavisError as exc:
+            tell_not_cancelled(interrupt, run_id, exc)
+        else:
+            tell_cancelled(interrupt, run_id)
 
     def _told(self, project: str, run_id: str, at: _Watch) -> Generator[Run, None, None]:
         """Yield the Run at each change, as the appliance tells it."""

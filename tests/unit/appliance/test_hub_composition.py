@@ -85,6 +85,10 @@ def test_people_on_an_isolated_appliance_have_no_kernel_ports(
     assert "--ConnectionFileMixin.transport=tcp" in hub.server_arguments(config)
 
 
+def test_new_notebooks_get_the_kernel_with_mavis_in_it(config: Config) -> None:
+    assert "--MultiKernelManager.default_kernel_name=mavis" in hub.server_arguments(config)
+
+
 async def login(passwords: dict[str, str], name: str, password: str) -> str | None:
     authenticator = TryOutAuthenticator(passwords=passwords)
     return await authenticator.authenticate(None, {"username": name, "password": password})

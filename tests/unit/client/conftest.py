@@ -2,7 +2,8 @@
 
 Server: `appliance` (a real HTTP server that answers by the contract), `tls_appliance` (the same
 behind a self-signed certificate). Home: `clean_home`, which every test gets. Client: `mavis`.
-Command line: `cli` (in this process, no terminal), `spawn` (a process of its own).
+Command line: `cli` (in this process, no terminal), `spawn` (a process of its own). Notebook:
+`cells`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from appliance_double.certificate import self_signed
-from appliance_double.server import TOKEN, Appliance, Certified
+from appliance_double.objects import me_json
+from appliance_double.server import TOKEN, Appliance, Certified, Reply
 from mavis_kernel.cli.root import root
 from mavis_kernel.client import Mavis
 from mavis_kernel.transport import RetryPolicy
+
+if TYPE_CHECKING:
+    from appliance_double.notebook import Notebook
 
 QUICK = RetryPolicy(attempts=3, first_wait_s=0.001, longest_wait_s=0.5)
 
@@ -79,6 +84,27 @@ def cli(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         return CliRunner().invoke(root, words, input=stdin, prog_name="mavis")
 
     return call
+
+
+@pytest.fixture
+def cells(
+    appliance: Appliance,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Iterator[Notebook]:
+    """A notebook whose environment names the appliance and the token of a member of ``shop``."""
+    from appliance_double.notebook import notebook  # others do without IPython
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("MAVIS_URL", appliance.url)
+    monkeypatch.setenv("MAVIS_TOKEN", TOKEN)
+    monkeypatch.setenv("MAVIS_PROJECT", "")  # what a cell chooses ends with the test
+    monkeypatch.setattr("mavis_kernel.notebook.completion.PATIENCE_S", 30.0)
+    monkeypatch.setattr("mavis_kernel.cli.complete._PATIENCE_S", 30.0)
+    appliance.on("GET", "/me", Reply(me_json("shop")))
+    with notebook(capsys) as made:
+        yield made
 
 
 @pytest.fixture

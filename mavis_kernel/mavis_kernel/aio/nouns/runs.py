@@ -7,10 +7,19 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mavis_kernel.aio.transport import AsyncTransport, segment
-from mavis_kernel.errors import ApiError, NotFound, Unavailable, UnexpectedAnswer, Unreachable
+from mavis_kernel.errors import (
+    ApiError,
+    MavisError,
+    NotFound,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from mavis_kernel.events import run_of
+from mavis_kernel.interruption import tell_cancelled, tell_left, tell_not_cancelled
 from mavis_kernel.models import Run
 from mavis_kernel.outcomes import demand_success
 
@@ -105,21 +114,31 @@ class Runs:
             The appliance said no, or did not answer for `patience_s`.
         """
         at = _Watch()
-        while True:
-            if at.told:
-                async with aclosing(self._told(project, run_id, at)) as told:
-                    async for run in told:
-                        yield run
-            if not at.is_over:
-                changed = await self._asked(project, run_id, at, patience_s, on_trouble)
-                if changed is not None:
-                    yield changed
-            if at.is_over:
-                return
-            await wait(at.poll_s)
+        try:
+            while True:
+                if at.told:
+                    async with aclosing(self._told(project, run_id, at)) as told:
+                        async for run in told:
+                            yield run
+                if not at.is_over:
+                    changed = await self._asked(project, run_id, at, patience_s, on_trouble)
+                    if changed is not None:
+                        yield changed
+                if at.is_over:
+                    return
+                await wait(at.poll_s)
+        except asyncio.CancelledError as exc:
+            tell_left(exc, project, run_id)
+            raise
 
     async def wait(
-        self, project: str, run_id: str, *, on_change: Callable[[Run], object] | None = None
+        self,
+        project: str,
+        run_id: str,
+        *,
+        on_change: Callable[[Run], object] | None = None,
+        on_trouble: Callable[[ApiError], object] | None = None,
+        on_interrupt: Literal["leave", "cancel"] = "leave",
     ) -> Run:
         """Return the Run when it has succeeded.
 
@@ -127,6 +146,11 @@ class Runs:
         ----------
         on_change
             Is given the Run as it is, and at each change.
+        on_trouble
+            Is told each time when there was no answer.
+        on_interrupt
+            What becomes of the Run where the waiting is interrupted: ``leave`` lets it go on,
+            ``cancel`` cancels it. The interrupt says which.
 
         Raises
         ------
@@ -134,13 +158,28 @@ class Runs:
             It ended otherwise.
         """
         last: Run | None = None
-        async for run in self.watch(project, run_id):
-            last = run
-            if on_change is not None:
-                on_change(run)
+        try:
+            async for run in self.watch(project, run_id, on_trouble=on_trouble):
+                last = run
+                if on_change is not None:
+                    on_change(run)
+        except asyncio.CancelledError as exc:
+            if on_interrupt == "cancel":
+                await self._cancel_for(exc, project, run_id)
+            else:
+                tell_left(exc, project, run_id)
+            raise
         if last is None:
             raise UnexpectedAnswer(f"The appliance told nothing of Run {run_id}.")
         return demand_success(last)
+
+    async def _cancel_for(self, interrupt: BaseException, project: str, run_id: str) -> None:
+        try:
+            await self.cancel(project, run_id)
+        except MavisError as exc:
+            tell_not_cancelled(interrupt, run_id, exc)
+        else:
+            tell_cancelled(interrupt, run_id)
 
     async def _told(self, project: str, run_id: str, at: _Watch) -> AsyncGenerator[Run, None]:
         """Yield the Run at each change, as the appliance tells it."""

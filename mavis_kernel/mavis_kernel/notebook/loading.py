@@ -1,0 +1,67 @@
+"""What loading the extension gives a shell, and what unloading takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mavis_kernel.notebook.completion import MATCHER, matcher_for
+from mavis_kernel.notebook.later import Later
+from mavis_kernel.notebook.lists import show_as_before, show_as_tables
+from mavis_kernel.notebook.magics import LineMagic
+from mavis_kernel.notebook.session import Session
+
+if TYPE_CHECKING:
+    import click
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["MAGICS", "load", "unload"]
+
+_HERE = "mavis_kernel.notebook"
+MAGICS: dict[str, tuple[str, str]] = {
+    "mavis": (f"{_HERE}.command_line", "command_line"),
+    "project": (f"{_HERE}.commands", "project"),
+    "snapshot": (f"{_HERE}.commands", "snapshot"),
+    "restore": (f"{_HERE}.restoring", "restore"),
+    "watch": (f"{_HERE}.commands", "watch"),
+}
+"""Each magic's module and the name of its command there."""
+
+
+def load(shell: InteractiveShell) -> None:
+    """Give `shell` the client, the magics, completions and tables."""
+    session = Session(shell.user_ns)
+    magics = {name: LineMagic(name, session, _loader(*MAGICS[name])) for name in MAGICS}
+    for name, magic in magics.items():
+        shell.register_magic_function(magic, "line", name)  # type: ignore[arg-type]  # a callable
+    show_as_tables(shell)
+    _completer(shell).custom_matchers.append(matcher_for(session, magics, shell.user_ns))
+    # Hidden, so that %who tells of what the person made.
+    shell.push(session.put_clients(), interactive=False)  # type: ignore[no-untyped-call]  # IPython's own
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take from `shell` what `load` gave it."""
+    lines = shell.magics_manager.magics["line"]
+    for name in MAGICS:
+        if isinstance(lines.get(name), LineMagic):
+            lines.pop(name).session.close()
+    show_as_before(shell)
+    matchers = _completer(shell).custom_matchers
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != MATCHER]
+    for name in ("mavis", "amavis"):
+        if type(shell.user_ns.get(name)) is Later:
+            del shell.user_ns[name]
+
+
+def _completer(shell: InteractiveShell) -> Any:
+    return shell.Completer
+
+
+def _loader(module: str, name: str) -> Callable[[], click.Command]:
+    def load_command() -> click.Command:
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    return load_command
