@@ -246,6 +246,7 @@ def serving(
     pages: Sequence[tuple[Any, ...]] = (),
     kits: Mapping[str, Kit] | None = None,
     application: MakeApplication | None = None,
+    port: int = 0,
 ) -> Iterator[RestService]:
     """Serve a new state folder.
 
@@ -263,6 +264,8 @@ def serving(
         Others besides the fake cloud's.
     application
         Makes what is served; None: the API with `pages`.
+    port
+        Where; 0: wherever there is room.
     """
     config = make_home(home, url)
     cloud = FakeCloud()
@@ -279,8 +282,8 @@ def serving(
         services = replace(services, database=database, events=RunEvents(app.runs, database))
     try:
         make = application or (lambda _, services: _plain(services, pages))
-        with served(make(config, services)) as port:
-            service = RestService(port, config, app, core, cloud, tokens, logins, services)
+        with served(make(config, services), port) as at:
+            service = RestService(at, config, app, core, cloud, tokens, logins, services)
             if not logs:
                 yield service
                 return
@@ -297,9 +300,9 @@ def _plain(services: Services, pages: Sequence[tuple[Any, ...]]) -> Application:
 
 
 @contextmanager
-def served(application: Application) -> Iterator[int]:
+def served(application: Application, port: int = 0) -> Iterator[int]:
     """Run Tornado in a thread, as the api process sets it up; return its port."""
-    sockets = bind_sockets(0, "127.0.0.1")
+    sockets = bind_sockets(port, "127.0.0.1")
     stop = asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()

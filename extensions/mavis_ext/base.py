@@ -50,6 +50,7 @@ from mavis_ext.limits import Limits
 from mavis_ext.operation import Operation, operation_of, operations_of
 from mavis_ext.pools import Pool
 from mavis_ext.queries import FIELDS, Query, read
+from mavis_ext.refusals import refusal
 from mavis_ext.sending import Packed, matches, pack, picked, reply_of, tag_of
 
 __all__ = ["API", "MAX_BODY", "PREFIX", "ApiHandler", "Services", "methods_of"]
@@ -304,7 +305,8 @@ class ApiHandler(RequestHandler):
     async def _record_and_answer(
         self, exc: BaseException, status_code: int, kwargs: dict[str, Any]
     ) -> None:
-        record = self._refusal(problems.of_exception(exc, status_code, self.request_id))
+        told = problems.of_exception(exc, status_code, self.request_id)
+        record = refusal(self.ctx, str(self.request.method), self.request.path, told)
 
         def write() -> None:
             with self.app.database.write() as tx:
@@ -343,29 +345,6 @@ class ApiHandler(RequestHandler):
                 self.request_id,
                 exc_info=(typ, value, tb),
             )
-
-    def _refusal(self, told: Mapping[str, Any]) -> records.Record:
-        """Return the record of a changing call that was refused, or that a bug of ours ended."""
-        outcome = records.Outcome.REFUSED if told["status"] < 500 else records.Outcome.FAILED
-        call = f"{self.request.method} {self.request.path[:200]}"
-        detail = "".join(
-            letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
-            for letter in str(told["detail"])[:500]
-        )
-        return records.Record(
-            kind=records.Kind.AUDIT,
-            phase=records.Phase.EVENT,
-            action=f"api.{outcome}",
-            person=self.ctx.principal.name,
-            object=call,
-            outcome=outcome,
-            error_code=told["code"],
-            summary=f"{call} {outcome}: {told['code']}",
-            correlation_id=self.ctx.correlation_id,
-            request_id=self.request_id,
-            source=self.ctx.source,
-            data={"detail": detail},
-        )
 
 
 def methods_of(handler: type[RequestHandler]) -> tuple[str, ...]:

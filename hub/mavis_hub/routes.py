@@ -137,6 +137,15 @@ def routes(config: Config) -> tuple[Route, ...]:
             300,
         ),
         Route(
+            "page-events",
+            "Method(`GET`) && PathRegexp(`^/services/mavis/projects/[^/]+/runs/[^/]+/events$`)",
+            api,
+            Authentication.COOKIE,
+            _API,
+            None,  # a stream
+            60,
+        ),
+        Route(
             "pages",
             "PathPrefix(`/services/mavis/`) || Path(`/services/mavis`)",
             api,

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from time import monotonic
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from mavis_core.access import Permission
-from mavis_core.errors import MavisError
 from mavis_core.scheduling.model import RunState
 from mavis_core.scheduling.service import Runs as RunService
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted, Stream
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
-from mavis_ext.events import HEARTBEAT, Event, Listener
+from mavis_ext.following import Following
 from mavis_ext.operation import operation
 from mavis_ext.pages import page
 from mavis_ext.queries import Listing, sorting
-from mavis_ext.streaming import Gone, StreamHandler
 
 __all__ = ["Cancel", "Events", "Run", "Runs"]
-
-_CHECK_EVERY_S = 5.0  # with the 25 s for which the Hub's answers are kept, 30 at most
-_LOOK_EVERY_S = 15.0
 
 
 class RunQuery(Listing):
@@ -60,10 +53,8 @@ class Run(ApiHandler):
         return schemas.Run.of(self.app.runs.get(self.ctx, project, run))
 
 
-class Events(StreamHandler):
+class Events(Following):
     """The changes of one Run, as they come."""
-
-    _listener: Listener | None = None
 
     @operation("follow_run", Permission.RUN_READ)
     async def get(self, project: str, run: str) -> Stream:
@@ -74,45 +65,8 @@ class Events(StreamHandler):
         new the answer is 204, upon which browsers do not come back. An event `problem` says why a
         stream ends before.
         """
-        with suppress(Gone):
-            try:
-                await self._follow(project, run)
-            except MavisError as exc:
-                await self.end(exc)
+        await self.follow(project, run)
         return Stream()
-
-    async def _follow(self, project: str, run: str) -> None:
-        found = await self._look(project, run)
-        seen = self.last_event_id()
-        if found.final and seen >= found.version:
-            self.set_status(204)
-            return
-        with self.services.events.listen(run, self.ctx.principal.name, seen) as listener:
-            self._listener = listener
-            await self.begin()
-            listener.tell(found)
-            looked = monotonic()
-            while not listener.gone:
-                event = await listener.next(_CHECK_EVERY_S)
-                await self.identify()  # a token that is revoked ends the stream
-                if event is not None:
-                    await self.send(event.content)
-                if event is not None and event.final:
-                    return
-                if monotonic() - looked > _LOOK_EVERY_S:
-                    await self._look(project, run)  # so does a role that is taken away
-                    await self.send(HEARTBEAT)
-                    looked = monotonic()
-
-    async def _look(self, project: str, run: str) -> Event:
-        """Return the Run as it is, where the caller may see it."""
-        return await self.services.database.run(
-            lambda: Event.of(self.app.runs.get(self.ctx, project, run))
-        )
-
-    def on_connection_close(self) -> None:
-        if self._listener is not None:
-            self._listener.leave()
 
 
 class Cancel(ApiHandler):

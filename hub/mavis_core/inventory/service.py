@@ -94,7 +94,7 @@ class Resources:
             .group_by(table.c.kind)
         )
         with self._database.read() as tx:
-            found: dict[str, int] = dict(tx.execute(query).tuples().all())
+            found = {str(kind): number for kind, number in tx.execute(query)}
         return {kind: found[kind] for kind in ResourceKind if kind in found}
 
     def get(self, ctx: CallContext, reference: str, resource: str) -> Resource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http.client import responses
 from typing import Any, TypeVar
@@ -13,15 +13,31 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
+from mavis_core import records
 from mavis_core.access import CallContext
-from mavis_core.errors import Forbidden, Internal, InvalidInput, MavisError, Unauthenticated
+from mavis_core.errors import (
+    Forbidden,
+    Internal,
+    InvalidInput,
+    MavisError,
+    Unauthenticated,
+    Unavailable,
+)
 from mavis_core.ids import new_id
+from mavis_ext import problems
 from mavis_ext.base import Services
+from mavis_ext.refusals import refusal
 from mavis_hub.hub_identity import HubIdentity
 from mavis_hub.pages.forms import check_sent_by_page, check_ticket, is_window, ticket
 from mavis_hub.pages.templates import render
 
-__all__ = ["Callback", "Page", "PersonPage", "Site", "send_to_login"]
+__all__ = [
+    "Callback",
+    "Page",
+    "PersonPage",
+    "Site",
+    "send_to_login",
+]
 
 T = TypeVar("T")
 _CSP = (
@@ -189,6 +205,23 @@ class PersonPage(Page):
     def has_token(self) -> bool:
         """Whether a token is sent in place of a browser's cookie."""
         return bool(self.site.identity.auth.get_token(self, in_cookie=False))
+
+    async def recorded(self, answer: Awaitable[None]) -> None:
+        """Do what a form asks for; a refusal is recorded before it is told, as the API does."""
+        try:
+            await answer
+        except Unavailable:  # what is down has changed nothing and could not take the record
+            raise
+        except MavisError as exc:
+            told = problems.problem(exc, self.request_id)
+            record = refusal(self.ctx, "POST", self.request.path, told)
+
+            def write() -> None:
+                with self.app.database.write() as tx:
+                    records.write(tx, record)
+
+            await self.ask(write)
+            raise
 
     async def ask(self, call: Callable[[], T]) -> T:
         """Return what a service of the core answers."""

@@ -8,8 +8,15 @@ from mavis_ext.app import PREFIX
 from mavis_hub.pages.assets import static_rules
 from mavis_hub.pages.handlers import Callback, Site
 from mavis_hub.pages.home import Home
+from mavis_hub.pages.previews import Confirmation
+from mavis_hub.pages.projects import ProjectPage
+from mavis_hub.pages.runs import RunEvents, RunPage
+from mavis_hub.pages.schedules import Schedules
+from mavis_hub.pages.stories import Story
 
 __all__ = ["page_rules"]
+
+_ANY = "([^/]+)"
 
 
 def page_rules(site: Site) -> list[tuple[Any, ...]]:
@@ -17,6 +24,12 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
     given = {"site": site}
     return [
         (rf"{PREFIX}/?", Home, given),
+        (rf"{PREFIX}/projects/{_ANY}/?", ProjectPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/previews/{_ANY}", Confirmation, given),
+        (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}", RunPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}/events", RunEvents, given),
+        (rf"{PREFIX}/projects/{_ANY}/schedules", Schedules, given),
+        (rf"{PREFIX}/stories/{_ANY}", Story, given),
         *static_rules(),
         (rf"{PREFIX}/oauth_callback", Callback, {"auth": site.identity.auth}),
     ]

@@ -52,6 +52,7 @@ def environment() -> Environment:
     made.globals |= {"prefix": PREFIX, "address_of": address_of, "run_address": _run_address}
     made.filters |= {
         "ago": _ago,
+        "clock": _clock,
         "duration": moments.duration,
         "exact": moments.exact,
         "state": _state,
@@ -82,6 +83,13 @@ def _when(context: Context, moment: datetime | None) -> Markup:
         return Markup('<span class="soft">never</span>')
     return Markup('<span class="nowrap">{}</span> {}').format(
         _time(moment, moments.short(moment), "local"), _ago(context, moment)
+    )
+
+
+def _clock(moment: datetime) -> Markup:
+    """Return a moment to the second, for lists of what happened one after the other."""
+    return Markup('<span class="nowrap">{}</span>').format(
+        _time(moment, moments.exact(moment), "seconds")
     )
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from core_double import wait_until
 from mavis_core.access import Role
+from mavis_ext import following as streams
 from mavis_ext.app import API
-from mavis_ext.handlers import runs
 from rest_service import RestService
 
 
@@ -115,8 +115,8 @@ def test_an_id_of_no_event_is_refused(rest: RestService, text: str) -> None:
 def test_a_revoked_token_ends_the_stream_and_so_does_a_role_that_is_taken_away(
     rest: RestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "_CHECK_EVERY_S", 0.1)
-    monkeypatch.setattr(runs, "_LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(streams, "_CHECK_EVERY_S", 0.1)
+    monkeypatch.setattr(streams, "_LOOK_EVERY_S", 0.2)
     run = begun(rest)
     rest.tokens.known["passing"] = rest.tokens.known["olga"]
     with following(rest, run, "passing") as stream:
@@ -139,8 +139,8 @@ def test_a_revoked_token_ends_the_stream_and_so_does_a_role_that_is_taken_away(
 def test_who_stays_hears_that_the_stream_is_alive(
     rest: RestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "_CHECK_EVERY_S", 0.05)
-    monkeypatch.setattr(runs, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(streams, "_CHECK_EVERY_S", 0.05)
+    monkeypatch.setattr(streams, "_LOOK_EVERY_S", 0.1)
     with following(rest, begun(rest)) as stream:
         told = iter(stream)
         next(told)

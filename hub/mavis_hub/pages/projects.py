@@ -1,0 +1,71 @@
+"""The page of a project: what it is, how it is, what was done in it last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mavis_core.access import CallContext, Permission
+from mavis_core.bootstrap import ApiApp
+from mavis_core.contract import ResourceKind
+from mavis_core.db.paging import MAX_LIMIT, PageRequest
+from mavis_core.projects.model import Environment
+from mavis_core.protection.deletion.outlook import Upcoming
+from mavis_core.protection.plans.service import BackupPlan
+from mavis_core.protection.reports import ProtectionReport
+from mavis_core.scheduling.model import Run
+from mavis_hub.pages.handlers import PersonPage
+from mavis_hub.pages.seen import SeenProject, see
+
+__all__ = ["ProjectPage"]
+
+_RUNS = 10
+_FINDINGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the page shows.
+
+    Parameters
+    ----------
+    plans
+        Each with its next slot; None where it has none.
+    """
+
+    where: SeenProject
+    environments: tuple[Environment, ...]
+    counts: Mapping[ResourceKind, int]
+    report: ProtectionReport
+    plans: tuple[tuple[BackupPlan, Upcoming | None], ...]
+    runs: tuple[Run, ...]
+
+
+class ProjectPage(PersonPage):
+    """The page of a project."""
+
+    async def get(self, project: str) -> None:
+        """Show it."""
+        seen = await self.ask(lambda: _look(self.app, self.ctx, project))
+        self.show(
+            "project.html", **seen.where.values, seen=seen, findings=seen.report.rows[:_FINDINGS]
+        )
+
+
+def _look(app: ApiApp, ctx: CallContext, reference: str) -> _Seen:
+    where = see(app, ctx, reference, Permission.PROJECT_READ)
+    project = where.project.id
+    plans = app.backup_plans.list(ctx, project, PageRequest(MAX_LIMIT)).items
+    return _Seen(
+        where,
+        app.environments.list(ctx, project),
+        app.resources.counts(ctx, project),
+        app.reports.protection(ctx, project),
+        tuple((each, _next(app, ctx, project, each)) for each in plans),
+        app.runs.list(ctx, project, PageRequest(_RUNS)).items,
+    )
+
+
+def _next(app: ApiApp, ctx: CallContext, project: str, plan: BackupPlan) -> Upcoming | None:
+    ahead = app.outlooks.slots(ctx, project, plan.name, limit=1).upcoming
+    return ahead[0] if ahead else None

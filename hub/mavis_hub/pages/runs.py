@@ -1,0 +1,118 @@
+"""The page of a Run: its steps as they go, what came of it, its log; and the way to end it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mavis_core.access import Permission
+from mavis_core.errors import Conflict
+from mavis_core.scheduling.model import Run
+from mavis_ext.app import PREFIX
+from mavis_ext.following import Following
+from mavis_hub.pages.handlers import PersonPage, Site
+from mavis_hub.pages.history import History, history
+from mavis_hub.pages.seen import SeenProject, see
+
+__all__ = ["RunEvents", "RunPage"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    where: SeenProject
+    run: Run
+    history: History
+
+
+class RunPage(PersonPage):
+    """The page of a Run. A script that follows it asks for it again at each change."""
+
+    async def get(self, project: str, run: str) -> None:
+        """Show it."""
+        self._show(await self._look(project, run))
+
+    async def post(self, project: str, run: str) -> None:
+        """End the Run before it is done."""
+        try:
+            await self.recorded(self._cancel(project, run))
+        except Conflict as exc:
+            self.set_status(exc.status)
+            self._show(await self._look(project, run), fault=f"{exc.message}.")
+
+    async def _cancel(self, project: str, run: str) -> None:
+        self.check_form(_purpose(run))
+        found = await self.ask(lambda: self.app.runs.cancel(self.ctx, project, run))
+        place = f"{PREFIX}/projects/{found.plan.project_name}/runs/{found.id}"
+        self.redirect(place, status=303)
+
+    async def _look(self, reference: str, run_id: str) -> _Seen:
+        def look() -> tuple[SeenProject, Run]:
+            where = see(self.app, self.ctx, reference, Permission.RUN_READ)
+            return where, self.app.runs.get(self.ctx, where.project.id, run_id)
+
+        where, run = await self.ask(look)
+        may = self.ctx.may(Permission.RECORD_READ, where.roles)
+        projects = frozenset({where.project.id}) if may else frozenset[str]()
+        told = await history(self.site.services, projects, run.correlation_id)
+        return _Seen(where, run, told.of_run(run.id))
+
+    def _show(self, seen: _Seen, *, fault: str = "") -> None:
+        run = seen.run
+        may = self.ctx.may(Permission.RUN_CANCEL, seen.where.roles)
+        self.show(
+            "run.html",
+            **seen.where.values,
+            run=run,
+            results=_results(run.result),
+            log=seen.history,
+            fault=fault,
+            may_cancel=may and not run.state.final and not run.cancelled_by,
+            ticket=self.ticket(_purpose(run.id)),
+            xsrf=self.xsrf,
+        )
+
+
+class RunEvents(Following):
+    """The changes of a Run, for its page."""
+
+    def initialize(self, site: Site) -> None:  # type: ignore[override]  # pages take a site
+        """Take what the application hands over."""
+        self._site = site
+        super().initialize(site.services)
+
+    def check_xsrf_cookie(self) -> None:
+        """Let a script follow only with the token of its page: it comes with a cookie."""
+        self._site.identity.auth.check_xsrf_cookie(self)
+
+    async def identify(self) -> None:
+        """Find out who is at the browser.
+
+        Raises
+        ------
+        Unauthenticated
+            Nobody is, or nobody any more.
+        """
+        self.ctx = await self._site.identity.browser(self)
+
+    async def get(self, project: str, run: str) -> None:
+        """Tell them, until the Run is final."""
+        await self.follow(project, run)
+
+
+def _purpose(run_id: str) -> str:
+    return f"cancel {run_id}"
+
+
+def _results(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return what a Run has come to: names, and texts to each."""
+    return [(name.replace("_", " "), _texts(value)) for name, value in result.items()]
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, Mapping):
+        return [
+            f"{each} {name}" if isinstance(each, int) else f"{name} {each}"
+            for name, each in value.items()
+        ]
+    return list(map(str, value)) if isinstance(value, list | tuple) else [str(value)]
