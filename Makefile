@@ -18,13 +18,18 @@ BOOT := $(CURDIR)/.boot
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) UV_SYSTEM_CERTS=true $(BOOT)/bin/uv
 SOURCES := $(shell find hub extensions flows mavis_kernel \( -name node_modules -o -name static \) -prune -o \
-  \( -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name py.typed \) -print)
+  \( -name '*.py' -o -name '*.json' -o -name '*.js' -o -name '*.ts' -o -name '*.css' -o -name '*.html' \
+  -o -name py.typed \) -print)
 
 # What pages load from npm, with the node of the virtual environment: no package's script runs.
 NPM := NODE_USE_SYSTEM_CA=1 PATH="$(BIN):$$PATH" $(BIN)/npm
 STATIC := extensions/mavis_ext/static
-ASSETS := $(STATIC)/swagger-ui/swagger-ui-bundle.js
+SWAGGER_UI := $(STATIC)/swagger-ui/swagger-ui-bundle.js
 SWAGGER := extensions/assets/node_modules/swagger-ui-dist
+JS := mavis_kernel/js
+WIDGETS := mavis_kernel/mavis_kernel/static/widgets.css
+ASSETS := $(SWAGGER_UI) $(WIDGETS)
+BUNDLER := $(JS)/node_modules/.package-lock.json
 LINTERS := tests/js/node_modules/.package-lock.json
 UNREACHED = { echo "npm could not install what $(<D) names; what it said is above. Where it did not" \
   "reach its registry: look at the network and at npm's settings, then try again." >&2; exit 1; }
@@ -72,7 +77,7 @@ openapi: venv ## Write the description of the API anew; BREAK=1 where callers sh
 client: venv ## Make the parts of the client anew that follow from something else
 	@PYTHONPATH=tools:mavis_kernel $(BIN)/python -m client_making
 
-assets: $(ASSETS) ## Fetch what pages load, once
+assets: $(ASSETS) ## Fetch and bundle what pages and widgets load
 
 lock: $(BOOT)/bin/uv ## Let requirements.lock follow pyproject.toml (UPGRADE=1: with what is new)
 	$(UV) pip compile -q $(if $(UPGRADE),--upgrade) --python-version 3.11.2 --generate-hashes \
@@ -80,14 +85,14 @@ lock: $(BOOT)/bin/uv ## Let requirements.lock follow pyproject.toml (UPGRADE=1: 
 	  -o requirements.lock
 
 npm-lock: $(VENV)/.packages ## Let the package-lock.json follow their package.json
-	@for each in extensions/assets tests/js; do (cd $$each && $(NPM) install --package-lock-only >/dev/null \
+	@for each in extensions/assets $(JS) tests/js; do (cd $$each && $(NPM) install --package-lock-only >/dev/null \
 	  && $(BIN)/python -c 'import json; d = json.load(open("package-lock.json")); \
 	  [each.pop("funding", None) for each in d["packages"].values()]; \
 	  open("package-lock.json", "w").write(json.dumps(d, indent=1) + "\n")') || exit 1; done
 
 clean: ## Remove what the build made; the state folder stays
-	rm -rf .boot .venv build dist tests/artifacts $(STATIC) extensions/assets/node_modules \
-	  tests/js/node_modules
+	rm -rf .boot .venv build dist tests/artifacts $(STATIC) $(dir $(WIDGETS)) \
+	  extensions/assets/node_modules $(JS)/node_modules tests/js/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 venv: $(VENV)/.project
@@ -101,12 +106,24 @@ $(LINTERS): tests/js/package-lock.json tests/js/.npmrc | $(VENV)/.packages
 	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
 	@touch $@
 
-$(ASSETS): extensions/assets/package-lock.json extensions/assets/.npmrc | $(VENV)/.packages
+$(SWAGGER_UI): extensions/assets/package-lock.json extensions/assets/.npmrc | $(VENV)/.packages
 	@echo "Fetching what pages load ..." >&2
 	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
 	@rm -rf $(@D) && umask 022 && mkdir -p $(@D)
 	@cd $(SWAGGER) && cp LICENSE NOTICE swagger-ui-bundle.js.LICENSE.txt swagger-ui.css swagger-ui-bundle.js $(CURDIR)/$(@D)
 	@cd $(@D) && gzip -9nk swagger-ui.css swagger-ui-bundle.js && touch swagger-ui-bundle.js
+
+$(BUNDLER): $(JS)/package-lock.json $(JS)/.npmrc | $(VENV)/.packages
+	@echo "Fetching what bundles the widgets ..." >&2
+	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
+	@touch $@
+
+# Each widget is one file, the same in Lab, Notebook 7 and Voila: it comes with the widget's state.
+$(WIDGETS): $(wildcard $(JS)/src/*.ts $(JS)/src/*.css $(JS)/src/core/*.ts) $(BUNDLER)
+	@rm -rf $(@D) && umask 022 && mkdir -p $(@D)
+	@PATH="$(BIN):$$PATH" $(BIN)/node $(JS)/node_modules/esbuild/bin/esbuild $(wildcard $(JS)/src/*.ts) \
+	  $(JS)/src/widgets.css --bundle --minify --format=esm --target=es2022,chrome118,firefox121,safari17.4 \
+	  --charset=utf8 --log-level=warning --outdir=$(@D)
 
 $(VENV)/.packages: requirements.lock $(BOOT)/bin/uv
 	@echo "Installing packages into $(VENV) ..." >&2

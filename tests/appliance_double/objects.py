@@ -91,6 +91,7 @@ def preview_json(**more: Any) -> dict[str, Any]:
         "confirm": "shop",
         "created_at": NOW,
         "expires_at": "2999-01-01T00:00:00Z",
+        "run": None,
         **more,
     }
 

@@ -36,7 +36,14 @@ def test_every_process_is_in_the_table_with_its_user(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     "document",
-    ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/api.md", "docs/command-line.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "docs/api.md",
+        "docs/command-line.md",
+        "docs/widgets.md",
+    ],
 )
 def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
@@ -74,7 +81,7 @@ def test_no_tracked_file_names_a_registry_or_a_folder_of_somebody() -> None:
         assert found is None, f"{name}: {found and found.group()}"
 
 
-@pytest.mark.parametrize("folder", ["extensions/assets", "tests/js"])
+@pytest.mark.parametrize("folder", ["extensions/assets", "mavis_kernel/js", "tests/js"])
 def test_what_comes_from_npm_is_pinned_by_digest_and_by_no_address(folder: str) -> None:
     text = (ROOT / folder / "package-lock.json").read_text(encoding="utf-8")
     assert "resolved" not in text

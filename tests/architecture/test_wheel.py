@@ -148,6 +148,14 @@ def test_what_pages_load_is_in_it_with_its_licences(wheel: Path) -> None:
     assert {folder + name for name in wanted} <= carried, "run `make assets`"
 
 
+def test_the_bundles_of_the_widgets_are_in_it(wheel: Path) -> None:
+    folder = "mavis_kernel/static/"
+    carried = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(folder)}
+    sources = (ROOT / "mavis_kernel" / "js" / "src").glob("*.ts")
+    wanted = {"widgets.css"} | {f"{source.stem}.js" for source in sources}
+    assert {folder + name for name in wanted} == carried, "run `make assets`"
+
+
 def test_the_hub_s_configuration_and_the_notebooks_are_in_it(wheel: Path) -> None:
     carried = {name.partition(".data/data/")[2]: name for name in zipfile.ZipFile(wheel).namelist()}
     wanted = {"share/mavis/jupyterhub_config.py"} | {

@@ -47,6 +47,8 @@ class Preview(Schema):
     """The text that must be sent as `confirm` to apply it, or null."""
     created_at: datetime
     expires_at: datetime
+    run: str | None
+    """The id of the Run that carries it out; null until somebody applies it."""
 
     @classmethod
     def of(cls, found: PreviewModel) -> Preview:
@@ -63,6 +65,7 @@ class Preview(Schema):
             confirm=found.confirm,
             created_at=found.created_at,
             expires_at=found.expires_at,
+            run=found.run_id,
         )
 
 

@@ -926,6 +926,8 @@ class Preview(Model):
         Over everything that would happen; whoever applies it sends it back.
     confirm
         The text that must be sent as `confirm` to apply it, or null.
+    run
+        The id of the Run that carries it out; null until somebody applies it.
     """
 
     id: str
@@ -939,6 +941,7 @@ class Preview(Model):
     confirm: str | None = None
     created_at: dt.datetime
     expires_at: dt.datetime
+    run: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,6 +195,17 @@ def test_a_kernels_token_reads_previews_and_operates(rest: RestService) -> None:
     assert Scope.DESTROY in PERSON
 
 
+def test_a_preview_says_which_run_carries_it_out(rest: RestService) -> None:
+    asked = {"action": "resource.stop", "resource": "web-1"}
+    shown = rest.ask("POST", "/projects/shop/previews", "kernel", asked).json
+    assert shown["run"] is None
+    address = f"/projects/shop/previews/{shown['id']}"
+    confirmed = {"hash": shown["hash"], "confirm": "shop"}
+    assert rest.ask("POST", f"{address}/apply", "kernel", confirmed).code == "forbidden"
+    run = rest.ask("POST", f"{address}/apply", "olga", confirmed).json["id"]
+    assert rest.ask("GET", address, "kernel").json["run"] == run
+
+
 def test_every_refused_change_has_a_record_before_its_answer(
     rest: RestService, things: dict[str, str]
 ) -> None:

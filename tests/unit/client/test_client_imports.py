@@ -25,7 +25,7 @@ def _imported(module: Path) -> set[str]:
     return {name.partition(".")[0] for name in found}
 
 
-IN_NOTEBOOKS = {"notebook": {"IPython"}}
+IN_NOTEBOOKS = {"notebook": {"IPython"}, "widgets": {"anywidget", "traitlets"}}
 """What packages that only a notebook loads import besides."""
 
 

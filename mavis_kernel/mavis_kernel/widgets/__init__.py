@@ -1,0 +1,18 @@
+"""Widgets for notebooks and dashboards: the same in JupyterLab, Notebook 7 and Voila.
+
+>>> from mavis_kernel.widgets import InstanceTable, ProjectPicker
+>>> picker = ProjectPicker()               # doctest: +SKIP
+>>> table = InstanceTable(picker)          # doctest: +SKIP
+
+A widget has two sides. The one here asks the appliance, with the client and the token of the
+kernel; the one in the page (``mavis_kernel/js``) shows, and asks this side by messages. What a page
+was shown and what was chosen there are traits; `mavis_kernel.widgets.conversation` has the rest.
+"""
+
+from __future__ import annotations
+
+from mavis_kernel.widgets.instance_table import InstanceTable
+from mavis_kernel.widgets.project_picker import ProjectPicker
+from mavis_kernel.widgets.run_progress import RunProgress
+
+__all__ = ["InstanceTable", "ProjectPicker", "RunProgress"]

@@ -1,0 +1,136 @@
+"""Widgets in JupyterLab: real server, kernel with an operator's narrow token, and API."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from core_double import PLATFORM, call
+from integration.widgets.notebooks import Visit, picture
+from rest_service import RestService
+
+ADA = call("ada", PLATFORM)
+BUSY = """
+import threading
+
+heard = threading.Event()
+table.observe(lambda change: heard.set(), 'query')
+print('heard:', heard.wait(20))
+"""
+
+
+def span(widget: Locator, text: str) -> Locator:
+    return widget.locator("span", has_text=text).first
+
+
+def state(widget: Locator, word: str) -> Locator:
+    """Return what tells of a state, so that it can be waited for."""
+    return widget.locator(".mavis-state", has_text=word).first
+
+
+def test_machines_are_filtered_selected_and_taken_together(lab: Visit, rest: RestService) -> None:
+    widget = lab.run("table = InstanceTable('shop')\ntable")
+    expect(widget.get_by_text("of 58")).to_be_visible()
+    widget.get_by_role("searchbox").fill("app-0")
+    expect(widget.get_by_text("of 10")).to_be_visible()
+    widget.get_by_label("Select app-00").check()
+    widget.get_by_label("Select app-03").check()
+    expect(span(widget, "2 selected")).to_be_visible()
+    picture(widget, "lab-table")
+    widget.get_by_role("button", name="Take recovery point").click()
+    expect(widget.get_by_role("button", name="Cancel")).to_be_focused()
+    widget.get_by_role("button", name="Take recovery points of 2").click()
+    expect(widget.get_by_text("2 going on").first).to_be_visible()
+    assert rest.core.carry_out() is None
+    expect(widget.get_by_text("2 of 2 done").first).to_be_visible()
+    assert lab.faults() == []
+    lab.run("print(len(table.selected), table.query, table.job['stage'])")
+    expect(lab.page.locator(".jp-OutputArea-output").first).to_have_text("2 app-0 applied\n")
+
+
+def test_what_interrupts_is_confirmed_elsewhere_and_seen_here(
+    lab: Visit, rest: RestService
+) -> None:
+    widget = lab.run("InstanceTable('shop', query='app-01')")
+    widget.get_by_label("Select app-01").check()
+    widget.get_by_role("button", name="Stop").click()
+    confirm = widget.get_by_role("link", name="Confirm")
+    preview = str(confirm.get_attribute("href")).rpartition("/")[2]
+    widget.get_by_role("button", name="I confirm them there").click()
+    expect(state(widget, "unconfirmed")).to_be_visible()
+    # What the page does for the person who has typed the name.
+    address = f"/projects/shop/previews/{preview}"
+    hash_ = rest.ask("GET", address, "olga").json["hash"]
+    applied = rest.ask("POST", f"{address}/apply", "olga", {"hash": hash_, "confirm": "shop"})
+    assert applied.status == 202
+    assert rest.core.carry_out() is None
+    expect(widget.get_by_text("1 of 1 done").first).to_be_visible()
+    expect(widget.get_by_role("cell", name="stopped")).to_be_visible()
+
+
+def test_a_run_is_live_and_survives_a_reload_of_the_page(lab: Visit, rest: RestService) -> None:
+    widget = lab.run("RunProgress(mavis.recovery_points.create('shop', 'app-05'))")
+    expect(state(widget, "queued")).to_be_visible()
+    lab.page.keyboard.press("Control+s")
+    lab.page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
+    lab.page.keyboard.press("Control+s")
+    expect(lab.page.locator(".jp-DirtyIndicator, .jp-mod-dirty")).to_have_count(0)
+    lab.page.reload()
+    expect(lab.page.get_by_text("| Idle")).to_be_visible()
+    expect(state(widget, "queued")).to_be_visible()
+    assert rest.core.carry_out() is None
+    expect(state(widget, "succeeded")).to_be_visible()
+    widget.get_by_text("Log (").click()
+    expect(widget.locator("pre")).to_contain_text("the Run succeeded")
+    assert lab.faults() == []
+    picture(widget, "lab-run")
+
+
+def test_a_run_is_cancelled_after_a_question(lab: Visit, rest: RestService) -> None:
+    widget = lab.run("RunProgress(mavis.recovery_points.create('shop', 'app-06'))")
+    widget.get_by_role("button", name="Cancel the Run").click()
+    expect(widget.get_by_role("button", name="Let it go on")).to_be_focused()
+    lab.page.keyboard.press("Escape")
+    expect(widget.get_by_role("button", name="Let it go on")).to_have_count(0)
+    widget.get_by_role("button", name="Cancel the Run").click()
+    widget.get_by_role("button", name="Cancel the Run", exact=True).click()
+    expect(widget.get_by_text("olga cancels it")).to_be_visible()
+    rest.core.carry_out()
+    expect(state(widget, "cancelled")).to_be_visible()
+
+
+def test_a_choice_of_project_reaches_python_and_other_widgets(
+    lab: Visit, rest: RestService
+) -> None:
+    rest.core.projects.create(ADA, name="lab", title="Laboratory")
+    rest.core.projects.put_member(ADA, "lab", "user:olga", "viewer")
+    lab.run("picker = ProjectPicker()\npicker")
+    widget = lab.page.locator(".mavis")
+    widget.get_by_role("radio", name="shop").click()
+    expect(widget.get_by_text("fake 111111111111")).to_be_visible()
+    picture(widget, "lab-picker")
+    assert lab.faults() == []
+    lab.page.keyboard.press("ArrowUp")
+    expect(widget.get_by_role("radio", name="lab")).to_be_focused()
+    expect(widget.get_by_text("No environment is connected yet")).to_be_visible()
+    lab.run("InstanceTable(picker)")
+    expect(widget.get_by_text("Nothing has been discovered yet")).to_be_visible()
+
+
+def test_a_cell_that_runs_keeps_no_widget_from_answering(lab: Visit) -> None:
+    lab.run("table = InstanceTable('shop', query='app-1')\ntable")
+    expect(lab.widget.get_by_text("of 10")).to_be_visible()
+    lab.start(BUSY, cell=1)
+    expect(lab.page.locator(".jp-InputPrompt").nth(1)).to_have_text("[*]:")
+    lab.widget.get_by_role("searchbox").fill("app-55")
+    expect(lab.widget.get_by_text("of 1", exact=False)).to_be_visible()
+    expect(lab.page.locator(".jp-OutputArea-output").last).to_have_text("heard: True\n")
+
+
+def test_a_kernel_that_was_restarted_is_told_of(lab: Visit) -> None:
+    lab.run("InstanceTable('shop', query='app-1')")
+    expect(lab.widget.get_by_text("of 10")).to_be_visible()
+    lab.page.get_by_role("button", name="Restart the kernel", exact=True).click()
+    lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    expect(lab.widget.get_by_text("The kernel is gone")).to_be_visible()
+    expect(lab.widget.get_by_text("of 10")).to_be_visible()
+    expect(lab.page.get_by_text("| Idle")).to_be_visible()

@@ -1,0 +1,390 @@
+"""Widgets without a page: their questions, their answers, and what they follow."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import comm
+import pytest
+from comm.base_comm import BaseComm
+
+from appliance_double.objects import preview_json, resource_json, run_json
+from appliance_double.server import TOKEN, Appliance, Asked, Reply, events, pages, problem
+from mavis_kernel.client import Mavis
+from mavis_kernel.widgets import InstanceTable, ProjectPicker, RunProgress
+from mavis_kernel.widgets.conversation import Conversation, Given
+from mavis_kernel.widgets.widget import Widget
+
+SHOP = "/projects/shop"
+
+
+class Line(BaseComm):
+    """The way to the page; what was said on it waits in `said`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.said: queue.Queue[dict[str, Any]] = queue.Queue()
+        super().__init__(*args, **kwargs)
+
+    def publish_msg(self, _type: str, data: Any = None, **_more: Any) -> None:
+        content = (data or {}).get("content")
+        if isinstance(content, dict):
+            self.said.put(content)
+
+
+@pytest.fixture(autouse=True)
+def line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comm, "create_comm", Line)
+
+
+class Page:
+    """What shows a widget."""
+
+    def __init__(self, widget: Widget) -> None:
+        self.widget = widget
+        self.count = 0
+
+    def say(self, content: object) -> None:
+        data = {"method": "custom", "content": content}
+        self.widget._handle_msg({"content": {"data": data}, "buffers": []})
+
+    def hear(self) -> dict[str, Any]:
+        line: Line = self.widget.comm  # type: ignore[assignment]
+        return line.said.get(timeout=10)
+
+    def ask(self, what: str, **given: object) -> dict[str, Any]:
+        """Return what comes back at last."""
+        self.count += 1
+        question = f"q{self.count}"
+        self.say({"id": question, "ask": what, "with": given})
+        assert self.hear() == {"id": question, "heard": True}
+        answer = self.hear()
+        assert answer.pop("id") == question
+        return answer
+
+    def change(self, **traits: object) -> None:
+        data = {"method": "update", "state": traits, "buffer_paths": []}
+        self.widget._handle_msg({"content": {"data": data}, "buffers": []})
+
+
+@pytest.fixture
+def table(mavis: Mavis) -> Iterator[InstanceTable]:
+    made = InstanceTable("shop", mavis=mavis)
+    yield made
+    made.close()
+
+
+def rows(page: Page, start: int = 0, size: int = 25, **more: object) -> dict[str, Any]:
+    given = {"query": "", "sort": "name", "start": start, "size": size, **more}
+    return page.ask("rows", **given)
+
+
+def job_until(table: InstanceTable, *states: str) -> dict[str, Any]:
+    """Return what the table is at as soon as its parts have these states."""
+    reached = threading.Event()
+
+    def look(_change: object = None) -> None:
+        if [row["state"] for row in table.job["rows"]] == list(states):
+            reached.set()
+
+    table.observe(look, "job")
+    look()
+    assert reached.wait(10), table.job
+    return table.job
+
+
+def test_a_question_is_heard_at_once_and_answered_from_another_thread() -> None:
+    said: queue.Queue[dict[str, Any]] = queue.Queue()
+    go_on = threading.Event()
+
+    def slow(given: Given) -> dict[str, object]:
+        assert go_on.wait(10)
+        return {"by": threading.current_thread().name, "is": given.text("text")}
+
+    conversation = Conversation(said.put, {"slow": slow})
+    conversation.hear({"id": "1", "ask": "slow", "with": {"text": "there"}})
+    assert said.get(timeout=10) == {"id": "1", "heard": True}
+    conversation.hear({"id": "2", "ask": "ping"})
+    assert [said.get(timeout=10) for _ in range(2)] == [
+        {"id": "2", "heard": True},
+        {"id": "2", "answer": {}},
+    ]
+    go_on.set()
+    answer = said.get(timeout=10)["answer"]
+    assert answer["is"] == "there"
+    assert answer["by"] != threading.current_thread().name
+    conversation.close()
+
+
+@pytest.mark.parametrize(
+    "message", [None, "text", {}, {"id": "1"}, {"id": 1, "ask": "ping"}, {"ask": "ping"}], ids=str
+)
+def test_what_is_no_question_is_not_answered(message: object) -> None:
+    said: list[object] = []
+    conversation = Conversation(said.append, {})
+    conversation.hear(message)
+    assert said == []
+    conversation.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "forbidden", "forbidden"),
+        (404, "not_found", "not_found"),
+        (401, "unauthenticated", "not_logged_in"),
+        (409, "conflict", "conflict"),
+        (400, "invalid_input", "invalid"),
+        (500, "internal", "failed"),
+    ],
+)
+def test_an_error_of_the_appliance_comes_with_its_mend_and_the_request_s_id(
+    appliance: Appliance, table: InstanceTable, status: int, code: str, kind: str
+) -> None:
+    appliance.on("GET", f"{SHOP}/resources", problem(status, code))
+    assert rows(Page(table))["failure"] == {
+        "kind": kind,
+        "message": "It went wrong.",
+        "mend": "Do the other thing.",
+        "field": None,
+        "request_id": "req_0000",
+    }
+
+
+def test_a_bug_is_told_as_one_and_its_text_is_not(
+    table: InstanceTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_given: object, **_more: object) -> None:
+        raise ValueError(f"holds {TOKEN}")
+
+    monkeypatch.setattr(table.mavis.resources, "list", broken)
+    failure = rows(Page(table))["failure"]
+    assert (failure["kind"], failure["message"]) == ("bug", "The widget has a bug: ValueError.")
+    assert "a question of a widget failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"query": 1}, "query"),
+        ({"start": -1}, "start"),
+        ({"start": True}, "start"),
+        ({"size": 201}, "size"),
+        ({"size": None}, "size"),
+    ],
+    ids=str,
+)
+def test_what_a_page_may_not_say_is_refused_by_name(
+    table: InstanceTable, given: dict[str, object], field: str
+) -> None:
+    failure = rows(Page(table), **given)["failure"]
+    assert (failure["kind"], failure["field"]) == ("invalid", field)
+    assert Page(table).ask("anything")["failure"]["kind"] == "invalid"
+
+
+def test_a_widget_of_no_project_says_so(mavis: Mavis) -> None:
+    table = InstanceTable(mavis=mavis)
+    assert rows(Page(table))["failure"]["kind"] == "no_project"
+    table.close()
+
+
+def test_a_widget_is_there_before_anybody_is_logged_in() -> None:
+    table = InstanceTable("shop")
+    failure = rows(Page(table))["failure"]
+    assert failure["kind"] == "not_logged_in"
+    assert "mavis login" in failure["mend"]
+    table.close()
+
+
+def test_the_environment_names_the_first_project(
+    mavis: Mavis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAVIS_PROJECT", "shop")
+    table, other = InstanceTable(mavis=mavis), InstanceTable("lab", mavis=mavis)
+    assert (table.project, other.project) == ("shop", "lab")
+    table.close()
+    other.close()
+
+
+def test_pages_are_the_appliance_s_and_read_as_far_as_somebody_looks(
+    appliance: Appliance, table: InstanceTable
+) -> None:
+    machines = [resource_json(f"web-{at:03}") for at in range(450)]
+    appliance.on("GET", f"{SHOP}/resources", pages(machines))
+    page = Page(table)
+    first = rows(page, query="web", fresh=True)["answer"]
+    assert [row["name"] for row in first["rows"]] == [f"web-{at:03}" for at in range(25)]
+    assert (first["start"], first["known"], first["complete"]) == (0, 200, False)
+    assert rows(page, 175, query="web")["answer"]["rows"][-1]["name"] == "web-199"
+    asked = appliance.to("GET", f"{SHOP}/resources")
+    assert [each.query["kind"] for each in asked] == ["instance"]
+    assert (asked[0].query["q"], asked[0].query["sort"]) == ("web", "name")
+    last = rows(page, 9_000, query="web")["answer"]
+    assert (last["start"], last["known"], last["complete"]) == (425, 450, True)
+    assert len(appliance.to("GET", f"{SHOP}/resources")) == 3
+    assert len(page.ask("all", query="web")["answer"]["ids"]) == 450
+
+
+def test_an_empty_list_says_whether_anybody_has_looked(
+    appliance: Appliance, table: InstanceTable
+) -> None:
+    appliance.on("GET", f"{SHOP}/resources", pages([]))
+    states = ("new", "ok")
+    found = [Reply({"items": [{"state": state}], "next": None}) for state in states]
+    appliance.on("GET", f"{SHOP}/environments", *found)
+    page = Page(table)
+    for discovered in (False, True):
+        answer = rows(page, fresh=True)["answer"]
+        assert (answer["rows"], answer["discovered"]) == ([], discovered)
+
+
+def test_a_bulk_action_is_planned_then_applied_and_only_what_failed_again(
+    appliance: Appliance, table: InstanceTable
+) -> None:
+    def preview(asked: Asked) -> Reply:
+        if asked.body["resource"] == "res_2":
+            return problem(409, "conflict", "web-2 is being moved.")
+        name = asked.body["resource"]
+        made = preview_json(id=f"pre_{name}", resource=name, action="resource.start", confirm=None)
+        return Reply(made, 201)
+
+    appliance.on("POST", f"{SHOP}/previews", preview)
+    going = run_json("running", id="run_1", kind="resource.start")
+    appliance.on("POST", f"{SHOP}/previews/pre_res_1/apply", Reply(going, 202))
+    appliance.on("POST", f"{SHOP}/previews/pre_res_3/apply", problem(503, "unavailable"))
+    over = run_json("succeeded", id="run_1", kind="resource.start")
+    appliance.on("GET", f"{SHOP}/runs", pages([over]))
+    page = Page(table)
+    ids = ["res_1", "res_2", "res_3"]
+    assert page.ask("plan", action="resource.start", ids=ids)["answer"] == {}
+    job = job_until(table, "planned", "failed", "planned")
+    assert job["rows"][0]["effects"][0]["cloud_id"] == "i-1"
+    assert not [each for each in appliance.asked if each.path.endswith("/apply")]
+    assert page.ask("apply")["answer"] == {}
+    job = job_until(table, "succeeded", "failed", "failed")
+    assert [row["message"] for row in job["rows"]] == [
+        "",
+        "web-2 is being moved.",
+        "It went wrong.",
+    ]
+    assert job["rows"][1]["request_id"] == "req_0000"
+    failed = [row["id"] for row in job["rows"] if row["state"] == "failed"]
+    page.ask("plan", action="resource.start", ids=failed)
+    assert [row["id"] for row in job_until(table, "failed", "planned")["rows"]] == failed
+    page.ask("forget")
+    assert table.job["stage"] == "none"
+
+
+def test_what_destroys_waits_for_the_person_on_the_page_of_the_preview(
+    appliance: Appliance, table: InstanceTable
+) -> None:
+    table._bulk.round_s = 0.01
+    appliance.on("POST", f"{SHOP}/previews", Reply(preview_json(), 201))
+    waits, applied = preview_json(), preview_json(run="run_9")
+    appliance.on("GET", f"{SHOP}/previews/pre_1", Reply(waits), Reply(waits), Reply(applied))
+    appliance.on("GET", f"{SHOP}/runs/run_9", Reply(run_json("running", id="run_9")))
+    appliance.on("GET", f"{SHOP}/runs", pages([run_json("succeeded", id="run_9")]))
+    page = Page(table)
+    page.ask("plan", action="resource.stop", ids=["res_1"])
+    planned = job_until(table, "planned")["rows"][0]
+    assert planned["page"] == f"{appliance.url}/projects/shop/previews/pre_1"
+    page.ask("apply")
+    assert job_until(table, "succeeded")["rows"][0]["run"] == "run_9"
+    assert not [each for each in appliance.asked if each.path.endswith("/apply")]
+
+
+def test_a_preview_that_nobody_confirms_expires(appliance: Appliance, table: InstanceTable) -> None:
+    table._bulk.round_s = 0.01
+    appliance.on("POST", f"{SHOP}/previews", Reply(preview_json(), 201))
+    old = preview_json(expires_at="2001-01-01T00:00:00Z")
+    appliance.on("GET", f"{SHOP}/previews/pre_1", Reply(old))
+    page = Page(table)
+    page.ask("plan", action="resource.stop", ids=["res_1"])
+    page.ask("apply")
+    assert "Nobody confirmed" in job_until(table, "expired")["rows"][0]["message"]
+
+
+def test_more_than_goes_at_once_is_refused(table: InstanceTable) -> None:
+    failure = Page(table).ask("plan", action="resource.start", ids=["x"] * 201)["failure"]
+    assert "at most 200" in failure["message"]
+
+
+def test_another_project_has_another_selection(appliance: Appliance, mavis: Mavis) -> None:
+    picker = ProjectPicker("shop", mavis=mavis)
+    table = InstanceTable(picker, mavis=mavis)
+    Page(table).change(selected=["res_1"])
+    assert table.selected == ["res_1"]
+    Page(picker).change(value="lab")
+    assert (table.project, table.selected) == ("lab", [])
+    picker.close()
+    table.close()
+
+
+def test_the_only_project_is_chosen(appliance: Appliance, mavis: Mavis) -> None:
+    one = {"name": "shop", "title": "Web shop", "role": "operator"}
+    appliance.on("GET", "/projects", pages([one]))
+    picker = ProjectPicker(mavis=mavis)
+    told: list[str] = []
+    picker.observe(lambda change: told.append(change["new"]), "value")
+    assert Page(picker).ask("projects")["answer"] == {"projects": [one], "more": False}
+    assert (picker.value, told) == ("shop", ["shop"])
+    picker.close()
+
+
+def test_a_run_is_followed_to_its_end_with_a_line_for_each_change(
+    appliance: Appliance, mavis: Mavis
+) -> None:
+    def step(state: str, detail: str = "") -> dict[str, object]:
+        return {"name": "take", "state": state, "detail": detail, "progress_percent": None}
+
+    told = [
+        run_json("queued", version=1, steps=[step("pending")]),
+        run_json("running", version=2, steps=[step("running", "0 of 2")]),
+        run_json("running", version=3, steps=[step("running", "1 of 2")]),
+        run_json("succeeded", version=4, steps=[step("done")]),
+    ]
+    appliance.on("GET", f"{SHOP}/runs/{told[0]['id']}/events", events(*told))
+    run = RunProgress(str(told[0]["id"]), "shop", mavis=mavis)
+    over = threading.Event()
+    run.observe(
+        lambda change: over.set() if change["new"]["run"]["state"] == "succeeded" else None,
+        "following",
+    )
+    if run.following["run"] is None or run.following["run"]["state"] != "succeeded":
+        assert over.wait(10), run.following
+    assert [line["text"] for line in run.following["lines"]] == [
+        "take: running (0 of 2)",
+        "take: running (1 of 2)",
+        "take: done",
+        "the Run succeeded",
+    ]
+    run.close()
+
+
+def test_a_run_that_may_not_be_read_says_why_and_is_asked_for_again(
+    appliance: Appliance, mavis: Mavis
+) -> None:
+    run = RunProgress(mavis=mavis, project="shop")
+    failed = threading.Event()
+    run.observe(lambda c: failed.set() if c["new"]["failure"] else None, "following")
+    appliance.on("GET", f"{SHOP}/runs/run_1", problem(403, "forbidden"))
+    run.follow("run_1")
+    assert failed.wait(10)
+    assert run.following["failure"]["kind"] == "forbidden"
+    assert Page(run).ask("look")["failure"]["kind"] == "forbidden"
+    appliance.on("GET", f"{SHOP}/runs/run_1", Reply(run_json("succeeded", id="run_1")))
+    assert Page(run).ask("look")["answer"] == {}
+    assert run.following["failure"] is None
+    run.close()
+
+
+def test_a_run_is_cancelled(appliance: Appliance, mavis: Mavis) -> None:
+    gone = run_json("cancelled", id="run_1", cancelled_by="olga")
+    appliance.on("POST", f"{SHOP}/runs/run_1/cancel", Reply(gone))
+    appliance.on("GET", f"{SHOP}/runs/run_1/events", events(gone))
+    run = RunProgress("run_1", "shop", mavis=mavis)
+    assert Page(run).ask("cancel")["answer"] == {}
+    assert run.following["run"]["state"] == "cancelled"
+    run.close()
