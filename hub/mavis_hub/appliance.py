@@ -23,13 +23,19 @@ from mavis_hub import leftovers, supervisor
 from mavis_hub.edge import write_edge_files
 from mavis_hub.folders import ensure_folders, secret_owners
 from mavis_hub.health import Health, check
+from mavis_hub.hub import people
 from mavis_hub.metadata_guard import Guard, GuardFailed
 from mavis_hub.ownership import Owner, write_private
 from mavis_hub.preflight import preflight
 from mavis_hub.processes import Process
 from mavis_hub.secrets import ensure_secrets
 from mavis_hub.supervisor import running_pid
-from mavis_hub.users import ensure_demo_passwords, ensure_demo_people, ensure_service_users
+from mavis_hub.users import (
+    ensure_demo_passwords,
+    ensure_demo_people,
+    ensure_service_users,
+    ensure_socket_folders,
+)
 
 __all__ = ["Started", "guard", "prepare", "start", "stop", "used_settings", "wait_until_well"]
 
@@ -73,6 +79,8 @@ def prepare(config: Config, *, demo: bool) -> None:
         ensure_demo_people(config)
     elif not config.isolated:
         ensure_demo_passwords(config)
+    if config.isolated:
+        ensure_socket_folders(config, people(config))
     migrate(config)
     write_edge_files(config)
 

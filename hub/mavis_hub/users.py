@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import grp
 import json
+import os
 import pwd
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -32,6 +34,7 @@ __all__ = [
     "ensure_demo_passwords",
     "ensure_demo_people",
     "ensure_service_users",
+    "ensure_socket_folders",
     "remove_users",
 ]
 
@@ -150,6 +153,21 @@ def ensure_demo_people(config: Config, people: Iterable[Person] = DEMO_PEOPLE) -
         Owner(person.name, person.name).give(home)
         home.chmod(0o700)
     _run("chpasswd", text="".join(f"{p.name}:{passwords[p.name]}\n" for p in people))
+
+
+def ensure_socket_folders(config: Config, names: Iterable[str]) -> None:
+    """Give every person a folder for the sockets of their kernels, which nobody else may enter.
+
+    People of the machine have their home elsewhere, and its path may be too long for sockets.
+    """
+    for name in names:
+        entry = pwd.getpwnam(name)
+        folder = config.home / "homes" / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != entry.pw_uid:
+            shutil.rmtree(folder / ".rt", ignore_errors=True)  # of a number that was theirs before
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+        folder.chmod(0o700)
 
 
 def _refuse_where_at_work(config: Config, name: str) -> None:

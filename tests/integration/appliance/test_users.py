@@ -15,6 +15,7 @@ from mavis_core.config import Config, load
 from mavis_core.errors import Conflict
 from mavis_hub import users
 from mavis_hub.folders import ensure_folders
+from mavis_hub.hub import runtime_dir
 
 pytestmark = pytest.mark.root
 
@@ -72,6 +73,25 @@ def test_a_demo_person_of_an_appliance_that_is_gone_is_taken_over(config: Config
     subprocess.run(command, check=True, timeout=30)
     users.ensure_demo_people(config, (ADA,))
     assert pwd.getpwnam(ADA.name).pw_dir == str(config.home / "homes" / ADA.name)
+
+
+def test_a_person_of_the_machine_has_a_place_for_sockets_that_nobody_else_enters(
+    config: Config,
+) -> None:
+    home = config.home / "elsewhere"
+    subprocess.run(["useradd", "--home-dir", str(home), BOB.name], check=True, timeout=30)
+    for _ in range(2):
+        users.ensure_socket_folders(config, [BOB.name])
+        place = Path(runtime_dir(config, BOB.name))
+        as_bob = ["setpriv", f"--reuid={BOB.name}", f"--regid={BOB.name}", "--clear-groups"]
+        subprocess.run([*as_bob, "mkdir", "-p", str(place)], check=True, timeout=30)
+        assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    number = pwd.getpwnam(BOB.name).pw_uid
+    for path in (place, place.parent):
+        os.chown(path, 54321, 54321)  # as from a backup of another machine
+    users.ensure_socket_folders(config, [BOB.name])
+    subprocess.run([*as_bob, "mkdir", str(place)], check=True, timeout=30)
+    assert {path.stat().st_uid for path in (place, place.parent)} == {number}
 
 
 def test_a_service_s_files_follow_its_new_number(config: Config) -> None:
