@@ -39,37 +39,54 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Check = Callable[[Any], str | None]
 _MASKED = "masked"
 _HIDDEN = "…"  # stands for a secret, and for what may be one under a wrong key
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Which values a setting takes.
+
+    Parameters
+    ----------
+    allowed
+        For people, after the word "use": ``a port from 1 to 65535``.
+    allows
+        Whether a value is one of them.
+    """
+
+    allowed: str
+    allows: Callable[[Any], bool]
+
+
 def _setting(default: T, help: str, check: Check | None = None, *, secret: bool = False) -> T:
-    """Declare one setting: its default, what it means, and what is wrong with a bad value."""
+    """Declare one setting: its default, what it means, and which values it takes."""
     metadata = {"help": help, "check": check, _MASKED: secret}
     return field(default=default, metadata=MappingProxyType(metadata), repr=not secret)
 
 
 def _one_of(*words: str) -> Check:
-    return lambda value: None if value in words else f"use one of {', '.join(words)}"
-
-
-def _port(value: int) -> str | None:
-    return None if 1 <= value <= 65535 else "use a port from 1 to 65535"
+    return Check(f"one of {', '.join(words)}", lambda value: value in words)
 
 
 def _between(low: float, high: float) -> Check:
-    return lambda value: None if low <= value <= high else f"use a number from {low:g} to {high:g}"
+    return Check(f"a number from {low:g} to {high:g}", lambda value: low <= value <= high)
 
 
-def _database_url(value: str) -> str | None:
-    if not value or re.match(r"(sqlite|postgresql\+psycopg)://", value):
-        return None
-    return "use sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME, or leave it empty"
+def _or_empty(check: Check) -> Check:
+    return Check(
+        f"{check.allowed}, or leave it empty", lambda value: not value or check.allows(value)
+    )
 
 
-def _host(value: str) -> str | None:
-    return None if re.fullmatch(r"[0-9A-Za-z.:-]+", value) else "use a host name or an address"
+_PORT = Check("a port from 1 to 65535", lambda value: 1 <= value <= 65535)
+_HOST = Check(
+    "a host name or an address", lambda value: bool(re.fullmatch(r"[0-9A-Za-z.:-]+", value))
+)
+_DATABASE_URL = Check(
+    "sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME",
+    lambda value: bool(re.match(r"(sqlite|postgresql\+psycopg)://", value)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +107,12 @@ class ApplianceConfig:
 class EdgeConfig:
     """The edge proxy: the only public port."""
 
-    host: str = _setting("127.0.0.1", "The address to listen on; 0.0.0.0 for all.", _host)
-    port: int = _setting(8443, "The public port.", _port)
+    host: str = _setting("127.0.0.1", "The address to listen on; 0.0.0.0 for all.", _HOST)
+    port: int = _setting(8443, "The public port.", _PORT)
     public_host: str = _setting(
         "",
         "The host name that people type; empty: the address to listen on.",
-        lambda v: _host(v) if v else None,
+        _or_empty(_HOST),
     )
     tls: str = _setting(
         "self-signed",
@@ -112,10 +129,10 @@ class EdgeConfig:
 class PortsConfig:
     """Ports on loopback. Each of them demands a secret."""
 
-    hub: int = _setting(18441, "The Hub's pages and API, behind the edge proxy.", _port)
-    api: int = _setting(18443, "The REST API, behind the edge proxy.", _port)
-    prefect: int = _setting(18444, "Prefect's API and UI, for api and worker.", _port)
-    edge_api: int = _setting(18445, "The edge proxy's API, for the Hub.", _port)
+    hub: int = _setting(18441, "The Hub's pages and API, behind the edge proxy.", _PORT)
+    api: int = _setting(18443, "The REST API, behind the edge proxy.", _PORT)
+    prefect: int = _setting(18444, "Prefect's API and UI, for api and worker.", _PORT)
+    edge_api: int = _setting(18445, "The edge proxy's API, for the Hub.", _PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +154,7 @@ class DatabaseConfig:
     url: str = _setting(
         "",
         "SQLAlchemy address; empty: SQLite in the state folder.",
-        _database_url,
+        _or_empty(_DATABASE_URL),
         secret=True,
     )
     pool_size: int = _setting(4, "Connections that one process keeps.", _between(1, 64))
@@ -291,13 +308,20 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, for documentation: its key, type, default and meaning."""
+    """One setting, for documentation: its key, type, default and meaning.
+
+    Parameters
+    ----------
+    allowed
+        Which values it takes, for people; empty: any of its type.
+    """
 
     key: str
     type: str
     default: object
     help: str
     secret: bool
+    allowed: str
 
     @property
     def variable(self) -> str:
@@ -340,6 +364,7 @@ def settings() -> tuple[Setting, ...]:
             item.default,
             item.metadata["help"],
             item.metadata[_MASKED],
+            item.metadata["check"].allowed if item.metadata["check"] else "",
         )
         for section, cls in _SECTIONS.items()
         for item in fields(cls)
@@ -443,9 +468,8 @@ def _value(key: str, item: Field[Any], raw: object, source: str, bad: list[BadSe
         )
         return None
     check: Check | None = item.metadata["check"]
-    problem = check(value) if check else None
-    if problem:
-        bad.append(BadSetting(key, _shown(key, raw), source, problem))
+    if check is not None and not check.allows(value):
+        bad.append(BadSetting(key, _shown(key, raw), source, f"use {check.allowed}"))
         return None
     return value
 
