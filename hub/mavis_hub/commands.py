@@ -27,7 +27,7 @@ from mavis_core.bootstrap import api_app
 from mavis_core.config import Config, load, settings
 from mavis_core.errors import InvalidInput, MavisError, Unavailable
 from mavis_core.scheduling.model import RunState
-from mavis_hub import appliance, rebuilding
+from mavis_hub import appliance, kit_policies, rebuilding
 from mavis_hub.certificate import fingerprint
 from mavis_hub.doctor import Verdict, examine
 from mavis_hub.processes import processes
@@ -273,6 +273,29 @@ _CATALOGUE_HEAD = ("PROJECT", "FOUND", "ADDED", "REPAIRED", "LEFT ALONE")
 def _catalogue_line(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
     counts = (str(result.get(key, "-")) for key in ("found", "added", "repaired"))
     return (name, *counts, str(len(result.get("left_alone", ()))))
+
+
+@cli.group()
+def policy() -> None:
+    """Show what a cloud account must allow, as policies."""
+
+
+_kit = click.option("--kit", default="aws", show_default=True, help="The expansion kit.")
+
+
+@policy.command("list")
+@_kit
+def policy_list(kit: str) -> None:
+    """List the policies, and what each is for."""
+    click.echo(columns(("POLICY", "WHAT FOR"), list(kit_policies.parts(kit).items())))
+
+
+@policy.command("show")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_kit
+def policy_show(names: tuple[str, ...], kit: str) -> None:
+    """Write one policy with all that the named ones allow, as JSON."""
+    click.echo(kit_policies.joined(kit, names))
 
 
 @cli.command("version")

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from integration.matrix import judge
 from integration.matrix.cases import Case, CloudCall
@@ -29,10 +29,17 @@ _WAITING = 200  # threads that wait for cases
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A prepared scenario, and what was in its cloud before its Run."""
+    """A prepared scenario, and what was in its cloud before its Run.
+
+    Parameters
+    ----------
+    log
+        Every call of ours that came, while it was prepared and without a fault afterwards.
+    """
 
     prepared: Prepared
     before: frozenset[str]
+    log: tuple[dict[str, Any], ...] = ()
 
 
 class Trial:
@@ -91,10 +98,12 @@ class Trial:
 
     def _make(self, lane: Lane, scenario: str) -> World:
         prepared = lane.prepare(scenario, self._folder / scenario)
+        log = _ours(lane)
         before = ids_in(lane, prepared.facts)
         prepared, course = lane.clean_run(prepared)
         world = World(prepared, before)
         evidence, wrong = _judged(lane, world, course)
+        world = replace(world, log=(*log, *_ours(lane)))
         run = evidence.run
         ends = SCENARIOS[scenario].ends
         assert run.state == ends, f"{scenario} without a fault: {run.state}, {run.code}"
@@ -111,6 +120,10 @@ class Trial:
         outcome = replace(outcome, seconds=time.monotonic() - began)
         self.tally.add(outcome)
         return outcome
+
+
+def _ours(lane: Lane) -> list[dict[str, Any]]:
+    return [call for call in lane.simulator.calls() if "mavis person/" in call["user_agent"]]
 
 
 def _outcome(lane: Lane, world: World, case: Case, course: Course) -> Outcome:
