@@ -34,7 +34,7 @@ LINTERS := tests/js/node_modules/.package-lock.json
 UNREACHED = { echo "npm could not install what $(<D) names; what it said is above. Where it did not" \
   "reach its registry: look at the network and at npm's settings, then try again." >&2; exit 1; }
 
-.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi client format venv tools debian clean
+.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi guide docs client format venv tools debian clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,8 +71,14 @@ format: venv ## Put the code into shape
 
 openapi: venv ## Write the description of the API anew; BREAK=1 where callers shall break
 	@PYTHONPATH=extensions:hub $(BIN)/python -m mavis_ext.writing $(if $(BREAK),--break)
-	@PYTHONPATH=extensions:hub:tools $(BIN)/python -m guide_making
-	@$(MAKE) --no-print-directory client
+	@$(MAKE) --no-print-directory guide client
+
+guide: venv ## Write the tables of the documents anew that follow from the code
+	@PYTHONPATH=extensions:hub:mavis_kernel:tools $(BIN)/python -m guide_making
+
+docs: venv ## Build the guide as a site, without any network: build/docs/index.html
+	@umask 022; $(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 client: venv ## Make the parts of the client anew that follow from something else
 	@PYTHONPATH=tools:mavis_kernel $(BIN)/python -m client_making
@@ -81,7 +87,7 @@ assets: $(ASSETS) ## Fetch and bundle what pages and widgets load
 
 lock: $(BOOT)/bin/uv ## Let requirements.lock follow pyproject.toml (UPGRADE=1: with what is new)
 	$(UV) pip compile -q $(if $(UPGRADE),--upgrade) --python-version 3.11.2 --generate-hashes \
-	  --no-annotate --no-header --extra appliance --group build --group dev pyproject.toml \
+	  --no-annotate --no-header --extra appliance --group build --group dev --group docs pyproject.toml \
 	  -o requirements.lock
 
 npm-lock: $(VENV)/.packages ## Let the package-lock.json follow their package.json

@@ -37,19 +37,18 @@ def test_every_process_is_in_the_table_with_its_user(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "document",
     [
-        "README.md",
-        "CONTRIBUTING.md",
-        "ARCHITECTURE.md",
-        "docs/api.md",
-        "docs/command-line.md",
-        "docs/widgets.md",
+        *("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"),
+        *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
     ],
 )
 def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    for target in re.findall(r"\bmake ([a-z-]+)", text):
+    code = re.findall(r"^```.*?^```|`[^`]+`", text, flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(
+        r"^`?(?:[$#] )?make (?:-C \S+ )?([a-z-]+)", "\n".join(code), flags=re.MULTILINE
+    ):
         assert target in targets, f"{document}: make {target}"
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (ROOT / document).parent.joinpath(link).exists(), f"{document}: {link}"

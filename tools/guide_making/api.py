@@ -1,12 +1,13 @@
-"""The tables of ``docs/api.md``: operations, errors, limits; each is put between two marks."""
+"""The tables of the guide to the REST API: operations, errors, limits."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
+from guide_making.markdown import table
 from mavis_core.access import PERMISSIONS, Permission, Role, Scope
 from mavis_core.changes import previews, replies
 from mavis_core.config import load
@@ -18,9 +19,8 @@ from mavis_ext.openapi import committed
 from mavis_hub.hub_identity import CACHE_S
 from mavis_hub.routes import EVERYWHERE, Rate, routes
 
-__all__ = ["filled_in"]
+__all__ = ["errors", "limits", "operations", "run_errors"]
 
-_MARKS = "<!-- {name}: made by `make openapi` -->\n", "<!-- end of {name} -->"
 _SCOPES = {scope.value: scope.value.rpartition(":")[2] for scope in Scope}
 
 
@@ -31,31 +31,8 @@ _WITHOUT = {
 }
 
 
-def filled_in(text: str) -> str:
-    """Return the guide `text` with its tables as they follow from the code.
-
-    Raises
-    ------
-    ValueError
-        A mark is missing.
-    """
-    tables: dict[str, Callable[[], str]] = {
-        "operations": _operations,
-        "errors": _errors,
-        "run errors": _run_errors,
-        "limits": _limits,
-    }
-    for name, table in tables.items():
-        first, last = (mark.format(name=name) for mark in _MARKS)
-        before, found, rest = text.partition(first)
-        _, end, after = rest.partition(last)
-        if not (found and end):
-            raise ValueError(f"The guide has no marks {first.strip()} and {last}")
-        text = f"{before}{first}\n{table()}\n{last}{after}"
-    return text
-
-
-def _operations() -> str:
+def operations() -> str:
+    """Return a table of operations for each noun."""
     document = json.loads(committed())
     by_tag: dict[str, list[Sequence[str]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
@@ -66,7 +43,7 @@ def _operations() -> str:
     words = {tag["name"]: tag["description"] for tag in document["tags"]}
     head = ("id", "method and address", "permission", "who has it")
     return "\n".join(
-        f"**{tag}**: {_small(words[tag])}\n\n{_table(head, rows)}"
+        f"**{tag}**: {_small(words[tag])}\n\n{table(head, rows)}"
         for tag, rows in by_tag.items()
         if rows
     )
@@ -81,16 +58,18 @@ def _asked_for(needs: str) -> tuple[str, str]:
     return f"`{needs}` ({_SCOPES[grant.scope]})", who or "platform administrators"
 
 
-def _errors() -> str:
+def errors() -> str:
+    """Return the errors that an answer may be."""
     found = [kind for kind in _kinds() if not _of_runs(kind)]
     rows = [(str(kind.status), f"`{kind.code}`", _first(kind), kind.default_mend) for kind in found]
-    return _table(("status", "code", "what it means", "what to do"), rows)
+    return table(("status", "code", "what it means", "what to do"), rows)
 
 
-def _run_errors() -> str:
+def run_errors() -> str:
+    """Return the errors that a Run may end with."""
     found = [kind for kind in _kinds() if _of_runs(kind)]
     rows = [(f"`{kind.code}`", _first(kind), kind.default_mend) for kind in found]
-    return _table(("code", "what it means", "what to do"), rows)
+    return table(("code", "what it means", "what to do"), rows)
 
 
 def _kinds() -> list[type[MavisError]]:
@@ -107,7 +86,8 @@ def _first(kind: type[MavisError]) -> str:
     return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
 
 
-def _limits() -> str:
+def limits() -> str:
+    """Return what is bounded, and what is answered beyond it."""
     settings = load(environ={})
     (edge,) = (row.rate for row in routes(settings) if row.name == "api")
     assert edge is not None  # noqa: S101  # the route table has one
@@ -130,7 +110,7 @@ def _limits() -> str:
         ("time in which a preview can be applied", _span(previews.LIFETIME), "409"),
         ("time after which a revoked token is refused everywhere", f"{CACHE_S} s", "401"),
     ]
-    return _table(("what", "how much", "beyond it"), rows)
+    return table(("what", "how much", "beyond it"), rows)
 
 
 def _rate(rate: Rate) -> str:
@@ -140,13 +120,6 @@ def _rate(rate: Rate) -> str:
 def _span(span: timedelta) -> str:
     hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
     return f"{hours} hours" if hours else f"{minutes} minutes"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
-    )
 
 
 def _small(text: str) -> str:

@@ -1,0 +1,96 @@
+"""Every action that a record can be about, and when one is written.
+
+A test compares this table with the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["ACTIONS"]
+
+_CHANGE = "audit"
+_CLOUD = "operation"
+
+_RUNS = {
+    "backup.run": "a backup plan takes its machines, in a slot or because somebody asked",
+    "catalogue.rebuild": "the catalogue is compared with the clouds, and what it lacks is written",
+    "copies.run": "copies that wait are made in other regions and accounts",
+    "inventory.discover": "the machines of environments are looked at",
+    "ledger.reconcile": "what Runs that have ended left open is found out",
+    "recovery_point.copy": "one recovery point is copied",
+    "recovery_point.create": "one recovery point is taken",
+    "recovery_point.delete": "recovery points are deleted",
+    "recovery_point.lock": "a recovery point is locked in the cloud",
+    "recovery_point.unlock": "a lock is taken away",
+    "recovery_point.verify": "it is proven that a recovery point restores",
+    "resource.start": "a machine is started",
+    "resource.stop": "a machine is stopped",
+    "resource.tag": "tags are set",
+    "restore.clear": "what a restore left behind is removed, and owed starts are made",
+    "restore.forget": "the volumes that a restore in place has replaced are deleted after 24 hours",
+    "restore.in_place": "the volumes of a machine are replaced",
+    "restore.instance": "a machine is launched from a recovery point",
+    "restore.undo": "the volumes from before a restore in place are put back",
+    "restore.volumes": "volumes are made from a recovery point",
+    "retention.apply": "recovery points that nobody keeps expire",
+}
+_CHANGES = {
+    "api.failed": "a call that would have changed something ended with an error of the appliance",
+    "api.refused": "a call that would have changed something was refused",
+    "backup_plan.change": "a plan is edited",
+    "backup_plan.create": "a plan is written",
+    "backup_plan.remove": "a plan is removed; its recovery points stay",
+    "backup_plan.skip": "slots of a plan went by without a backup, and why",
+    "environment.create": "an account is connected",
+    "environment.remove": "an account is disconnected",
+    "key.open": "the worker opens a key of the vault, and what for",
+    "key.remove": "a key is removed",
+    "key.store": "a key is stored",
+    "login.allow": "a person allows a login by browser",
+    "login.ask": "a login by browser is shown to a person",
+    "login.deny": "a person refuses a login by browser",
+    "login.give": "a login by browser is handed out",
+    "login.guess": "somebody has entered too many wrong codes",
+    "member.put": "somebody gets a role",
+    "member.remove": "somebody loses a role",
+    "project.create": "a project is made",
+    "recovery_point.hold": "a legal hold is placed",
+    "recovery_point.release": "a legal hold is ended",
+    "run.cancel": "somebody ends a Run",
+    "run.claim": "Prefect has started a flow that belongs to no Run, and it was refused",
+}
+_CALLS = {
+    "cloud.AttachVolume": "a volume is attached",
+    "cloud.CopySnapshot": "a volume snapshot is copied",
+    "cloud.CreateSecurityGroup": "a place without a way in or out is made",
+    "cloud.CreateSnapshots": "all volumes of a machine are taken at one point in time",
+    "cloud.CreateTags": "replaced volumes are marked for the undo",
+    "cloud.CreateTags (released)": "volumes that are kept after all lose that mark",
+    "cloud.CreateVolume": "a volume is made from a volume snapshot",
+    "cloud.DeleteSecurityGroup": "the place of a verification is removed",
+    "cloud.DeleteSnapshot": "a volume snapshot is deleted",
+    "cloud.DeleteVolume": "a volume that a restore has made or replaced is deleted",
+    "cloud.DeregisterImage": "the image that a launch needed is taken away",
+    "cloud.DetachVolume": "a volume is detached",
+    "cloud.FreezeInstance": "the script before a backup runs; its outcome is the thaw",
+    "cloud.LockSnapshot": "a volume snapshot is locked",
+    "cloud.RunInstances": "a machine is launched",
+    "cloud.SendCommand": "the check of a verification runs on the restored machine",
+    "cloud.ShareSnapshots": "volume snapshots are shared with an account; its outcome ends that",
+    "cloud.StartInstances": "a restore starts a machine",
+    "cloud.StartInstances (owed)": "a machine is started that the cloud would not start before",
+    "cloud.StopInstances": "a restore stops a machine",
+    "cloud.TerminateInstances": "a machine that a restore or a verification has made ends",
+    "cloud.UnlockSnapshot": "a lock of a volume snapshot is taken away",
+    "cloud.resource.start": "somebody starts a machine",
+    "cloud.resource.stop": "somebody stops a machine",
+    "cloud.resource.tag": "somebody sets tags",
+}
+
+ACTIONS: Mapping[str, tuple[str, str]] = {
+    **{name: (_CHANGE, f"{text} (a Run)") for name, text in _RUNS.items()},
+    **{name: (_CHANGE, text) for name, text in _CHANGES.items()},
+    **{name: (_CLOUD, text) for name, text in _CALLS.items()},
+}
+"""Kind and meaning by action."""
