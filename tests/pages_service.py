@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tornado.web import Application, create_signed_value
+from tornado.web import Application, RequestHandler, create_signed_value
 
 from hub_double import Hub, hub_application
 from mavis_core.config import Config
@@ -108,6 +108,13 @@ class PagesService:
         return dict(_HIDDEN.findall(page.content.decode()))
 
 
+class _Notebook(RequestHandler):
+    """A page of somebody's server, at the same origin: what it may do, nobody says."""
+
+    def get(self) -> None:
+        self.finish("<!doctype html><title>A notebook</title><p>Output</p>")
+
+
 @contextmanager
 def pages_serving(home: Path) -> Iterator[PagesService]:
     """Serve what the api process serves, over a new state folder with the project ``shop``."""
@@ -124,7 +131,9 @@ def pages_serving(home: Path) -> Iterator[PagesService]:
             identity = HubIdentity(hub_oauth(there))
             app = replace(services.app, config=there)
             services = replace(services, identify=identity, app=app)
-            return api._application(there, services, identity, HubLogins(there))
+            made = api._application(there, services, identity, HubLogins(there))
+            made.add_handlers(r".*", [("/user/mallory/notebook", _Notebook)])
+            return made
 
         found = stack.enter_context(serving(home, logs=True, application=application, port=port))
         yield PagesService(found, hub)

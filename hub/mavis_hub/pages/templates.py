@@ -81,8 +81,11 @@ def _when(context: Context, moment: datetime | None) -> Markup:
     """Return a moment, absolute and relative; a script shows it in the reader's zone."""
     if moment is None:
         return Markup('<span class="soft">never</span>')
-    return Markup('<span class="nowrap">{}</span> {}').format(
-        _time(moment, moments.short(moment), "local"), _ago(context, moment)
+    exact = _time(moment, moments.short(moment), "local")
+    if not moments.relative(moment, context["now"]):
+        return Markup('<span class="nowrap">{}</span>').format(exact)
+    return Markup('<span class="nowrap">{}</span> <span class="soft nowrap">({})</span>').format(
+        exact, _ago(context, moment)
     )
 
 
@@ -94,13 +97,12 @@ def _clock(moment: datetime) -> Markup:
 
 
 @pass_context
-def _ago(context: Context, moment: datetime | None) -> Markup:
-    """Return how long ago a moment is, or in how long."""
-    if moment is None:
-        return Markup("")
+def _ago(context: Context, moment: datetime) -> Markup:
+    """Return how long ago a moment is, or in how long; a date where that says more."""
     told = moments.relative(moment, context["now"])
-    text = f"({told})" if told else ""
-    return Markup('<span class="soft nowrap">{}</span>').format(_time(moment, text, "ago"))
+    if not told:
+        return _time(moment, moments.short(moment), "local")
+    return _time(moment, told, "ago")
 
 
 def _time(moment: datetime, text: str, told: str) -> Markup:

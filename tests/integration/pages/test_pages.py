@@ -157,7 +157,7 @@ def test_a_run_shows_its_steps_its_log_and_what_came_of_it(
     text = site.text(site.get("olga", f"{SHOP}/runs/{scene.done}"))
     assert re.search(r"recovery_point.create web-1 \(i-\w+\) succeeded", text)
     assert "Take the snapshots done" in text
-    assert "1 complete 0 failed recovery point rp_" in text
+    assert "1 complete, 0 failed recovery point rp_" in text
     assert re.search(r"ok cloud.CreateSnapshots of i-\w+ done olga worker", text)
     assert "create recovery_point web-1 (new) main 111111111111 here-1" in text
     viewer = site.text(site.get("vera", f"{SHOP}/runs/{scene.done}"))

@@ -9,6 +9,7 @@ from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 
+import click
 import pytest
 from jinja2 import UndefinedError
 from jinja2.meta import find_undeclared_variables
@@ -24,6 +25,7 @@ from mavis_hub.pages import moments, states
 from mavis_hub.pages.templates import environment, render
 from mavis_hub.pages.undo import UNDO_OF
 from mavis_kernel.cli import times
+from mavis_kernel.cli.root import root
 
 TEMPLATES = sorted(environment().list_templates(filter_func=lambda name: name.endswith(".html")))
 NOW = datetime(2026, 1, 31, 12, 0, 5, tzinfo=UTC)
@@ -134,3 +136,24 @@ def core(tmp_path: Path) -> Iterator[Core]:
     found = Core(sqlite_url(tmp_path), FakeCloud())
     yield found
     found.close()
+
+
+def commands() -> list[str]:
+    """Return every command line that the pages name."""
+    texts = [*map(source, TEMPLATES), *UNDO_OF.values()]
+    return sorted(
+        {found for text in texts for found in re.findall(r"\bmavis (?:[a-z-]+ ?)+", text)}
+    )
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_that_a_page_names_is_one(line: str) -> None:
+    command: click.Command = root
+    words = line.split()[1:]
+    while words and isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None, line
+        command = found
+    assert not isinstance(command, click.Group), line
+    options = {name for each in command.params for name in each.opts}
+    assert {each for each in words if each.startswith("-")} <= options | {"--help"}

@@ -7,13 +7,10 @@
   const JUST_NOW_S = 3;
   const AT_MOST_EVERY_MS = 700;
 
-  const moment = (minute) =>
-    new Intl.DateTimeFormat(undefined, {
-      year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit",
-      timeZoneName: "short", ...(minute ? {} : { second: "2-digit" }),
-    });
-  const toTheMinute = moment(true);
-  const toTheSecond = moment(false);
+  const day = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+  const told = (more) => new Intl.DateTimeFormat(undefined, { ...day, ...more });
+  const toTheMinute = told({ year: "numeric", timeZoneName: "short" });
+  const toTheSecond = told({ second: "2-digit" });
 
   // The words of `mavis_hub.pages.moments`.
   function coarse(seconds) {
@@ -47,7 +44,7 @@
     const told = {
       local: () => toTheMinute.format(at),
       seconds: () => toTheSecond.format(at),
-      ago: () => { const text = relative(seconds); return text && `(${text})`; },
+      ago: () => relative(seconds) || toTheMinute.format(at),
       elapsed: () => duration(seconds),
       left: () => `in ${duration(-seconds)}`,
     }[time.dataset.told]();

@@ -1,0 +1,339 @@
+"""The pages in Chromium: for everybody, on every screen, and against scripts of the same origin.
+
+With ``MAVIS_SCREENSHOTS=DIR`` the pictures are kept in that folder.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from core_double import call
+from integration.pages.conftest import Scene
+from integration.pages.test_confirmation import previewed
+from mavis_core import clock
+from mavis_ext.app import PREFIX
+from pages_service import COOKIE, PagesService
+
+AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+SHOP = "/projects/shop"
+VIEWS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 800}},
+    "phone-dark": {"color_scheme": "dark", "viewport": {"width": 390, "height": 800}},
+}
+NOTE_VIOLATIONS = """
+window.stopped = [];
+document.addEventListener("securitypolicyviolation",
+  (event) => window.stopped.push(`${event.effectiveDirective} ${event.blockedURI}`));
+"""
+PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
+    "start": ("olga", lambda site, scene: "/"),
+    "start-admin-empty": ("eve", lambda site, scene: "/"),
+    "start-enduser": ("emil", lambda site, scene: "/"),
+    "project": ("olga", lambda site, scene: SHOP),
+    "preview": ("olga", lambda site, scene: previewed(site)),
+    "preview-viewer": ("vera", lambda site, scene: previewed(site, "vera")),
+    "run": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.done}"),
+    "run-failed": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.failed}"),
+    "run-queued": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.queued}"),
+    "schedules": ("olga", lambda site, scene: f"{SHOP}/schedules"),
+    "story": ("olga", lambda site, scene: f"/stories/{scene.story}"),
+}
+
+
+@dataclass
+class Visit:
+    """An open page, and what it did."""
+
+    page: Page
+    sent: list[Request] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
+
+    def note(self, request: Request) -> None:
+        self.sent.append(request)
+
+    @property
+    def outside(self) -> list[str]:
+        here = urlsplit(self.page.url).netloc
+        urls = [urlsplit(each.url) for each in self.sent]
+        return [url.geturl() for url in urls if url.scheme != "data" and url.netloc != here]
+
+    @property
+    def stopped(self) -> list[str]:
+        found: list[str] = self.page.evaluate("window.stopped")
+        return found
+
+    def faults(self) -> list[str]:
+        """Return what axe finds fault with, of moderate impact and worse."""
+        # By the debugger, since the page's policy lets no other script in.
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        return [
+            f"{each['id']} ({each['impact']}): {each['nodes'][0]['html'][:120]}"
+            for each in found["violations"]
+            if each["impact"] != "minor"
+        ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        yield found
+        found.close()
+
+
+Visits = Callable[..., AbstractContextManager[Visit]]
+
+
+@pytest.fixture(scope="module")
+def visit(site: PagesService, browser: Browser) -> Visits:
+    @contextmanager
+    def visit(person: str, path: str, view: str = "light", **options: Any) -> Iterator[Visit]:
+        context = browser.new_context(base_url=site.url, **{**VIEWS[view], **options})
+        context.set_default_timeout(30_000)
+        context.add_cookies(
+            [{"name": COOKIE, "value": site.cookie(person), "url": f"{site.url}{PREFIX}/"}]
+        )
+        context.add_init_script(NOTE_VIOLATIONS)
+        opened = Visit(context.new_page())
+        opened.page.on("request", opened.note)
+        opened.page.on("console", lambda said: opened.printed.append(said.text))
+        opened.page.on("pageerror", lambda error: opened.printed.append(str(error)))
+        opened.page.goto(PREFIX + path)
+        yield opened
+        context.close()
+
+    return visit
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the page where pictures are wanted."""
+    if folder := os.environ.get("MAVIS_SCREENSHOTS"):
+        path = Path(folder, f"page-{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, full_page=True)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", PICTURED)
+def test_a_page_is_for_everybody_and_asks_nobody_else(
+    site: PagesService, scene: Scene, visit: Visits, name: str, view: str
+) -> None:
+    person, address = PICTURED[name]
+    with visit(person, address(site, scene), view) as opened:
+        page = opened.page
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        picture(page, f"{name}-{view}")
+        assert opened.outside == []
+        assert opened.stopped == []
+        assert opened.printed == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert opened.faults() == []
+
+
+def test_what_is_counted_as_none_would_be_seen(scene: Scene, visit: Visits) -> None:
+    with visit("olga", SHOP) as opened:
+        opened.page.evaluate("fetch('https://cdn.example.org/x.js').catch(() => null)")
+        opened.page.evaluate("document.querySelector('main').append(new Image())")
+        assert opened.stopped == ["connect-src https://cdn.example.org/x.js"]
+        assert opened.printed != []
+        assert any(each.startswith("image-alt") for each in opened.faults())
+
+
+def test_a_plan_is_confirmed_by_keyboard_and_leads_to_its_run_live(
+    site: PagesService, scene: Scene, visit: Visits
+) -> None:
+    with visit("olga", previewed(site)) as opened:
+        page = opened.page
+        expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+        expect(page.get_by_role("timer")).to_contain_text("expires in 14 min 5")
+        page.get_by_label("Type the project's name").fill("shoop")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("That is not the project's name")
+        assert opened.faults() == []
+        page.get_by_label("Type the project's name").fill("shop")
+        page.get_by_role("button", name="Apply: resource.stop").click()
+        page.wait_for_url("**/runs/run_*")
+        expect(page.locator("#state")).to_have_text("queued")
+        with working(site):
+            expect(page.locator("#state")).to_have_text("succeeded")
+            expect(page.locator("#steps")).to_contain_text("Stop the instance")
+            expect(page.locator("#log")).to_contain_text("resource.stop of web-1")
+        expect(page.get_by_role("status")).to_have_text("The Run is succeeded")
+        expect(page.get_by_text("End it before it is done")).to_have_count(0)
+        expect(page).to_have_title("resource.stop web-1 (i-00000000000000003): succeeded · Mavis")
+        assert opened.outside == []
+        assert opened.stopped == []
+        assert opened.faults() == []
+        page.reload()
+        expect(page.locator("#state")).to_have_text("succeeded")
+
+
+def test_a_plan_that_expires_under_the_eye_says_so(
+    site: PagesService, scene: Scene, visit: Visits
+) -> None:
+    path = previewed(site)
+    with visit("olga", path) as opened:
+        page = opened.page
+        later = clock.now() + timedelta(minutes=16)
+        with clock.set_clock(lambda: later):
+            # What the countdown does at its end.
+            page.evaluate(
+                "document.querySelector('[data-told=left]').dateTime = new Date(0).toISOString()"
+            )
+            expect(page.get_by_role("alert")).to_contain_text("This plan has expired")
+            page.get_by_role("button", name="Show what it would do now").click()
+            page.wait_for_url(lambda url: path not in url)
+            expect(page.get_by_role("link", name="Cancel")).to_be_visible()
+
+
+def test_a_run_is_ended_from_its_page(site: PagesService, scene: Scene, visit: Visits) -> None:
+    run = site.rest.core.runs.start(
+        call("olga"), "shop", action="inventory.discover", resource=None, arguments={}
+    )
+    with visit("olga", f"{SHOP}/runs/{run.id}") as opened:
+        page = opened.page
+        page.get_by_text("End it before it is done").click()
+        page.get_by_role("button", name="Cancel the Run").click()
+        expect(page.locator("#state")).to_contain_text("being cancelled")
+        with working(site):
+            expect(page.locator("#state")).to_have_text("cancelled")
+
+
+def test_pages_work_without_scripts(site: PagesService, scene: Scene, visit: Visits) -> None:
+    with visit("olga", previewed(site), java_script_enabled=False) as opened:
+        page = opened.page
+        page.get_by_label("Type the project's name").fill("shop")
+        page.get_by_role("button", name="Apply: resource.stop").click()
+        page.wait_for_url("**/runs/run_*")
+        expect(page.locator("#state")).to_have_text("queued")
+        page.get_by_text("End it before it is done").click()
+        page.get_by_role("button", name="Cancel the Run").click()
+        expect(page.locator("#state")).to_contain_text("being cancelled")
+
+
+def test_times_are_in_the_reader_s_zone_and_ids_copy(
+    site: PagesService, scene: Scene, visit: Visits
+) -> None:
+    options = {"timezone_id": "Asia/Tokyo", "locale": "en-GB"}
+    permissions = ["clipboard-read", "clipboard-write"]
+    with visit("olga", f"{SHOP}/schedules", permissions=permissions, **options) as opened:
+        page = opened.page
+        due = page.get_by_role("region", name="Next slots of nightly").get_by_role("row").nth(1)
+        expect(due).to_contain_text("10:30 GMT+9")
+        expect(due).to_contain_text("02:30 CE")
+        told = due.locator("time").first.get_attribute("title")
+        assert told is not None
+        assert told.endswith(("01:30:00 UTC", "00:30:00 UTC"))
+        page.goto(f"{PREFIX}{SHOP}/runs/{scene.done}")
+        code = page.get_by_role("button", name=scene.done)
+        code.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Copied run_")
+        assert page.evaluate("navigator.clipboard.readText()") == scene.done
+
+
+def test_a_long_list_of_projects_is_filtered(
+    site: PagesService, scene: Scene, visit: Visits
+) -> None:
+    for number in range(9):
+        body = {"name": f"team-{number}", "title": f"Team {number}"}
+        assert site.rest.ask("POST", "/projects", "ada", body).status == 201
+    with visit("ada", "/") as opened:
+        page = opened.page
+        rows = page.get_by_role("region", name="Your projects").locator("tbody tr:visible")
+        expect(rows).to_have_count(10)
+        page.keyboard.press("/")
+        page.keyboard.type("Team 4")
+        expect(rows).to_have_count(1)
+        page.keyboard.type("x")
+        expect(page.get_by_text("No row has this text")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(rows).to_have_count(10)
+        assert opened.faults() == []
+
+
+ATTACK = """
+async ({ page, xsrf }) => {
+  const found = {};
+  const looked = await fetch(page, { headers: { "X-XSRFToken": xsrf } });
+  const read = await looked.text();
+  found.fetched = [looked.status, read.includes('name="ticket"')];
+  const frame = document.createElement("iframe");
+  frame.src = page;
+  document.body.append(frame);
+  await new Promise((done) => { frame.onload = done; setTimeout(done, 3000); });
+  let inside = "";
+  try { inside = frame.contentDocument.documentElement.outerHTML; } catch { /* not ours */ }
+  found.framed = inside.includes('name="ticket"');
+  const opened = window.open(page);
+  await new Promise((done) => { setTimeout(done, 2000); });
+  let held = "";
+  try { held = opened.document.documentElement.outerHTML; } catch { /* not ours */ }
+  found.held = [opened.closed, held.includes('name="ticket"')];
+  const hash = read.match(/name="hash" value="([^"]+)"/)?.[1] ?? "0";
+  const fields = { _xsrf: xsrf, hash, answer: "apply", confirm: "shop" };
+  const sent = await fetch(page, { method: "POST", body: new URLSearchParams(fields) });
+  found.sent = sent.status;
+  history.replaceState({}, "", page);  // so that it looks as if the page itself had sent it
+  const form = Object.assign(document.createElement("form"), { method: "post", action: page });
+  for (const [name, value] of Object.entries(fields))
+    form.append(Object.assign(document.createElement("input"), { name, value }));
+  document.body.append(form);
+  setTimeout(() => form.submit(), 0);
+  return found;
+}
+"""
+
+
+def test_a_script_of_the_same_origin_applies_nothing(
+    site: PagesService, scene: Scene, visit: Visits
+) -> None:
+    """The worst case: a notebook's script that has the cookie's token, at the pages' own origin."""
+    path = previewed(site)
+    with visit("olga", path) as opened:
+        page = opened.page
+        (xsrf,) = [each["value"] for each in page.context.cookies() if each["name"] == "_xsrf"]
+        page.goto(f"{site.url}/user/mallory/notebook")
+        found = page.evaluate(ATTACK, {"page": f"{PREFIX}{path}", "xsrf": xsrf})
+        refused = page.get_by_text("This answer does not come from the page that asks")
+        expect(refused).to_be_visible()
+    assert found["fetched"] == [200, False]
+    assert found["framed"] is False
+    assert found["held"] == [True, False], "a window that it opens is out of its hands"
+    assert found["sent"] == 403
+    told = site.rest.ask("GET", path, "olga").json
+    assert told["id"] in path
+    assert "This plan has been applied" not in site.text(site.get("olga", path))
+
+
+@contextmanager
+def working(site: PagesService) -> Iterator[None]:
+    """Let a worker do what is due inside the block."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            site.rest.core.carry_out()
+
+    worker = threading.Thread(target=work, name="worker")
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join(10)
