@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from guide_making.markdown import table
+from guide_making.markdown import first_sentence, table
 from mavis_core.access import PERMISSIONS, Permission, Role, Scope
 from mavis_core.changes import previews, replies
 from mavis_core.config import load
@@ -61,14 +60,17 @@ def _asked_for(needs: str) -> tuple[str, str]:
 def errors() -> str:
     """Return the errors that an answer may be."""
     found = [kind for kind in _kinds() if not _of_runs(kind)]
-    rows = [(str(kind.status), f"`{kind.code}`", _first(kind), kind.default_mend) for kind in found]
+    rows = [
+        (str(kind.status), f"`{kind.code}`", first_sentence(kind), kind.default_mend)
+        for kind in found
+    ]
     return table(("status", "code", "what it means", "what to do"), rows)
 
 
 def run_errors() -> str:
     """Return the errors that a Run may end with."""
     found = [kind for kind in _kinds() if _of_runs(kind)]
-    rows = [(f"`{kind.code}`", _first(kind), kind.default_mend) for kind in found]
+    rows = [(f"`{kind.code}`", first_sentence(kind), kind.default_mend) for kind in found]
     return table(("code", "what it means", "what to do"), rows)
 
 
@@ -79,11 +81,6 @@ def _kinds() -> list[type[MavisError]]:
 
 def _of_runs(kind: type[MavisError]) -> bool:
     return issubclass(kind, CloudError | Cancelled | Interrupted)
-
-
-def _first(kind: type[MavisError]) -> str:
-    """Return the first sentence of an error's docstring."""
-    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
 
 
 def limits() -> str:

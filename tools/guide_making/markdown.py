@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["filled_in", "table"]
+__all__ = ["filled_in", "first_sentence", "table"]
 
 _MARKS = "<!-- {name}: made by `make guide` -->\n", "<!-- end of {name} -->"
 
@@ -38,3 +39,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
     )
+
+
+def first_sentence(documented: object) -> str:
+    """Return the first sentence of a docstring."""
+    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import groupby
 
-from guide_making.markdown import table
+from guide_making.markdown import first_sentence, table
 from guide_making.record_actions import ACTIONS
 from mavis_core import config
 from mavis_core.access import PERMISSIONS, Role
@@ -62,7 +61,7 @@ def settings_() -> str:
 
 
 def _section_doc(name: str) -> str:
-    return _first(getattr(config, name))
+    return first_sentence(getattr(config, name))
 
 
 def _setting(each: Setting) -> str:
@@ -114,7 +113,7 @@ def errors() -> str:
     """Return every error of the appliance."""
     kinds = {kind.code: kind for kind in reversed(all_errors()[1:])}
     rows = [
-        (f"`{kind.code}`", str(kind.status), _first(kind), kind.default_mend)
+        (f"`{kind.code}`", str(kind.status), first_sentence(kind), kind.default_mend)
         for kind in sorted(kinds.values(), key=lambda kind: (kind.status, kind.code))
     ]
     return table(("code", "status", "what it means", "what to do"), rows)
@@ -132,7 +131,7 @@ def client_errors() -> str:
             f"`{kind.__name__}`",
             ", ".join(f"`{base.__name__}`" for base in kind.__bases__),
             str(kind.exit_code),
-            _first(kind),
+            first_sentence(kind),
         )
         for kind in kinds
     ]
@@ -159,8 +158,3 @@ def actions() -> str:
     """Return what records can be about, by noun."""
     rows = [(f"`{action}`", kind, meaning) for action, (kind, meaning) in sorted(ACTIONS.items())]
     return table(("action", "kind", "when it is written"), rows)
-
-
-def _first(documented: object) -> str:
-    """Return the first sentence of a docstring."""
-    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
