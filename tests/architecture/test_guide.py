@@ -11,12 +11,16 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
 import pytest
 
+from mavis_ext.app import PREFIX
 from mavis_hub.commands import cli as mavisctl
+from mavis_hub.pages.rules import page_rules
 from mavis_kernel.cli.root import root as mavis
 
 ROOT = Path(__file__).parents[2]
@@ -125,6 +129,17 @@ def test_what_is_searched_for_is_found_without_a_server(site: Path) -> None:
     assert index.startswith("Search.setIndex(")
     for page in PAGES:
         assert f'"{page.removesuffix(".md")}"' in index
+
+
+def test_every_page_of_an_appliance_is_on_the_page_of_pages() -> None:
+    told = (DOCS / "reference" / "pages.md").read_text(encoding="utf-8")
+    site: Any = SimpleNamespace(identity=SimpleNamespace(auth=None))
+    patterns = [rule[0].removeprefix(PREFIX) for rule in page_rules(site)]
+    shown = [each for each in patterns if not re.search(r"static|oauth|events", each)]
+    assert len(shown) > 5
+    addresses = re.findall(r"^\| `(/[^`]*)`", told, flags=re.MULTILINE)
+    for pattern in shown:
+        assert any(re.fullmatch(pattern, each) for each in addresses), pattern
 
 
 def pages_and_texts() -> Iterator[tuple[str, str]]:
