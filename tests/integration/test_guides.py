@@ -17,6 +17,7 @@ import iam
 from cloud import accounts
 from cloud.client import Simulator
 from cloud_benches import KIT, AwsBench
+from core_double import ACCOUNT, REGION, wait_until
 from examples import DOCS, Example, at_work, examples, outputs
 from mavis_core.kits.aws import policies
 from rest_service import RestService
@@ -55,6 +56,34 @@ def test_the_commands_of_a_guide_do_what_it_says(guide: str, tmp_path: Path, per
     for example, output in zip(found, told, strict=True):
         if example.kind:
             assert example.differences(output) == [], example.shell
+
+
+@pytest.mark.parametrize(
+    "page", ["tutorials/first-recovery-point", "how-to/read-the-records", "reference/python"]
+)
+def test_the_cells_of_a_page_run_with_the_token_of_a_notebook(
+    page: str, tmp_path: Path, person: Path
+) -> None:
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    script = person / "cells.py"
+    script.write_text("\n".join(cells), encoding="utf-8")
+    with at_work(tmp_path / "home", logs=True) as service:
+        service.cloud.launch(ACCOUNT, REGION, "db-1", sizes=(8, 100, 50))
+        shop = "/projects/shop"
+        assert service.ask("POST", f"{shop}/discoveries", "olga", {}).status == 202
+        taken = {"resource": "web-1"}
+        assert service.ask("POST", f"{shop}/recovery-points", "olga", taken).status == 202
+        told_of = f"{shop}/records?action=recovery_point.create"
+        wait_until(lambda: bool(service.ask("GET", told_of, "olga").json["items"]))
+        given = {**environ(service), "MAVIS_TOKEN": "kernel"}
+        (told,) = outputs([Example(f"{sys.executable} cells.py", "", "")], person, given)
+    assert told
+    if page.startswith("tutorials"):
+        assert "olga ['shop']" in told
+        assert "succeeded" in told
+        assert told.count(" -> snap-") == 3
+        assert "olga asked for recovery_point.create of db-1" in told
 
 
 def test_an_account_is_connected_and_proven_as_the_guide_says(

@@ -11,7 +11,7 @@ import click
 from mavis_kernel.cli.root import root
 from mavis_kernel.errors import EXIT_CODES
 
-__all__ = ["MARK", "made_from"]
+__all__ = ["MARK", "commands", "made_from"]
 
 MARK = "<!-- From here on made by `make client`: edit the commands. -->\n"
 _EVERYWHERE = ("--profile", "--debug", "--help", "--output", "--project")
@@ -22,7 +22,7 @@ def made_from(page: Path) -> str:
     begun, mark, _ = page.read_text(encoding="utf-8").partition(MARK)
     if not mark:
         raise ValueError(f"{page} has no line {MARK.strip()}")
-    return "\n".join([begun + mark, *_exit_codes(), *_commands(root, "mavis")]) + "\n"
+    return "\n".join([begun + mark, *_exit_codes(), *commands(root, "mavis")]) + "\n"
 
 
 def _exit_codes() -> Iterator[str]:
@@ -32,7 +32,7 @@ def _exit_codes() -> Iterator[str]:
     yield ""
 
 
-def _commands(group: click.Group, name: str) -> Iterator[str]:
+def commands(group: click.Group, name: str) -> Iterator[str]:
     """Yield each command below `group`, whose own heading has been said."""
     context = click.Context(group, info_name=name)
     for word in group.list_commands(context):
@@ -42,7 +42,7 @@ def _commands(group: click.Group, name: str) -> Iterator[str]:
         full = f"{name} {word}"
         if isinstance(command, click.Group):
             yield f"## {full}\n\n{_text(command.help)}\n"
-            yield from _commands(command, full)
+            yield from commands(command, full)
         else:
             yield from _command(command, full)
 

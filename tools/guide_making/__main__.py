@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from guide_making import api, client, policies, reference
+from guide_making import api, appliance, client, policies, reference
 from guide_making.markdown import filled_in
 
 __all__ = ["DOCUMENTS", "main"]
@@ -36,6 +36,10 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "exit codes": reference.exit_codes,
     },
     "docs/reference/aws-permissions.md": {"policies": policies.policies_},
+    "docs/reference/mavisctl.md": {
+        "options": appliance.options,
+        "commands": appliance.commands_,
+    },
     "docs/reference/python.md": {"arguments": client.environment, "nouns": client.nouns},
     "docs/reference/records.md": {"fields": reference.fields_, "actions": reference.actions},
 }
