@@ -22,6 +22,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from appliance_double.terminal import Terminal
+from cloud.accounts import ec2
+from cloud.seed import Machine
 from e2e.appliance import Appliance
 from mavis_kernel import Mavis
 from mavis_kernel.device_login import begin, fetch
@@ -211,13 +213,74 @@ def test_the_start_page_shows_one_s_projects(
         page.on("console", lambda m: broken.append(m.text) if m.type == "error" else None)
         page.reload()
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
-        row = page.get_by_role("row").filter(has_text=shop)
-        expect(row).to_contain_text("operator")
+        projects = page.get_by_role("region", name="Your projects")
+        expect(projects.get_by_role("row").filter(has_text=shop)).to_contain_text("operator")
         expect(page.get_by_role("link", name="JupyterLab")).to_be_visible()
         assert page.get_by_role("link", name="Prefect").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         picture(page, name)
     assert broken == []
+
+
+def test_an_operator_stops_a_machine_on_the_page_of_its_plan(
+    appliance: Appliance, operator: Mavis, shop: str, visit: Callable[..., Any]
+) -> None:
+    machine = appliance.world.machine("web-2")
+    shown = operator.previews.create(shop, "resource.stop", "web-2")
+    broken: list[str] = []
+    with visit("demo-operator", f"/services/mavis/projects/{shop}/previews/{shown.id}") as page:
+        page.on("console", lambda m: broken.append(m.text) if m.type == "error" else None)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("resource.stop web-2")
+        expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+        expect(page.get_by_role("row").filter(has_text=machine.instance_id)).to_contain_text("stop")
+        picture(page, "confirmation")
+        page.get_by_label("Type the project's name").fill("web-2")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.get_by_role("alert")).to_contain_text("Nothing was changed")
+        assert _state_of(appliance, machine) == "running"
+        broken.clear()  # Chromium tells the console of the page's status
+        page.get_by_label("Type the project's name").fill(shop)
+        page.get_by_role("button", name="Apply").click()
+        page.wait_for_url("**/runs/run_*")
+        expect(page.locator("#state")).to_have_text("succeeded", timeout=_SLOW_MS)
+        expect(page.locator("#log")).to_contain_text("resource.stop of web-2")
+        picture(page, "run")
+        run = operator.runs.get(shop, page.url.rpartition("/")[2])
+        page.get_by_role("link", name="All that this request set off").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("All that one request")
+        expect(page.get_by_role("region", name="Records")).to_contain_text("demo-operator")
+        page.get_by_role("link", name=shop, exact=True).first.click()
+        expect(page.get_by_role("heading", name="Last Runs")).to_be_visible()
+        picture(page, "project")
+        page.goto(f"/services/mavis/projects/{shop}/previews/{shown.id}")
+        expect(page.get_by_text("This plan has been applied")).to_be_visible()
+    assert broken == []
+    assert _state_of(appliance, machine) == "stopped"
+    assert (run.person, run.kind, run.state) == ("demo-operator", "resource.stop", "succeeded")
+    start = operator.previews.create(shop, "resource.start", "web-2")
+    operator.runs.wait(shop, operator.previews.apply(shop, start).id)
+    assert _state_of(appliance, machine) == "running"
+
+
+def _state_of(appliance: Appliance, machine: Machine) -> str:
+    """Return the state of a machine, as its cloud says."""
+    with ec2(appliance.simulator.url, machine.account, machine.region) as client:
+        found = client.describe_instances(InstanceIds=[machine.instance_id])
+    return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+
+def test_an_end_user_finds_the_way_to_dashboards_and_no_other(
+    shop: str, visit: Callable[..., Any]
+) -> None:
+    with visit("demo-enduser", "/services/mavis/") as page:
+        expect(page.get_by_role("heading", name="Your dashboards")).to_be_visible()
+        expect(page.get_by_role("listitem").filter(has_text=shop)).to_be_visible()
+        assert page.get_by_role("link", name="JupyterLab").count() == 0
+        picture(page, "home-enduser")
+        for path in ("", "/schedules", "/runs/run_x", "/previews/pre_x"):
+            answer = page.goto(f"/services/mavis/projects/{shop}{path}")
+            assert answer is not None
+            assert answer.status == 403
 
 
 def test_the_api_is_described_to_whoever_is_logged_in(visit: Callable[..., Any]) -> None:

@@ -87,6 +87,7 @@ class _Echo(RequestHandler):
         if wait_s:
             await self.settings["sleep"](wait_s)
         self.set_status(int(self.get_query_argument("status", "200")))
+        self.set_header("Service-Worker-Allowed", "/")
         if request_id := self.get_query_argument("id", ""):
             self.set_header("X-Request-Id", request_id)
         self.finish(

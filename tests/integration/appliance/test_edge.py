@@ -114,6 +114,12 @@ def test_security_headers_are_on_every_answer_of_a_row(edge) -> None:
         assert "server" not in answer.headers
 
 
+def test_no_worker_of_a_page_reaches_further_than_the_page(edge) -> None:
+    with edge.client() as client:
+        answers = [client.request(method, path) for method, path, _ in SAMPLES.values()]
+    assert all("service-worker-allowed" not in answer.headers for answer in answers)
+
+
 def test_headers_that_only_the_edge_may_set_are_not_believed(edge) -> None:
     forged = {
         "X-Request-Id": "forged",
