@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mavis_core.access import CallContext, Permission
@@ -12,7 +12,7 @@ from mavis_core.db.paging import MAX_LIMIT, PageRequest
 from mavis_core.projects.model import Environment
 from mavis_core.protection.deletion.outlook import Upcoming
 from mavis_core.protection.plans.service import BackupPlan
-from mavis_core.protection.reports import ProtectionReport
+from mavis_core.protection.reports import ProtectionReport, ReportRow
 from mavis_core.scheduling.model import Run
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.seen import SeenProject, see
@@ -41,14 +41,27 @@ class _Seen:
     runs: tuple[Run, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Machines with which the same is the matter, for the same reason."""
+
+    row: ReportRow
+    machines: tuple[str, ...]
+
+
 class ProjectPage(PersonPage):
     """The page of a project."""
 
     async def get(self, project: str) -> None:
         """Show it."""
         seen = await self.ask(lambda: _look(self.app, self.ctx, project))
+        groups = _groups(seen.report.rows)
         self.show(
-            "project.html", **seen.where.values, seen=seen, findings=seen.report.rows[:_FINDINGS]
+            "project.html",
+            **seen.where.values,
+            seen=seen,
+            findings=groups[:_FINDINGS],
+            more=len(groups) > _FINDINGS,
         )
 
 
@@ -64,6 +77,13 @@ def _look(app: ApiApp, ctx: CallContext, reference: str) -> _Seen:
         tuple((each, _next(app, ctx, project, each)) for each in plans),
         app.runs.list(ctx, project, PageRequest(_RUNS)).items,
     )
+
+
+def _groups(rows: Iterable[ReportRow]) -> list[_Group]:
+    alike: dict[tuple[str, ...], list[ReportRow]] = {}
+    for row in rows:
+        alike.setdefault((row.finding, row.plan, row.why, row.mend), []).append(row)
+    return [_Group(each[0], tuple(row.machine for row in each)) for each in alike.values()]
 
 
 def _next(app: ApiApp, ctx: CallContext, project: str, plan: BackupPlan) -> Upcoming | None:

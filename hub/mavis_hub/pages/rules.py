@@ -10,7 +10,7 @@ from mavis_hub.pages.handlers import Callback, Site
 from mavis_hub.pages.home import Home
 from mavis_hub.pages.previews import Confirmation
 from mavis_hub.pages.projects import ProjectPage
-from mavis_hub.pages.runs import RunEvents, RunPage
+from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
 from mavis_hub.pages.schedules import Schedules
 from mavis_hub.pages.stories import Story
 
@@ -26,6 +26,7 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/?", Home, given),
         (rf"{PREFIX}/projects/{_ANY}/?", ProjectPage, given),
         (rf"{PREFIX}/projects/{_ANY}/previews/{_ANY}", Confirmation, given),
+        (rf"{PREFIX}/projects/{_ANY}/runs", RunsPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}", RunPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}/events", RunEvents, given),
         (rf"{PREFIX}/projects/{_ANY}/schedules", Schedules, given),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mavis_core.access import Permission
+from mavis_core.db.paging import Page, PageRequest
 from mavis_core.errors import Conflict
-from mavis_core.scheduling.model import Run
+from mavis_core.scheduling.model import Run, RunState
 from mavis_ext.app import PREFIX
 from mavis_ext.following import Following
 from mavis_hub.pages.handlers import PersonPage, Site
 from mavis_hub.pages.history import History, history
 from mavis_hub.pages.seen import SeenProject, see
 
-__all__ = ["RunEvents", "RunPage"]
+__all__ = ["RunEvents", "RunPage", "RunsPage"]
+
+_ID = re.compile(r"[a-z]+[-_][0-9a-z]{8,}")
+_AT_A_TIME = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,22 @@ class _Seen:
     where: SeenProject
     run: Run
     history: History
+
+
+class RunsPage(PersonPage):
+    """The Runs of a project, newest first; the address says which, and brings them back."""
+
+    async def get(self, project: str) -> None:
+        """Show them."""
+        state = self.get_query_argument("state", "") or None
+        want = PageRequest(_AT_A_TIME, self.get_query_argument("cursor", None))
+
+        def look() -> tuple[SeenProject, Page[Run]]:
+            where = see(self.app, self.ctx, project, Permission.RUN_READ)
+            return where, self.app.runs.list(self.ctx, where.project.id, want, state=state)
+
+        where, found = await self.ask(look)
+        self.show("runs.html", **where.values, found=found, state=state, states=list(RunState))
 
 
 class RunPage(PersonPage):
@@ -104,9 +125,12 @@ def _purpose(run_id: str) -> str:
     return f"cancel {run_id}"
 
 
-def _results(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return what a Run has come to: names, and texts to each."""
-    return [(name.replace("_", " "), _texts(value)) for name, value in result.items()]
+def _results(result: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Return what a Run has come to: names, and to each texts and whether they are ids."""
+    return [
+        (name.replace("_", " "), [(text, bool(_ID.fullmatch(text))) for text in _texts(value)])
+        for name, value in result.items()
+    ]
 
 
 def _texts(value: object) -> list[str]:

@@ -94,6 +94,7 @@ API_PROCESS = {
     "mavis_hub.pages.home.Home": Row("/", Guard.PAGE),
     "mavis_hub.pages.projects.ProjectPage": Row("/projects/shop", Guard.PAGE),
     "mavis_hub.pages.previews.Confirmation": Row("/projects/shop/previews/x", Guard.PAGE, 404),
+    "mavis_hub.pages.runs.RunsPage": Row("/projects/shop/runs", Guard.PAGE),
     "mavis_hub.pages.runs.RunPage": Row("/projects/shop/runs/x", Guard.PAGE, 404),
     "mavis_hub.pages.runs.RunEvents": Row("/projects/shop/runs/x/events", Guard.LOADED, 404),
     "mavis_hub.pages.schedules.Schedules": Row("/projects/shop/schedules", Guard.PAGE),

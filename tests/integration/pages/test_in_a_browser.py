@@ -46,6 +46,7 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "preview": ("olga", lambda site, scene: previewed(site)),
     "preview-viewer": ("vera", lambda site, scene: previewed(site, "vera")),
     "run": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.done}"),
+    "runs": ("olga", lambda site, scene: f"{SHOP}/runs"),
     "run-failed": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.failed}"),
     "run-queued": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.queued}"),
     "schedules": ("olga", lambda site, scene: f"{SHOP}/schedules"),

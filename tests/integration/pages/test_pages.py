@@ -7,15 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
+from core_double import ACCOUNT, REGION
 from integration.pages.conftest import Scene
 from mavis_core.errors import Unavailable
 from mavis_ext.app import PREFIX
+from mavis_hub.pages import runs
 from pages_service import PagesService
 
 SHOP = "/projects/shop"
 PAGES: dict[str, Callable[[Scene], str]] = {
     "start": lambda scene: "/",
     "project": lambda scene: SHOP,
+    "Runs": lambda scene: f"{SHOP}/runs",
     "Run that succeeded": lambda scene: f"{SHOP}/runs/{scene.done}",
     "Run that failed": lambda scene: f"{SHOP}/runs/{scene.failed}",
     "Run that waits": lambda scene: f"{SHOP}/runs/{scene.queued}",
@@ -151,6 +154,27 @@ def test_a_new_project_says_what_comes_first(site: PagesService) -> None:
     assert "No backup plan yet" in site.text(site.get("eve", "/projects/empty/schedules"))
 
 
+def test_the_runs_of_a_project_are_had_by_state_and_page_by_page(
+    site: PagesService, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = site.text(site.get("olga", f"{SHOP}/runs?state=failed"))
+    assert "resource.tag web-1" in failed
+    assert "recovery_point.create" not in failed
+    none = site.text(site.get("olga", f"{SHOP}/runs?state=refused"))
+    assert "No Run of this project is refused. See all" in none
+    assert site.get("olga", f"{SHOP}/runs?state=odd").status == 400
+    monkeypatch.setattr(runs, "_AT_A_TIME", 1)
+    seen: list[str] = []
+    path = f"{SHOP}/runs?state=succeeded"
+    while path:
+        html = site.get("olga", path).content.decode()
+        seen += re.findall(r'<a href="[^"]+/(run_\w+)"', html)
+        more = re.findall(r'href="(\?[^"]+cursor=[^"]+)"', html)
+        path = f"{SHOP}/runs{more[0].replace('&amp;', '&')}" if more else ""
+    assert len(seen) == len(set(seen)) >= 2
+    assert scene.done in seen
+
+
 def test_a_run_shows_its_steps_its_log_and_what_came_of_it(
     site: PagesService, scene: Scene
 ) -> None:
@@ -237,6 +261,19 @@ def test_an_error_is_a_page_with_what_to_do(site: PagesService) -> None:
     assert "<b>" not in page.content.decode()
     assert "<code>mavis project list</code> shows yours" in page.content.decode()
     assert page.headers["X-Request-Id"] in page.content.decode()
+
+
+def test_machines_with_the_same_trouble_share_a_line(site: PagesService, scene: Scene) -> None:
+    cloud = site.rest.cloud
+    for name in ("web-2", "web-3"):
+        cloud.launch(ACCOUNT, REGION, name)
+    discovered = site.rest.ask("POST", f"{SHOP}/discoveries", "olga", {})
+    assert discovered.status == 202
+    site.rest.core.carry_out_only("inventory.discover")
+    text = site.text(site.get("olga", SHOP))
+    assert re.search(
+        r"never backed up web-1 \(i-\w+\), web-2 \(i-\w+\), web-3 \(i-\w+\) nightly", text
+    )
 
 
 def _id_of_shop(site: PagesService) -> str:
