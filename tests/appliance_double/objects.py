@@ -227,6 +227,7 @@ def check_json(**more: Any) -> dict[str, Any]:
         "definition": plan_json()["definition"],
         "effects": [effect],
         "left_out": ["db-1 (i-2)"],
+        "upcoming": [{"rule": "daily", "slot": "2026-07-02T02:30", "due_at": NOW}],
         **more,
     }
 

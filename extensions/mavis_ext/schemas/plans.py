@@ -175,6 +175,15 @@ class BackupPlan(Schema):
         )
 
 
+class UpcomingSlot(Schema):
+    """A slot to come."""
+
+    rule: str
+    slot: Annotated[str, Field(validation_alias="key")]
+    """The local time that it is for."""
+    due_at: datetime
+
+
 class BackupPlanCheck(Schema):
     """What a definition would protect now; nothing was kept."""
 
@@ -182,6 +191,8 @@ class BackupPlanCheck(Schema):
     effects: tuple[Effect, ...]
     left_out: tuple[str, ...]
     """Machines that match and are left out, each with the reason."""
+    upcoming: tuple[UpcomingSlot, ...]
+    """Its first slots, the next one first; none where it is not enabled."""
 
     @classmethod
     def of(cls, found: CheckModel) -> BackupPlanCheck:
@@ -189,6 +200,7 @@ class BackupPlanCheck(Schema):
             definition=BackupPlanDefinition.of(found.definition.to_json()),
             effects=tuple(Effect.of(effect) for effect in found.effects),
             left_out=found.left_out,
+            upcoming=tuple(UpcomingSlot.of(each) for each in found.upcoming),
         )
 
 
@@ -197,15 +209,6 @@ class BackupPlanPreset(Schema):
 
     name: str
     definition: BackupPlanDefinition
-
-
-class UpcomingSlot(Schema):
-    """A slot to come."""
-
-    rule: str
-    slot: Annotated[str, Field(validation_alias="key")]
-    """The local time that it is for."""
-    due_at: datetime
 
 
 class BegunSlot(Schema):

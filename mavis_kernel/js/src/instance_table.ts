@@ -46,7 +46,7 @@ export default widget('Instances', frame => {
   const bar = h('div', { class: 'mavis-row' });
   const size = () => frame.get<number>('page_size');
   const chosen = () => frame.get<readonly string[]>('selected');
-  const bulk = new Bulk(frame, () => load(true));
+  const bulk = new Bulk(frame, 'instance', () => load(true));
 
   const choose = (ids: readonly string[]) => {
     frame.set({ selected: ids });
@@ -142,18 +142,10 @@ export default widget('Instances', frame => {
           });
           fill(frame.body, h('div', { class: 'mavis-row' }, sought), rows, bar, bulk.root);
         }
-        keepFocus(show);
+        frame.keep(show);
         if (answer.start > 0 || !first) frame.say(`${answer.rows.length} instances shown`);
       },
     );
-
-  const keepFocus = (draw: () => void) => {
-    const key = document.activeElement?.closest('[data-key]')?.getAttribute('data-key') ?? null;
-    draw();
-    if (key !== null && !frame.root.contains(document.activeElement)) {
-      rows.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
-    }
-  };
 
   frame.on(['query', 'sort'], () => {
     start = 0;
@@ -161,6 +153,6 @@ export default widget('Instances', frame => {
     if (field !== null && field !== document.activeElement) field.value = frame.get('query');
     load(true);
   });
-  frame.on(['selected'], () => keepFocus(show));
+  frame.on(['selected'], () => frame.keep(show));
   ofProject(frame, 'InstanceTable(picker)', () => load(true));
 });

@@ -126,7 +126,7 @@ export default widget('Run', frame => {
     const log = h(
       'details',
       { 'data-key': 'log' },
-      h('summary', { 'data-key': 'log-summary' }, `Log (${lines.length} lines)`),
+      h('summary', { 'data-key': 'log-summary' }, `Log (${lines.length} ${lines.length === 1 ? 'line' : 'lines'})`),
       h(
         'pre',
         { tabindex: 0, 'aria-label': 'Log of the Run' },

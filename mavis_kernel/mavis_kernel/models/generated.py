@@ -357,11 +357,14 @@ class BackupPlanCheck(Model):
     ----------
     left_out
         Machines that match and are left out, each with the reason.
+    upcoming
+        Its first slots, the next one first; none where it is not enabled.
     """
 
     definition: BackupPlanDefinition
     effects: tuple[Effect, ...]
     left_out: tuple[str, ...]
+    upcoming: tuple[UpcomingSlot, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

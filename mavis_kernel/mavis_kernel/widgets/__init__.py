@@ -11,8 +11,18 @@ was shown and what was chosen there are traits; `mavis_kernel.widgets.conversati
 
 from __future__ import annotations
 
+from mavis_kernel.widgets.backup_plan_editor import BackupPlanEditor
 from mavis_kernel.widgets.instance_table import InstanceTable
 from mavis_kernel.widgets.project_picker import ProjectPicker
+from mavis_kernel.widgets.records import Records
+from mavis_kernel.widgets.recovery_points import RecoveryPoints
 from mavis_kernel.widgets.run_progress import RunProgress
 
-__all__ = ["InstanceTable", "ProjectPicker", "RunProgress"]
+__all__ = [
+    "BackupPlanEditor",
+    "InstanceTable",
+    "ProjectPicker",
+    "Records",
+    "RecoveryPoints",
+    "RunProgress",
+]

@@ -11,19 +11,17 @@ from mavis_kernel.client import Mavis
 from mavis_kernel.models import Resource
 from mavis_kernel.widgets.conversation import Answering, Given
 from mavis_kernel.widgets.failures import Message
-from mavis_kernel.widgets.jobs import Bulk
 from mavis_kernel.widgets.pages import Pages
-from mavis_kernel.widgets.widget import ProjectWidget
+from mavis_kernel.widgets.working import WorkingWidget
 
 __all__ = ["InstanceTable"]
 
 _MOST = 10_000
-_MOST_AT_ONCE = 200
 _LARGEST_PAGE = 200
 _FIELDS = ("id", "name", "cloud_id", "state", "environment", "region", "seen_at")
 
 
-class InstanceTable(ProjectWidget):
+class InstanceTable(WorkingWidget):
     """The instances of a project, sorted, filtered and paged by the appliance.
 
     Parameters
@@ -45,12 +43,6 @@ class InstanceTable(ProjectWidget):
     query = traitlets.Unicode(help="The filter; empty: none.").tag(sync=True)
     sort = traitlets.Unicode("name", help="A field, with a minus the largest first.").tag(sync=True)
     page_size = traitlets.Int(25, min=1, max=_LARGEST_PAGE, help="Rows on a page.").tag(sync=True)
-    selected = traitlets.List(
-        traitlets.Unicode(), help="Ids of the resources that are selected, also on other pages."
-    ).tag(sync=True)
-    job = traitlets.Dict(help="What is done with the selected ones, and how far it is.").tag(
-        sync=True
-    )
 
     def __init__(
         self,
@@ -60,7 +52,6 @@ class InstanceTable(ProjectWidget):
         page_size: int = 25,
         mavis: Mavis | None = None,
     ) -> None:
-        self._bulk = Bulk(lambda: self.mavis, lambda job: self.change(job=job))
         self._reading = threading.Lock()
         self._read: tuple[object, Pages[Resource]] | None = None
         super().__init__(
@@ -69,27 +60,10 @@ class InstanceTable(ProjectWidget):
             mavis=mavis,
             query=query,
             page_size=page_size,
-            job={"action": "", "arguments": {}, "stage": "none", "rows": []},
         )
-        self.observe(self._leave, "project")
-
-    def close(self) -> None:
-        self._bulk.closed.set()
-        super().close()
-
-    def _leave(self, _change: object) -> None:
-        """Forget the selection: it is of another project."""
-        self.selected = []
-        self._bulk.forget()
 
     def _answering(self) -> Mapping[str, Answering]:
-        return {
-            "rows": self._rows,
-            "all": self._all,
-            "plan": self._plan,
-            "apply": self._apply,
-            "forget": self._forget,
-        }
+        return {**super()._answering(), "rows": self._rows, "all": self._all}
 
     def _rows(self, given: Given) -> Message:
         query, sort = given.text("query"), given.text("sort")
@@ -103,19 +77,6 @@ class InstanceTable(ProjectWidget):
     def _all(self, given: Given) -> Message:
         pages = self._pages(given.text("query"), self.sort, fresh=True)
         return {"ids": [each.id for each in pages.all()]}
-
-    def _plan(self, given: Given) -> Message:
-        resources = given.texts("ids", most=_MOST_AT_ONCE)
-        self._bulk.plan(self.named(), given.text("action"), resources, given.document("arguments"))
-        return {}
-
-    def _apply(self, _given: Given) -> Message:
-        self._bulk.apply()
-        return {}
-
-    def _forget(self, _given: Given) -> Message:
-        self._bulk.forget()
-        return {}
 
     def _pages(self, query: str, sort: str, *, fresh: bool) -> Pages[Resource]:
         """Return what was read of a list, from the beginning where `fresh`."""

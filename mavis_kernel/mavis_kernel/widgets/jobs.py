@@ -78,6 +78,11 @@ class Bulk:
         self._project = ""
         self._turn = 0
 
+    @staticmethod
+    def nothing() -> Message:
+        """Return what there is to show before anything is planned."""
+        return {**_NOTHING}
+
     def plan(
         self, project: str, action: str, resources: Iterable[str], arguments: Mapping[str, object]
     ) -> None:
@@ -164,7 +169,7 @@ def _planned(
     client: Mavis, project: str, action: str, resource: str, arguments: Mapping[str, object]
 ) -> tuple[Part, Preview | None]:
     try:
-        preview = client.previews.create(project, action, resource, arguments)
+        preview = _preview(client, project, action, resource, arguments)
     except MavisError as exc:
         return _failed(Part(resource, resource, ""), exc), None
     page = ""
@@ -173,6 +178,15 @@ def _planned(
     effects = tuple(dict(each.raw) for each in preview.effects)
     part = Part(resource, preview.resource, "planned", effects, preview.warnings, preview.id, page)
     return part, preview
+
+
+def _preview(
+    client: Mavis, project: str, action: str, resource: str, arguments: Mapping[str, object]
+) -> Preview:
+    kind = action.removeprefix("restore.")
+    if kind in ("volumes", "instance") and kind != action:
+        return client.restores.preview(project, resource, kind, arguments)
+    return client.previews.create(project, action, resource, arguments)
 
 
 def _applied(client: Mavis, project: str, part: Part, preview: Preview) -> Part:

@@ -69,6 +69,20 @@ def test_a_dry_run_shows_the_machines_and_keeps_nothing(rest: RestService) -> No
     assert rest.ask("GET", f"{PLANS}/only-looked-at").status == 404
 
 
+def test_a_dry_run_tells_its_first_slots_in_its_own_zone(rest: RestService) -> None:
+    for enabled in (True, False):
+        document = plan_document(enabled=enabled, verification={"cron": "0 5 * * SUN"})
+        body = {"name": "only-looked-at", "definition": document, "dry_run": True}
+        slots = rest.ask("POST", PLANS, "olga", body).json["upcoming"]
+        if not enabled:
+            assert slots == []
+            continue
+        assert len(slots) == 60
+        assert {slot["rule"] for slot in slots} == {"daily", "verification"}
+        assert all("T02:30" in slot["slot"] for slot in slots if slot["rule"] == "daily")
+        assert [slot["due_at"] for slot in slots] == sorted(slot["due_at"] for slot in slots)
+
+
 def test_a_dry_run_tells_which_machines_are_left_out(rest: RestService) -> None:
     document = plan_document(selection={"match": "name = nobody"})
     body = {"name": "empty", "definition": document, "dry_run": True}

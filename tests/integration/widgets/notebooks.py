@@ -78,7 +78,8 @@ def jupyter(folder: Path, environ: Mapping[str, str]) -> Iterator[Jupyter]:
         " 'jupyterlab.handlers.announcements.NeverCheckForUpdate'\n"
         "c.LabApp.extension_manager = 'readonly'\n"
         "c.VoilaConfiguration.extension_allowlist = ['@voila-dashboards/widgets-manager8',"
-        " '@jupyter-widgets/jupyterlab-manager', 'anywidget']\n",
+        " '@jupyter-widgets/jupyterlab-manager', 'anywidget']\n"
+        "c.VoilaConfiguration.theme = 'dark'\n",
         encoding="utf-8",
     )
     (folder / "notebooks").mkdir()

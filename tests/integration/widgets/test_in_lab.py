@@ -116,6 +116,78 @@ def test_a_choice_of_project_reaches_python_and_other_widgets(
     expect(widget.get_by_text("Nothing has been discovered yet")).to_be_visible()
 
 
+def test_a_recovery_point_says_why_it_is_kept_and_what_a_restore_would_do(
+    lab: Visit, rest: RestService
+) -> None:
+    taken = rest.ask("POST", "/projects/shop/recovery-points", body={"resource": "app-07"})
+    assert taken.status == 202
+    assert rest.core.carry_out() is None
+    widget = lab.run("points = RecoveryPoints('shop', instance='app-07')\npoints")
+    expect(widget.get_by_role("row")).to_have_count(2)
+    widget.get_by_role("button", name="Why and restore").click()
+    expect(widget.get_by_text("Why it is kept, and when it goes")).to_be_visible()
+    widget.get_by_role("button", name="New volumes").click()
+    expect(widget.get_by_role("button", name="Cancel")).to_be_focused()
+    picture(widget, "lab-points")
+    assert lab.faults() == []
+    widget.get_by_role("button", name="Restore volumes of 1").click()
+    expect(widget.get_by_text("1 going on").first).to_be_visible()
+    assert rest.core.carry_out() is None
+    expect(widget.get_by_text("1 of 1 done").first).to_be_visible()
+    widget.get_by_role("button", name="In place").click()
+    expect(widget.get_by_role("link", name="Confirm")).to_be_visible()
+    widget.get_by_role("searchbox").fill("nothing-like-it")
+    expect(widget.get_by_text("No recovery point of")).to_be_visible()
+
+
+def test_a_plan_is_checked_as_it_is_written_and_leaves_as_a_file(
+    lab: Visit, rest: RestService
+) -> None:
+    widget = lab.run("editor = BackupPlanEditor('shop')\neditor")
+    expect(widget.get_by_text("It would take 0 instances now")).to_be_visible()
+    match = widget.get_by_label("Instances that match")
+    match.fill("name ~ 'app-0*'")
+    expect(match).to_have_attribute("aria-invalid", "true")
+    match.fill('name ~ "app-0*"')
+    expect(widget.get_by_text("It would take 10 instances now")).to_be_visible()
+    cron = widget.get_by_label("Cron")
+    cron.fill("61 2 * * *")
+    expect(cron).to_have_attribute("aria-invalid", "true")
+    assert lab.faults() == []
+    picture(widget, "lab-plan-wrong")
+    cron.fill("30 2 * * *")
+    expect(cron).not_to_have_attribute("aria-invalid", "true")
+    expect(widget.get_by_text("02:30 daily").first).to_be_visible()
+    widget.get_by_label("Name", exact=True).fill("each-night")
+    save = widget.get_by_role("button", name="Save the new plan")
+    expect(save).to_have_attribute("aria-disabled", "true")
+    expect(save).to_have_attribute(
+        "title", "Only an admin of shop writes backup plans; you are operator."
+    )
+    widget.get_by_role("button", name="Write it into a file").click()
+    command = "mavis backup-plan create each-night -p shop -f each-night.json"
+    expect(widget.get_by_role("button", name=command)).to_be_visible()
+    picture(widget, "lab-plan")
+    assert lab.faults() == []
+
+
+def test_records_are_sought_by_person_text_and_time(lab: Visit, rest: RestService) -> None:
+    widget = lab.run("Records('shop', query='app-07')")
+    expect(widget.get_by_role("cell", name="recovery_point.create").first).to_be_visible()
+    story = widget.get_by_role("link", name="Story").first
+    assert "/services/mavis/stories/cor_" in str(story.get_attribute("href"))
+    picture(widget, "lab-records")
+    assert lab.faults() == []
+    widget.get_by_label("Person").fill("nobody")
+    widget.get_by_label("Person").press("Enter")
+    expect(widget.get_by_text("No record matches")).to_be_visible()
+    widget.get_by_role("button", name="Clear the filter").click()
+    expect(widget.get_by_role("row").nth(1)).to_be_visible()
+    widget.get_by_label("Since").fill("2999-01-01T00:00")
+    widget.get_by_label("Since").press("Tab")
+    expect(widget.get_by_text("No record matches")).to_be_visible()
+
+
 def test_a_cell_that_runs_keeps_no_widget_from_answering(lab: Visit) -> None:
     lab.run("table = InstanceTable('shop', query='app-1')\ntable")
     expect(lab.widget.get_by_text("of 10")).to_be_visible()

@@ -5,16 +5,33 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import comm
 import pytest
 from comm.base_comm import BaseComm
 
-from appliance_double.objects import preview_json, resource_json, run_json
+from appliance_double.objects import (
+    check_json,
+    detail_json,
+    explanation_json,
+    plan_json,
+    point_json,
+    preview_json,
+    resource_json,
+    run_json,
+)
 from appliance_double.server import TOKEN, Appliance, Asked, Reply, events, pages, problem
 from mavis_kernel.client import Mavis
-from mavis_kernel.widgets import InstanceTable, ProjectPicker, RunProgress
+from mavis_kernel.widgets import (
+    BackupPlanEditor,
+    InstanceTable,
+    ProjectPicker,
+    Records,
+    RecoveryPoints,
+    RunProgress,
+)
 from mavis_kernel.widgets.conversation import Conversation, Given
 from mavis_kernel.widgets.widget import Widget
 
@@ -388,3 +405,110 @@ def test_a_run_is_cancelled(appliance: Appliance, mavis: Mavis) -> None:
     assert Page(run).ask("cancel")["answer"] == {}
     assert run.following["run"]["state"] == "cancelled"
     run.close()
+
+
+def test_recovery_points_say_why_they_are_there_and_restore_as_they_were_previewed(
+    appliance: Appliance, mavis: Mavis
+) -> None:
+    points = RecoveryPoints("shop", instance="web-1", mavis=mavis)
+    appliance.on("GET", f"{SHOP}/recovery-points", pages([point_json(id="rp_1")]))
+    page = Page(points)
+    given = {"instance": "web-1", "state": "complete", "sort": "-created_at"}
+    found = page.ask("rows", **given, start=0, size=25)["answer"]
+    assert [row["id"] for row in found["rows"]] == ["rp_1"]
+    asked = appliance.to("GET", f"{SHOP}/recovery-points")[0].query
+    assert (asked["instance"], asked["state"]) == ("web-1", "complete")
+    told = Reply({"items": [explanation_json()], "next": None})
+    appliance.on("GET", f"{SHOP}/recovery-points/rp_1/explanation", told)
+    manifest = detail_json()["manifest"]
+    appliance.on("GET", f"{SHOP}/recovery-points/rp_1", Reply({"manifest": manifest}))
+    explained = page.ask("explain", point="rp_1")["answer"]
+    assert explained["copies"][0]["sentence"] == explanation_json()["sentence"]
+    assert [disk["volume_id"] for disk in explained["disks"]] == [
+        disk["volume_id"] for disk in manifest["disks"]
+    ]
+    preview = preview_json(action="restore.volumes", confirm=None)
+    appliance.on("POST", f"{SHOP}/restores", Reply(preview))
+    over = run_json("succeeded", id="run_1")
+    appliance.on("POST", f"{SHOP}/previews/pre_1/apply", Reply(over, 202))
+    page.ask("plan", action="restore.volumes", ids=["rp_1"])
+    page.ask("apply")
+    body = appliance.to("POST", f"{SHOP}/restores")[0].body
+    assert (body["kind"], body["point"], body["dry_run"]) == ("volumes", "rp_1", True)
+    points.close()
+
+
+def test_records_are_sought_by_what_the_form_says(appliance: Appliance, mavis: Mavis) -> None:
+    records = Records("shop", query="web", mavis=mavis)
+    appliance.on("GET", f"{SHOP}/records", pages([]))
+    page = Page(records)
+    sought = {**records.filter, "person": "olga", "since": "2026-07-01T12:00:00Z"}
+    assert page.ask("rows", filter=sought, start=0, size=50)["answer"]["rows"] == []
+    asked = appliance.to("GET", f"{SHOP}/records")[0].query
+    assert (asked["q"], asked["person"]) == ("web", "olga")
+    assert asked["since"] == "2026-07-01T12:00:00.000000Z"
+    assert "until" not in asked
+    failure = page.ask("rows", filter={"until": "soon"}, start=0, size=50)["failure"]
+    assert (failure["kind"], failure["field"]) == ("invalid", "until")
+    records.close()
+
+
+@pytest.fixture
+def editor(appliance: Appliance, mavis: Mavis) -> Iterator[BackupPlanEditor]:
+    appliance.on("GET", f"{SHOP}/backup-plans", pages([{"name": "nightly"}]))
+    appliance.on("GET", f"{SHOP}/backup-plans/presets", pages([]))
+    appliance.on("GET", f"{SHOP}/environments", pages([{"name": "prod"}]))
+    appliance.on("GET", f"{SHOP}/backup-plans/nightly", Reply(plan_json(version=3)))
+    made = BackupPlanEditor("shop", plan="nightly", mavis=mavis)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("role", "scopes", "why"),
+    [
+        ("operator", ["custom:mavis:destroy"], "Only an admin of shop"),
+        ("admin", ["custom:mavis:read"], "may not destroy"),
+        ("admin", ["custom:mavis:destroy"], ""),
+    ],
+)
+def test_an_editor_says_why_a_plan_cannot_be_saved_from_here(
+    appliance: Appliance, editor: BackupPlanEditor, role: str, scopes: list[str], why: str
+) -> None:
+    appliance.on("GET", SHOP, Reply({"role": role}))
+    appliance.on("GET", "/me", Reply({"scopes": scopes}))
+    opened = Page(editor).ask("open", plan="nightly")["answer"]
+    assert (opened["plans"], opened["environments"]) == (["nightly"], ["prod"])
+    assert opened["plan"]["version"] == 3
+    assert why in opened["why_not"]
+    assert bool(why) == bool(opened["why_not"])
+
+
+def test_a_plan_is_checked_saved_as_it_was_read_or_refused_at_its_field(
+    appliance: Appliance, editor: BackupPlanEditor
+) -> None:
+    page, definition = Page(editor), plan_json()["definition"]
+    refused = problem(400, "invalid_input", field="definition.rules[0].cron")
+    appliance.on("POST", f"{SHOP}/backup-plans", Reply(check_json()), refused)
+    checked = page.ask("check", name="nightly", definition=definition)["answer"]
+    assert checked["upcoming"][0]["rule"] == "daily"
+    failure = page.ask("check", name="", definition={})["failure"]
+    assert (failure["kind"], failure["field"]) == ("invalid", "definition.rules[0].cron")
+    appliance.on("PUT", f"{SHOP}/backup-plans/nightly", Reply(plan_json(version=4)))
+    given = {"name": "nightly", "definition": definition, "new": False, "version": 3}
+    assert page.ask("save", **given)["answer"]["version"] == 4
+    assert appliance.to("PUT", f"{SHOP}/backup-plans/nightly")[0].body["version"] == 3
+
+
+def test_a_plan_is_written_beside_the_notebook_and_over_no_file(
+    editor: BackupPlanEditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = Page(editor)
+    for file in ("nightly.json", "nightly-2.json"):
+        made = page.ask("export", name="nightly", definition={"zone": "UTC"}, new=False)["answer"]
+        assert made["path"] == str(tmp_path / file)
+        assert made["command"] == f"mavis backup-plan edit nightly -p shop -f {file}"
+        assert (tmp_path / file).read_text() == '{\n  "zone": "UTC"\n}\n'
+    for name in ("", "../nightly", "a b; rm"):
+        assert "is no name" in page.ask("export", name=name, definition={})["failure"]["message"]

@@ -17,13 +17,13 @@ from mavis_core.errors import InvalidInput
 from mavis_core.projects.service import Projects
 from mavis_core.protection.deletion import keeping
 from mavis_core.protection.plans.service import VERIFICATION, BackupPlan, find_plan
+from mavis_core.protection.plans.upcoming import Upcoming, slots_of, upcoming
 from mavis_core.protection.points import rows as points
 from mavis_core.protection.points.model import Copy, CopyRole
 from mavis_core.protection.retention import forecast
 from mavis_core.protection.retention.forecast import Day, Due
 from mavis_core.protection.retention.policy import Keep, Point
 from mavis_core.protection.slots.due import Timing
-from mavis_core.protection.slots.schedule import next_after
 
 __all__ = ["Begun", "Calendar", "Explanation", "Outlooks", "PlanSlots", "Upcoming"]
 
@@ -57,15 +57,6 @@ class Calendar:
     zone: str
     keep: Keep
     days: tuple[Day, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Upcoming:
-    """A slot to come."""
-
-    rule: str
-    key: str
-    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,22 +163,13 @@ class Outlooks:
         )
         if not plan.definition.enabled or plan.removed_at is not None:
             return PlanSlots((), begun)
-        streams = [_slots(timing, clock.now()) for timing in plan.timings.values()]
-        ahead = merge(*streams, key=lambda each: each.due_at)
-        return PlanSlots(tuple(each for each, _ in zip(ahead, range(limit), strict=False)), begun)
+        return PlanSlots(upcoming(plan.timings.values(), clock.now(), limit=limit), begun)
 
 
 def _schedule(plan: BackupPlan, rules: list[str], now: datetime) -> Iterator[Due]:
     timings: Mapping[str, Timing] = plan.timings
-    streams = [_slots(timings[rule], now) for rule in rules if rule != VERIFICATION]
+    streams = [slots_of(timings[rule], now) for rule in rules if rule != VERIFICATION]
     return ((each.rule, each.due_at) for each in merge(*streams, key=lambda each: each.due_at))
-
-
-def _slots(timing: Timing, after: datetime) -> Iterator[Upcoming]:
-    while True:
-        slot = next_after(timing.schedule, after)
-        yield Upcoming(timing.rule, slot.key, slot.due_at)
-        after = slot.due_at
 
 
 def _explained(copy: Copy, plan: BackupPlan, group: keeping.Group, point: Point) -> Explanation:

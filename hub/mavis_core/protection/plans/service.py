@@ -27,6 +27,7 @@ from mavis_core.protection.plans.definition import PlanDefinition
 from mavis_core.protection.plans.document import definition_of
 from mavis_core.protection.plans.selecting import selected
 from mavis_core.protection.plans.targets import effect_of
+from mavis_core.protection.plans.upcoming import Upcoming, upcoming
 from mavis_core.protection.slots.due import Timing
 
 __all__ = [
@@ -46,6 +47,7 @@ VERIFICATION = "verification"
 """The name under which a plan's verification has its slots, beside those of its rules."""
 
 _PLANS = tables.backup_plans
+_SLOTS_SHOWN = 60
 _ORDER = Order(_PLANS.c.id, columns={"name": _PLANS.c.name, "created_at": _PLANS.c.created_at})
 
 
@@ -86,29 +88,17 @@ class BackupPlan:
     @property
     def timings(self) -> Mapping[str, Timing]:
         """When each thing begins that the plan does by itself, by rule."""
-        definition = self.definition
-        timings = {
-            rule.name: definition.timing_of(rule, plan_id=self.id) for rule in definition.rules
-        }
-        if definition.verification is not None:
-            timings[VERIFICATION] = Timing(
-                self.id,
-                VERIFICATION,
-                definition.verification.schedule,
-                definition.catch_up,
-                definition.grace,
-                definition.blackouts,
-            )
-        return timings
+        return _timings(self.definition, self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCheck:
-    """What a definition comes to now: the machines that it would take, or leaves out."""
+    """What a definition comes to now: the machines that it would take, or leaves out, and when."""
 
     definition: PlanDefinition
     effects: tuple[Effect, ...]
     left_out: tuple[str, ...]
+    upcoming: tuple[Upcoming, ...] = ()
 
 
 class BackupPlans:
@@ -141,10 +131,12 @@ class BackupPlans:
         with self._database.read() as tx:
             _check_places(tx, project, definition)
             targets, left_out = selected(tx, project.id, definition.selection)
+        timings = _timings(definition, "").values() if definition.enabled else ()
         return PlanCheck(
             definition,
             tuple(effect_of(target) for target in targets),
             tuple(instance.label for instance in left_out),
+            upcoming(timings, clock.now(), limit=_SLOTS_SHOWN),
         )
 
     def create(
@@ -359,6 +351,20 @@ def _values(plan: BackupPlan) -> dict[str, Any]:
         "updated_at": plan.updated_at,
         "updated_by": plan.updated_by,
     }
+
+
+def _timings(definition: PlanDefinition, plan_id: str) -> dict[str, Timing]:
+    timings = {rule.name: definition.timing_of(rule, plan_id=plan_id) for rule in definition.rules}
+    if definition.verification is not None:
+        timings[VERIFICATION] = Timing(
+            plan_id,
+            VERIFICATION,
+            definition.verification.schedule,
+            definition.catch_up,
+            definition.grace,
+            definition.blackouts,
+        )
+    return timings
 
 
 def _keep_clocks(tx: sa.Connection, plan: BackupPlan, before: BackupPlan | None) -> None:

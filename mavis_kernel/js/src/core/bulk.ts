@@ -14,6 +14,8 @@ const WORDS: Record<string, string> = {
   'recovery_point.create': 'Take recovery points of',
   'resource.start': 'Start',
   'resource.tag': 'Tag',
+  'restore.volumes': 'Restore volumes of',
+  'restore.instance': 'Restore as new:',
 };
 
 interface Effect {
@@ -46,8 +48,6 @@ interface Job {
   rows: Row[];
 }
 
-const count = (machines: number) => `${machines} ${machines === 1 ? 'instance' : 'instances'}`;
-
 const AGAIN = ['failed', 'refused', 'cancelled', 'expired'];
 const GOING = ['queued', 'running', 'started', 'unconfirmed'];
 
@@ -59,11 +59,18 @@ export class Bulk {
   private action: Action | null = null;
   private wasGoing = false;
 
-  constructor(frame: Frame, changed: () => void) {
+  private readonly noun: string;
+
+  constructor(frame: Frame, noun: string, changed: () => void) {
     this.frame = frame;
+    this.noun = noun;
     this.changed = changed;
     frame.on(['job'], () => this.show());
     this.show();
+  }
+
+  private count(things: number): string {
+    return `${things} ${this.noun}${things === 1 ? '' : 's'}`;
   }
 
   begin(action: Action, ids: readonly string[]): void {
@@ -80,7 +87,7 @@ export class Bulk {
 
   private plan(action: Action, ids: readonly string[], given: Record<string, unknown>): void {
     this.tagging = null;
-    fill(this.root, h('p', { class: 'mavis-loading' }, `Planning for ${count(ids.length)} …`));
+    fill(this.root, h('p', { class: 'mavis-loading' }, `Planning for ${this.count(ids.length)} …`));
     this.frame
       .ask('plan', { action: action.name, ids, arguments: given })
       .then(() => {
@@ -118,7 +125,7 @@ export class Bulk {
     const form = h(
       'form',
       { class: 'mavis-panel' },
-      h('p', { class: 'mavis-panel-title' }, `Tag ${count(ids.length)}`),
+      h('p', { class: 'mavis-panel-title' }, `Tag ${this.count(ids.length)}`),
       h(
         'div',
         { class: 'mavis-fields' },
@@ -148,7 +155,7 @@ export class Bulk {
     return h(
       'div',
       { class: 'mavis-panel is-busy', role: 'group', 'aria-label': 'Plan' },
-      h('p', { class: 'mavis-panel-title' }, `Plan: ${job.action} on ${count(job.rows.length)}`),
+      h('p', { class: 'mavis-panel-title' }, `Plan: ${job.action} on ${this.count(job.rows.length)}`),
       h('ul', { class: 'mavis-list' }, ...job.rows.map(row => this.plannedRow(row))),
       paged.length > 0 &&
         h(

@@ -145,6 +145,16 @@ export class Frame {
     fill(this.trouble, shown);
   }
 
+  /* Draw something anew, and leave the focus where it was. */
+  keep(draw: () => void): void {
+    const at = this.root.contains(document.activeElement) ? document.activeElement : null;
+    const key = at?.getAttribute('data-key') ?? null;
+    draw();
+    if (key !== null && !this.root.contains(document.activeElement)) {
+      this.root.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+    }
+  }
+
   /* Forget what was read: it was of another project. */
   reset(): void {
     this.readAt = null;
