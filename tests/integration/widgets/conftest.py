@@ -2,9 +2,10 @@
 
 - `browser`: Debian's Chromium; whatever it asks of another machine finds no address
 - `stage`: a widget's bundle in a page of its own, with a kernel that says what a test wants
-- `rest`: the API over a project with some machines, for all tests
+- `site`, `rest`: pages and API over a project with some machines, for all tests
 - `server`: a Jupyter server whose kernels are olga's, the operator, with a kernel's token
-- `lab`: an open notebook in Lab for a module; at its end it had no error and asked nobody outside
+- `lab`: an open notebook in olga's Lab for a module; at its end it had no error, and asked nobody
+  outside
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from core_double import ACCOUNT, REGION, Project
+from core_double import ACCOUNT, KERNEL, REGION, Project
 from integration.widgets.notebooks import ARGUMENTS, CHROMIUM, Jupyter, Visit, jupyter, opened
 from integration.widgets.stage import Stage
-from rest_service import RestService, serving
+from mavis_ext.app import PREFIX
+from pages_service import COOKIE, PagesService, pages_serving
+from rest_service import RestService, caller
 
 MACHINES = 57
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
@@ -41,12 +44,18 @@ def stage(browser: Browser) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestService]:
-    with serving(tmp_path_factory.mktemp("rest"), logs=True) as found:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagesService]:
+    with pages_serving(tmp_path_factory.mktemp("rest")) as found:
+        found.hub.known["kernel"] = caller("olga", KERNEL)
         for at in range(MACHINES):
-            found.cloud.launch(ACCOUNT, REGION, f"app-{at:02}", sizes=(8,))
-        Project(found.core).discover()
+            found.rest.cloud.launch(ACCOUNT, REGION, f"app-{at:02}", sizes=(8,))
+        Project(found.rest.core).discover()
         yield found
+
+
+@pytest.fixture(scope="session")
+def rest(site: PagesService) -> RestService:
+    return site.rest
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +67,10 @@ def server(rest: RestService, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def lab(server: Jupyter, browser: Browser) -> Iterator[Visit]:
+def lab(server: Jupyter, site: PagesService, browser: Browser) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+    login = {"name": COOKIE, "value": site.cookie("olga"), "url": f"{site.url}{PREFIX}/"}
+    context.add_cookies([login])
     name = server.notebook("lab", "", "")
     visit = opened(context, f"{server.url}/lab/tree/{name}")
     expect(visit.page.get_by_text("| Idle")).to_be_visible()

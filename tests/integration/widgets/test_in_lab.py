@@ -54,14 +54,15 @@ def test_what_interrupts_is_confirmed_elsewhere_and_seen_here(
     widget.get_by_label("Select app-01").check()
     widget.get_by_role("button", name="Stop").click()
     confirm = widget.get_by_role("link", name="Confirm")
-    preview = str(confirm.get_attribute("href")).rpartition("/")[2]
     widget.get_by_role("button", name="I confirm them there").click()
     expect(state(widget, "unconfirmed")).to_be_visible()
-    # What the page does for the person who has typed the name.
-    address = f"/projects/shop/previews/{preview}"
-    hash_ = rest.ask("GET", address, "olga").json["hash"]
-    applied = rest.ask("POST", f"{address}/apply", "olga", {"hash": hash_, "confirm": "shop"})
-    assert applied.status == 202
+    with lab.page.context.expect_page() as opening:
+        confirm.click()
+    page = opening.value
+    page.get_by_label("Type the project's name").fill("shop")
+    page.get_by_role("button", name="Apply: resource.stop").click()
+    page.wait_for_url("**/projects/shop/runs/*")
+    page.close()
     assert rest.core.carry_out() is None
     expect(widget.get_by_text("1 of 1 done").first).to_be_visible()
     expect(widget.get_by_role("cell", name="stopped")).to_be_visible()
