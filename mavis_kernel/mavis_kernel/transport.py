@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class Transport:
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._exchange: Exchange | None = None
+        self._opening = threading.Lock()  # two threads may come first at once
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._settings.url}>"
@@ -216,13 +218,14 @@ class Transport:
             attempt += 1
 
     def _opened(self) -> Exchange:
-        if self._exchange is None:
-            from mavis_kernel.exchange import Exchange  # noqa: PLC0415 - see the top
+        from mavis_kernel.exchange import Exchange  # noqa: PLC0415 - see the top
 
-            settings = self._settings
-            url = settings.url + "/api/v1"
-            self._exchange = Exchange(url, settings.token, settings.trust)
-        return self._exchange
+        with self._opening:
+            if self._exchange is None:
+                settings = self._settings
+                url = settings.url + "/api/v1"
+                self._exchange = Exchange(url, settings.token, settings.trust)
+            return self._exchange
 
 
 def _match(etag: str | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -52,6 +53,7 @@ class AsyncTransport:
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._exchange: AsyncExchange | None = None
+        self._opening = threading.Lock()  # two threads may come first at once
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._settings.url}>"
@@ -220,13 +222,14 @@ class AsyncTransport:
             attempt += 1
 
     def _opened(self) -> AsyncExchange:
-        if self._exchange is None:
-            from mavis_kernel.aio.exchange import AsyncExchange  # noqa: PLC0415 - see the top
+        from mavis_kernel.aio.exchange import AsyncExchange  # noqa: PLC0415 - see the top
 
-            settings = self._settings
-            url = settings.url + "/api/v1"
-            self._exchange = AsyncExchange(url, settings.token, settings.trust)
-        return self._exchange
+        with self._opening:
+            if self._exchange is None:
+                settings = self._settings
+                url = settings.url + "/api/v1"
+                self._exchange = AsyncExchange(url, settings.token, settings.trust)
+            return self._exchange
 
 
 def _match(etag: str | None) -> dict[str, str]:

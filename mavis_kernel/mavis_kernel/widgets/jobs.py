@@ -9,7 +9,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from mavis_kernel.client import Mavis
-from mavis_kernel.errors import ApiError, MavisError, NotFound
+from mavis_kernel.errors import (
+    MavisError,
+    NotFound,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from mavis_kernel.models import Preview, Run
 from mavis_kernel.widgets.failures import Message, failure_of
 
@@ -77,6 +83,7 @@ class Bulk:
         self._about: Message = {**_NOTHING}
         self._project = ""
         self._turn = 0
+        self._threads: list[threading.Thread] = []
 
     @staticmethod
     def nothing() -> Message:
@@ -117,7 +124,11 @@ class Bulk:
             )
             for part in applied:
                 self._see(turn, part)
-        threading.Thread(target=self._follow, args=(client, turn), name="bulk", daemon=True).start()
+        thread = threading.Thread(
+            target=self._follow, args=(client, turn), name="bulk", daemon=True
+        )
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
 
     def forget(self) -> None:
         """Show nothing more. Runs go on."""
@@ -147,8 +158,13 @@ class Bulk:
             try:
                 for part in self._looked_at(client, going):
                     self._see(turn, part)
-            except (ApiError, OSError):
+            except (Unavailable, Unreachable, UnexpectedAnswer):
                 pass  # it is asked again; the Runs do not depend on it
+            except MavisError as exc:
+                for part in going:
+                    words = f"What becomes of it cannot be seen any more: {exc.message}"
+                    self._see(turn, replace(part, message=words, mend=exc.mend))
+                return
             if self.closed.wait(self.round_s):
                 return
 

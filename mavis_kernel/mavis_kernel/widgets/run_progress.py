@@ -47,6 +47,7 @@ class RunProgress(ProjectWidget):
         mavis: Mavis | None = None,
     ) -> None:
         self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
         super().__init__("run_progress", project, mavis=mavis, following=dict(_NOTHING))
         if run is not None:
             self.follow(run)
@@ -71,7 +72,9 @@ class RunProgress(ProjectWidget):
         return {"look": self._look, "cancel": self._cancel}
 
     def _start(self, over: threading.Event) -> None:
-        threading.Thread(target=self._watch, args=(over,), name="run", daemon=True).start()
+        thread = threading.Thread(target=self._watch, args=(over,), name="run", daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
 
     def _look(self, _given: Given) -> Message:
         """Look at the Run now; follow it again where that had ended with an error."""
@@ -109,6 +112,8 @@ class RunProgress(ProjectWidget):
 
     def _see(self, run: Run) -> None:
         with self._state_lock:
+            if run.id != self.run_id:
+                return  # another one is followed by now
             before = self.following["run"]
             if before is not None and before["id"] == run.id and before["version"] > run.version:
                 return  # an answer that was overtaken

@@ -35,7 +35,12 @@ def test_machines_are_filtered_selected_and_taken_together(lab: Visit, rest: Res
     widget.get_by_label("Select app-00").check()
     widget.get_by_label("Select app-03").check()
     expect(span(widget, "2 selected")).to_be_visible()
-    picture(widget, "lab-table")
+    cells = lab.page.locator(".jp-Notebook .jp-Cell")
+    before = cells.count()
+    widget.get_by_role("button", name="Select all 10").focus()
+    lab.page.keyboard.press("b")  # adds a cell where Lab hears it
+    assert cells.count() == before
+    picture(widget, "widgets")
     widget.get_by_role("button", name="Take recovery point").click()
     expect(widget.get_by_role("button", name="Cancel")).to_be_focused()
     widget.get_by_role("button", name="Take recovery points of 2").click()

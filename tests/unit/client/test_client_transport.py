@@ -6,17 +6,22 @@ import copy
 import logging
 import pickle
 import socket
+import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
 from appliance_double.objects import project_json, resource_json, run_json
 from appliance_double.server import TOKEN, Appliance, Reply, pages, problem
+from core_double import wait_until
 from mavis_kernel import errors
 from mavis_kernel.client import Mavis
+from mavis_kernel.exchange import Exchange
 from mavis_kernel.masking import Secret
 from mavis_kernel.models import Me
 from mavis_kernel.settings import Settings, Trust
@@ -307,3 +312,25 @@ def test_every_error_has_an_exit_code_that_is_documented() -> None:
     assert {cls.exit_code for cls in ours} <= set(errors.EXIT_CODES)
     tree = errors.__doc__ or ""
     assert all(cls.__name__ in tree for cls in ours)
+
+
+def test_threads_that_come_first_at_once_share_the_connections(
+    appliance: Appliance, mavis: Mavis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Exchange] = []
+
+    class Slow(Exchange):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+            gate.wait(10)  # the others have looked by now
+
+    gate = threading.Event()
+    monkeypatch.setattr("mavis_kernel.exchange.Exchange", Slow)
+    appliance.on("GET", "/projects", pages([project_json()]))
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(lambda: list(mavis.projects.list())) for _ in range(4)]
+        wait_until(lambda: bool(made))
+        gate.set()
+        assert [len(each.result(10)) for each in asked] == [1, 1, 1, 1]
+    assert len(made) == 1

@@ -90,7 +90,7 @@ class Page:
 def table(mavis: Mavis) -> Iterator[InstanceTable]:
     made = InstanceTable("shop", mavis=mavis)
     yield made
-    made.close()
+    end(made)
 
 
 def rows(page: Page, start: int = 0, size: int = 25, **more: object) -> dict[str, Any]:
@@ -110,6 +110,15 @@ def job_until(table: InstanceTable, *states: str) -> dict[str, Any]:
     look()
     assert reached.wait(10), table.job
     return table.job
+
+
+def end(widget: InstanceTable | RecoveryPoints | RunProgress) -> None:
+    """Close it and wait for its threads: they use the client until then."""
+    widget.close()
+    follows = widget if isinstance(widget, RunProgress) else widget._bulk
+    for thread in follows._threads:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_a_question_is_heard_at_once_and_answered_from_another_thread() -> None:
@@ -323,6 +332,27 @@ def test_a_preview_that_nobody_confirms_expires(appliance: Appliance, table: Ins
     assert "Nobody confirmed" in job_until(table, "expired")["rows"][0]["message"]
 
 
+def test_who_may_not_look_any_more_is_told_so(appliance: Appliance, table: InstanceTable) -> None:
+    table._bulk.round_s = 0.01
+    made = preview_json(action="resource.start", confirm=None)
+    appliance.on("POST", f"{SHOP}/previews", Reply(made, 201))
+    going = run_json("running", id="run_1")
+    appliance.on("POST", f"{SHOP}/previews/pre_1/apply", Reply(going, 202))
+    refused = problem(403, "forbidden", "olga is no member.")
+    appliance.on("GET", f"{SHOP}/runs", pages([going]), problem(503, "unavailable"), refused)
+    told = threading.Event()
+    table.observe(
+        lambda c: told.set() if any(r["message"] for r in c["new"]["rows"]) else None, "job"
+    )
+    page = Page(table)
+    page.ask("plan", action="resource.start", ids=["res_1"])
+    page.ask("apply")
+    assert told.wait(10)
+    (row,) = table.job["rows"]
+    assert (row["state"], row["run"]) == ("running", "run_1")
+    assert row["message"].endswith("cannot be seen any more: olga is no member.")
+
+
 def test_more_than_goes_at_once_is_refused(table: InstanceTable) -> None:
     failure = Page(table).ask("plan", action="resource.start", ids=["x"] * 201)["failure"]
     assert "at most 200" in failure["message"]
@@ -377,7 +407,7 @@ def test_a_run_is_followed_to_its_end_with_a_line_for_each_change(
         "take: done",
         "the Run succeeded",
     ]
-    run.close()
+    end(run)
 
 
 def test_a_run_that_may_not_be_read_says_why_and_is_asked_for_again(
@@ -394,7 +424,20 @@ def test_a_run_that_may_not_be_read_says_why_and_is_asked_for_again(
     appliance.on("GET", f"{SHOP}/runs/run_1", Reply(run_json("succeeded", id="run_1")))
     assert Page(run).ask("look")["answer"] == {}
     assert run.following["failure"] is None
-    run.close()
+    end(run)
+
+
+def test_what_comes_late_of_another_run_changes_nothing(appliance: Appliance, mavis: Mavis) -> None:
+    first, second = run_json("running", id="run_1"), run_json("succeeded", id="run_2")
+    for run in (first, second):
+        appliance.on("GET", f"{SHOP}/runs/{run['id']}", Reply(run))
+        appliance.on("GET", f"{SHOP}/runs/{run['id']}/events", events(run))
+    progress = RunProgress("run_1", "shop", mavis=mavis)
+    progress.follow("run_2")
+    assert Page(progress).ask("look")["answer"] == {}
+    progress._see(mavis.runs.get("shop", "run_1"))
+    assert progress.following["run"]["id"] == "run_2"
+    end(progress)
 
 
 def test_a_run_is_cancelled(appliance: Appliance, mavis: Mavis) -> None:
@@ -404,7 +447,7 @@ def test_a_run_is_cancelled(appliance: Appliance, mavis: Mavis) -> None:
     run = RunProgress("run_1", "shop", mavis=mavis)
     assert Page(run).ask("cancel")["answer"] == {}
     assert run.following["run"]["state"] == "cancelled"
-    run.close()
+    end(run)
 
 
 def test_recovery_points_say_why_they_are_there_and_restore_as_they_were_previewed(
@@ -435,7 +478,7 @@ def test_recovery_points_say_why_they_are_there_and_restore_as_they_were_preview
     page.ask("apply")
     body = appliance.to("POST", f"{SHOP}/restores")[0].body
     assert (body["kind"], body["point"], body["dry_run"]) == ("volumes", "rp_1", True)
-    points.close()
+    end(points)
 
 
 def test_records_are_sought_by_what_the_form_says(appliance: Appliance, mavis: Mavis) -> None:
