@@ -215,6 +215,42 @@ def test_a_run_is_ended_from_its_page(site: PagesService, scene: Scene, visit: V
             expect(page.locator("#state")).to_have_text("cancelled")
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(
+            {"status": 503},
+            "This page hears no more of the Run, which goes on. Reload the page.",
+            id="refused",
+        ),
+        pytest.param(
+            {
+                "content_type": "text/event-stream",
+                "body": 'event: problem\ndata: {"detail": "No more", "mend": "Ask ada."}\n\n',
+            },
+            "No more. Ask ada. The Run goes on.",
+            id="ended by the appliance",
+        ),
+        pytest.param(
+            {"content_type": "text/event-stream", "body": "retry: 60000\n\n"},
+            "The appliance does not answer. Asking again; the Run goes on.",
+            id="broken off",
+        ),
+    ],
+)
+def test_a_page_that_hears_no_more_of_its_run_says_so(
+    site: PagesService, scene: Scene, visit: Visits, answer: dict[str, Any], told: str
+) -> None:
+    run = site.rest.core.runs.start(
+        call("olga"), "shop", action="inventory.discover", resource=None, arguments={}
+    )
+    with visit("olga", SHOP) as opened:
+        opened.page.route("**/events?*", lambda route: route.fulfill(**answer))
+        opened.page.goto(f"{PREFIX}{SHOP}/runs/{run.id}")
+        expect(opened.page.get_by_role("alert")).to_have_text(told)
+    site.rest.core.drop_queued()
+
+
 def test_pages_work_without_scripts(site: PagesService, scene: Scene, visit: Visits) -> None:
     with visit("olga", previewed(site), java_script_enabled=False) as opened:
         page = opened.page
