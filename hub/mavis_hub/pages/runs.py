@@ -13,6 +13,7 @@ from mavis_core.errors import Conflict
 from mavis_core.scheduling.model import Run, RunState
 from mavis_ext.app import PREFIX
 from mavis_ext.following import Following
+from mavis_hub.pages.forms import is_window
 from mavis_hub.pages.handlers import PersonPage, Site
 from mavis_hub.pages.history import History, history
 from mavis_hub.pages.seen import SeenProject, see
@@ -88,6 +89,7 @@ class RunPage(PersonPage):
             results=_results(run.result),
             log=seen.history,
             fault=fault,
+            whole=is_window(self),  # a script that follows the Run has the rest already
             may_cancel=may and not run.state.final and not run.cancelled_by,
             ticket=self.ticket(_purpose(run.id)),
             xsrf=self.xsrf,

@@ -64,7 +64,7 @@ def test_a_story_shows_what_its_reader_may_see(site: PagesService, scene: Scene)
     path = f"/stories/{scene.story}"
     operator, viewer = site.text(site.get("olga", path)), site.text(site.get("vera", path))
     for text in (operator, viewer):
-        assert "recovery_point.create shop web-1" in text
+        assert "recovery_point.create succeeded shop web-1" in text
     assert "cloud.CreateSnapshots of i-" in operator
     assert "cloud.CreateSnapshots" not in viewer
     assert "The records are for operators, auditors and administrators" in viewer
@@ -103,8 +103,8 @@ def test_the_start_page_says_what_goes_on_and_what_went_wrong(
 ) -> None:
     text = site.text(site.get("olga", "/"))
     going, wrong = text.index("Going on now"), text.index("Went wrong in the last 3 days")
-    assert going < text.index("inventory.discover shop main queued") < wrong
-    assert wrong < text.index("resource.tag shop web-1") < text.index("Your projects")
+    assert going < text.index("inventory.discover queued shop main") < wrong
+    assert wrong < text.index("resource.tag failed shop web-1") < text.index("Your projects")
     assert "shop Web shop operator main fake · here-1 ok" in text
     assert "Prefect" not in text
     assert "Prefect" in site.text(site.get("ada", "/"))
@@ -158,7 +158,7 @@ def test_the_runs_of_a_project_are_had_by_state_and_page_by_page(
     site: PagesService, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = site.text(site.get("olga", f"{SHOP}/runs?state=failed"))
-    assert "resource.tag web-1" in failed
+    assert "resource.tag failed web-1" in failed
     assert "recovery_point.create" not in failed
     none = site.text(site.get("olga", f"{SHOP}/runs?state=refused"))
     assert "No Run of this project is refused. See all" in none
@@ -187,6 +187,16 @@ def test_a_run_shows_its_steps_its_log_and_what_came_of_it(
     viewer = site.text(site.get("vera", f"{SHOP}/runs/{scene.done}"))
     assert "The records are for operators" in viewer
     assert "cloud.CreateSnapshots" not in viewer
+
+
+def test_a_script_that_follows_a_run_gets_what_may_change(site: PagesService, scene: Scene) -> None:
+    path = f"{SHOP}/runs/{scene.done}"
+    whole, part = site.get("olga", path), site.script("olga", path)
+    assert part.status == 200
+    ids = [re.findall(r'id="(\w+)" data-live', page.content.decode()) for page in (whole, part)]
+    assert ids[0] == ids[1] == ["state", "took", "error", "steps", "result", "log"]
+    assert "What was asked for" in site.text(whole)
+    assert "What was asked for" not in site.text(part)
 
 
 def test_a_failed_run_says_why_and_what_to_do(site: PagesService, scene: Scene) -> None:
