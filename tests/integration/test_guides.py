@@ -17,12 +17,14 @@ import iam
 from cloud import accounts
 from cloud.client import Simulator
 from cloud_benches import KIT, AwsBench
-from core_double import ACCOUNT, REGION, wait_until
+from copy_scene import add_environment
+from core_double import ACCOUNT, REGION, Project, wait_until
 from examples import DOCS, Example, at_work, examples, outputs
 from mavis_core.kits.aws import policies
 from rest_service import RestService
 
 GUIDES = (
+    "copy-elsewhere",
     "let-people-in",
     "prove-a-restore",
     "read-the-records",
@@ -52,6 +54,8 @@ def person(tmp_path: Path) -> Path:
 def test_the_commands_of_a_guide_do_what_it_says(guide: str, tmp_path: Path, person: Path) -> None:
     found = examples(DOCS / "how-to" / f"{guide}.md")
     with at_work(tmp_path / "home", logs=True) as service:
+        service.cloud.regions.append("us-east-1")
+        add_environment(Project(service.core), "dr", "222222222222", "us-east-1")
         told = outputs(found, person, environ(service))
     for example, output in zip(found, told, strict=True):
         if example.kind:
