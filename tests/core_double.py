@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ from mavis_core.bootstrap import Parts, make_work
 from mavis_core.changes.budget import Budget
 from mavis_core.changes.replies import Replies
 from mavis_core.contract import Kit
+from mavis_core.dashboards.service import Dashboards
+from mavis_core.dashboards.shipped import shipped_dashboards
+from mavis_core.dashboards.views import Views
 from mavis_core.db import migrate, open_database, tables
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable
@@ -92,6 +96,8 @@ class Core:
         self.jobs, self.runs = work.jobs, work.runs
         self.replies = Replies(self.database)
         self.logins = DeviceLogins(self.database)
+        self.dashboards = Dashboards(self.database, self.projects, shipped_dashboards())
+        self.views = Views(self.database, self.projects, idle=timedelta(seconds=30))
         self.timetable = Timetable(self.database, self.runs, source="test")
         self.outbox = Outbox(self.database)
         self._workers = 0

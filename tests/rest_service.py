@@ -25,7 +25,7 @@ from tornado.web import Application
 
 from contract import contract
 from core_double import ACCOUNT, KERNEL, PERSON, PLATFORM, REGION, Core, call, wait_until
-from mavis_core.access import Principal, Role, Scope
+from mavis_core.access import Confinement, Principal, Role, Scope
 from mavis_core.bootstrap import ApiApp, api_app
 from mavis_core.config import Config, load
 from mavis_core.contract import Kit
@@ -52,6 +52,7 @@ class Caller:
 
     principal: Principal
     scopes: frozenset[Scope]
+    confined: Confinement | None = None
 
 
 def caller(name: str, scopes: frozenset[Scope], *groups: str) -> Caller:

@@ -14,6 +14,7 @@ from mavis_ext.events import RunEvents
 from mavis_ext.handlers import (
     backup_plans,
     contract,
+    dashboards,
     environments,
     keys,
     logins,
@@ -37,6 +38,7 @@ __all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services", "oper
 _P = "/projects/{project}"
 _PLAN = f"{_P}/backup-plans/{{plan}}"
 _POINT = f"{_P}/recovery-points/{{point}}"
+_DASHBOARD = f"{_P}/dashboards/{{dashboard}}"
 
 ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     ("/health", platform.Health),
@@ -75,6 +77,11 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/restores", restores.Restores),
     (f"{_P}/restores/{{restore}}", restores.Restore),
     (f"{_P}/reports/protection", reports.Protection),
+    (f"{_P}/dashboards", dashboards.Dashboards),
+    (_DASHBOARD, dashboards.Dashboard),
+    (f"{_DASHBOARD}/versions", dashboards.Versions),
+    (f"{_DASHBOARD}/versions/{{version}}", dashboards.Version),
+    (f"{_DASHBOARD}/versions/{{version}}/activate", dashboards.Activate),
     (f"{_P}/runs", runs.Runs),
     (f"{_P}/runs/{{run}}", runs.Run),
     (f"{_P}/runs/{{run}}/cancel", runs.Cancel),

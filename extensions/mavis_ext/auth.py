@@ -6,20 +6,24 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from mavis_core.access import Principal, Scope
+from mavis_core.access import Confinement, Principal, Scope
 from mavis_core.logins.model import Grant
 
 __all__ = ["Caller", "Identify", "Issue", "Issued", "identity_of"]
 
 
 class Caller(Protocol):
-    """What the Hub says of a token."""
+    """What is known of a token."""
 
     @property
     def principal(self) -> Principal: ...
 
     @property
     def scopes(self) -> frozenset[Scope]: ...
+
+    @property
+    def confined(self) -> Confinement | None:
+        """The one project that it is good for; None: all of its principal's."""
 
 
 class Identify(Protocol):

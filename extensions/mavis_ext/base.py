@@ -159,6 +159,7 @@ class ApiHandler(RequestHandler):
             scopes=caller.scopes,
             request_id=self.request_id,
             source=self.request.remote_ip or "unknown",
+            confined=caller.confined,
         )
 
     async def stream(self, operation: Operation, names: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "Line",
     "Moment",
     "Name",
+    "Note",
     "Region",
     "Why",
     "Word",
@@ -40,6 +41,8 @@ Name = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z][a-z0-9-]{1,39}
 Region = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z0-9-]{1,40}$"})]
 Line = Annotated[str, _text(least=0, most=200)]
 """A line for people."""
+Note = Annotated[str, _text(least=0, most=500)]
+"""A few lines for people, on one."""
 Why = Annotated[str, _text(most=500)]
 Account = Annotated[str, _text(least=0, most=64)]
 Word = Annotated[str, _text(most=255)]

@@ -55,6 +55,8 @@ _NAMES = {
     "subject": "A person (`user:alice`) or a Hub group (`group:ops`).",
     "resource": "A resource, by id, cloud id or name.",
     "preview": "A preview, by id.",
+    "dashboard": "A dashboard, by name or id.",
+    "version": "The number of a version.",
     "plan": "A backup plan, by name or id.",
     "point": "A recovery point, by id.",
     "restore": "A restore, by id.",

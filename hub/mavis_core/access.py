@@ -22,6 +22,7 @@ __all__ = [
     "PLATFORM",
     "RESERVED",
     "CallContext",
+    "Confinement",
     "Grant",
     "Permission",
     "Principal",
@@ -88,6 +89,8 @@ class Permission(StrEnum):
     RECORD_READ = "record.read"
     RECORD_READ_ALL = "record.read_all"
     PREFECT_READ = "prefect.read"
+    DASHBOARD_VIEW = "dashboard.view"
+    DASHBOARD_PUBLISH = "dashboard.publish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,10 @@ PERMISSIONS: dict[Permission, Grant] = {
     Permission.RECORD_READ: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN, Role.OPERATOR})),
     Permission.RECORD_READ_ALL: Grant(Scope.ADMIN),
     Permission.PREFECT_READ: Grant(Scope.ADMIN),
+    Permission.DASHBOARD_VIEW: Grant(Scope.READ, _SEE | {Role.ENDUSER}),
+    # What is published reads the project for whoever may open it, and nothing else: its kernel
+    # holds no authority of its viewer, and its frame none of their browser.
+    Permission.DASHBOARD_PUBLISH: Grant(Scope.OPERATE, _DO),
 }
 
 
@@ -165,6 +172,22 @@ PLATFORM = Principal(f"{RESERVED}platform")
 
 
 @dataclass(frozen=True, slots=True)
+class Confinement:
+    """What a token can do that is good for one project only: a dashboard's.
+
+    Parameters
+    ----------
+    project_id
+        The one project that it can name.
+    roles
+        What it is there, whatever its principal may be a member of.
+    """
+
+    project_id: str
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
 class CallContext:
     """One call by a principal with a token.
 
@@ -180,6 +203,8 @@ class CallContext:
         This one call; shown to the person with an error.
     source
         Where the call came from: an address, or the name of a process.
+    confined
+        The one project that the token is good for; None: all that the principal is a member of.
     """
 
     principal: Principal
@@ -187,6 +212,7 @@ class CallContext:
     correlation_id: str = field(default_factory=lambda: new_id("cor"))
     request_id: str = field(default_factory=lambda: new_id("req"))
     source: str = "unknown"
+    confined: Confinement | None = None
 
     def may(self, permission: Permission, roles: Collection[Role] = ()) -> bool:
         """Whether this call has `permission` with `roles` in the project at hand."""

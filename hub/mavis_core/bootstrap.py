@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import EntryPoint, entry_points
 
 from mavis_core.changes.budget import Budget, granted
@@ -17,6 +18,9 @@ from mavis_core.changes.ledger import Ledger
 from mavis_core.changes.replies import Replies
 from mavis_core.config import Config
 from mavis_core.contract import Kit
+from mavis_core.dashboards.service import Dashboards
+from mavis_core.dashboards.shipped import shipped_dashboards
+from mavis_core.dashboards.views import Views
 from mavis_core.db import Database, open_database
 from mavis_core.ids import new_id
 from mavis_core.inventory.actions import TagJob, power_jobs
@@ -101,6 +105,8 @@ class ApiApp:
     runs: Runs
     replies: Replies
     logins: DeviceLogins
+    dashboards: Dashboards
+    views: Views
     logs: LogClient
 
     def close(self) -> None:
@@ -164,6 +170,8 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         runs=work.runs,
         replies=Replies(database),
         logins=DeviceLogins(database),
+        dashboards=Dashboards(database, projects, shipped_dashboards()),
+        views=Views(database, projects, idle=timedelta(seconds=config.dashboards.idle_s)),
         logs=LogClient.of(config),
     )
 

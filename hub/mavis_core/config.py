@@ -28,6 +28,7 @@ __all__ = [
     "AwsConfig",
     "BadSetting",
     "Config",
+    "DashboardsConfig",
     "DatabaseConfig",
     "EdgeConfig",
     "HubConfig",
@@ -133,6 +134,7 @@ class PortsConfig:
     api: int = _setting(18443, "The REST API, behind the edge proxy.", _PORT)
     prefect: int = _setting(18444, "Prefect's API and UI, for api and worker.", _PORT)
     edge_api: int = _setting(18445, "The edge proxy's API, for the Hub.", _PORT)
+    dashboards: int = _setting(18446, "Dashboards' frames, behind the edge proxy.", _PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,29 @@ class WorkerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DashboardsConfig:
+    """Published dashboards."""
+
+    max_kernels: int = _setting(
+        20, "Pages that can be open at a time; each has a kernel of its own.", _between(1, 500)
+    )
+    preheated: int = _setting(
+        2, "Kernels that wait, ready to show a dashboard at once; 0: none.", _between(0, 50)
+    )
+    idle_s: int = _setting(
+        30,
+        "A kernel whose page has not been heard of for so many seconds is ended.",
+        _between(10, 3600),
+    )
+    cell_timeout_s: int = _setting(
+        60, "A cell that takes more seconds than that is ended.", _between(1, 3600)
+    )
+    kernel_memory_mb: int = _setting(
+        1024, "Memory that a kernel may ask for, in MiB.", _between(256, 65536)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one appliance, and where its files are.
 
@@ -230,6 +255,7 @@ class Config:
     hub: HubConfig = field(default_factory=HubConfig)
     aws: AwsConfig = field(default_factory=AwsConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
+    dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
 
     @property
     def isolated(self) -> bool:
@@ -268,6 +294,11 @@ class Config:
     def logs_socket(self) -> Path:
         """The log process's Unix socket."""
         return self.run / "logs" / "logs.sock"
+
+    @property
+    def dashboards_run(self) -> Path:
+        """Folder of the folders of dashboards' kernels, with their sockets."""
+        return self.run / "dashboards"
 
     @property
     def journal(self) -> Path:
@@ -351,6 +382,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "hub": HubConfig,
     "aws": AwsConfig,
     "worker": WorkerConfig,
+    "dashboards": DashboardsConfig,
 }
 _TYPES: dict[str, type[Any]] = {"str": str, "int": int, "float": float}
 

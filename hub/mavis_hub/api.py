@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
+from dataclasses import replace
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
@@ -18,12 +19,15 @@ from mavis_core.heap import settle_heap
 from mavis_ext.app import PREFIX, make_application, make_services
 from mavis_ext.base import Services
 from mavis_ext.prefect_proxy import prefect_rules
+from mavis_hub.dashboard_broker import broker_rules
 from mavis_hub.hub_identity import HubIdentity, hub_oauth
 from mavis_hub.hub_logins import HubLogins
 from mavis_hub.pages.api_docs import docs_rules
+from mavis_hub.pages.dashboards import dashboard_rules
 from mavis_hub.pages.handlers import Site, send_to_login
 from mavis_hub.pages.login import login_rules
 from mavis_hub.pages.rules import page_rules
+from mavis_hub.view_identity import ViewIdentity
 
 __all__ = ["main"]
 
@@ -57,6 +61,8 @@ async def _serve(settings: Config, app: ApiApp) -> None:
     secret = settings.read_secret("api", "api-cookie-secret").encode()
     logins = HubLogins(settings)
     services = make_services(app, identity, logins, secret=secret)
+    known = ViewIdentity(app.views, services.database, identity)
+    services = replace(services, identify=known)
     server = HTTPServer(
         _application(settings, services, identity, logins),
         xheaders=True,
@@ -97,6 +103,8 @@ def _application(
         *prefect,
         *docs_rules(settings.appliance.name, identity.browser, login),
         *login_rules(site, logins),
+        *dashboard_rules(site, frames=settings.public_url),
+        *broker_rules(services, settings.read_secret("api", "dashboards-token")),
         *page_rules(site),
         cookie_secret=settings.read_secret("api", "api-cookie-secret"),
         autoreload=False,

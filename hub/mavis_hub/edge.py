@@ -132,6 +132,7 @@ def dynamic_configuration(
                         "priority": _PRIORITY + len(table) - position,
                         "service": row.name,
                         "middlewares": list(_middlewares(row)),
+                        **({} if row.logged else {"observability": {"accessLogs": False}}),
                     }
                     for position, row in enumerate(table)
                 },

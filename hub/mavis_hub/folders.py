@@ -24,6 +24,7 @@ _SECRET_HOLDERS = {
     "prefect": "mavis-prefect",
     "worker": "mavis-worker",
     "logs": "mavis-logs",
+    "dashboards": "mavis-dashboards",
 }
 
 
@@ -62,6 +63,7 @@ def folders(config: Config) -> tuple[Folder, ...]:
         Folder(run, 0o711),
         Folder(run / "worker", 0o750, "mavis-worker", "mavis"),
         Folder(run / "logs", 0o750, "mavis-logs", "mavis-db"),
+        Folder(config.dashboards_run, 0o700, "mavis-dashboards"),
         Folder(home / "db", 0o2770, "mavis-api", "mavis-db"),
         Folder(config.journal, 0o700, "mavis-logs"),
         Folder(home / "hub", 0o700),

@@ -12,7 +12,7 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import HTTPError, RequestHandler
 
-from mavis_core.access import RESERVED, CallContext, Principal, Scope
+from mavis_core.access import RESERVED, CallContext, Confinement, Principal, Scope
 from mavis_core.config import Config
 from mavis_core.errors import Unauthenticated, Unavailable
 from mavis_core.ids import new_id
@@ -30,6 +30,7 @@ class HubCaller:
 
     principal: Principal
     scopes: frozenset[Scope]
+    confined: Confinement | None = None
 
 
 def hub_oauth(config: Config) -> HubOAuth:

@@ -24,7 +24,7 @@ from mavis_hub.installation import config_file, program
 
 __all__ = ["MARK", "NAMES", "PREFECT_BASE", "Process", "Restart", "base_environment", "processes"]
 
-NAMES = ("edge", "hub", "api", "prefect", "worker", "logs")
+NAMES = ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards")
 PREFECT_BASE = "/services/mavis/prefect"
 API_HEALTH = "/services/mavis/api/v1/health"
 MARK = "MAVIS_APPLIANCE"
@@ -116,6 +116,7 @@ def processes(config: Config, environ: Mapping[str, str] | None = None) -> tuple
         _prefect(config, environ),
         _worker(config, environ),
         _logs(config, environ),
+        _dashboards(config, environ),
     )
     return tuple(sorted(rows, key=lambda row: row.start_order))
 
@@ -223,6 +224,24 @@ def _logs(config: Config, environ: Mapping[str, str]) -> Process:
         health=SocketCheck(config.logs_socket, "/health", ("logs", "logs-token")),
         start_order=3,
         umask=0o007,
+    )
+
+
+def _dashboards(config: Config, environ: Mapping[str, str]) -> Process:
+    folder = config.dashboards_run
+    return Process(
+        name="dashboards",
+        title="dashboards",
+        user=_user(config, "mavis-dashboards"),
+        command=(sys.executable, "-m", "mavis_hub.dashboards"),
+        environment=_frozen(
+            _settings_environment(config, environ),
+            {"HOME": str(folder), "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_NO_CONFIG": "1"},
+        ),
+        folder=folder,
+        health=HttpCheck(config.ports.dashboards, "/health"),
+        start_order=4,
+        stop_timeout_s=10,  # ends its kernels first
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mavis_core.config import Config
+from mavis_hub.dashboards.addresses import FRAMES
 
 __all__ = ["EVERYWHERE", "Authentication", "Rate", "Route", "routes"]
 
@@ -29,6 +30,7 @@ class Authentication(StrEnum):
     COOKIE = "the login at the Hub (OAuth), by cookie"
     ADMINISTRATOR = "the login at the Hub, by cookie, of a platform administrator"
     HUB = "the Hub's own cookies and tokens"
+    TICKET = "the ticket that the page of a viewer has, which is logged in at the Hub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Route:
         with WebSockets or streams have none.
     timeout_s
         Longest wait for the first byte of the answer.
+    logged
+        Whether the access log notes its requests.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Route:
     rate: Rate | None
     body_limit_bytes: int | None
     timeout_s: int
+    logged: bool = True
 
 
 EVERYWHERE = Rate(average=200, period_s=1, burst=600)
@@ -144,6 +149,25 @@ def routes(config: Config) -> tuple[Route, ...]:
             _API,
             None,  # a stream
             60,
+        ),
+        Route(
+            "dashboards-live",
+            r"Method(`GET`) && PathRegexp(`^/services/mavis/dashboards/[^/]+/[^/]+/live$`)",
+            api,
+            Authentication.COOKIE,
+            _API,
+            None,  # a stream
+            60,
+        ),
+        Route(
+            "dashboards",
+            f"PathPrefix(`{FRAMES}/`)",
+            config.ports.dashboards,
+            Authentication.TICKET,
+            None,
+            None,  # WebSockets, and pages that come piece by piece
+            60,
+            logged=False,  # its addresses hold tickets
         ),
         Route(
             "pages",

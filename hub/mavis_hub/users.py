@@ -76,6 +76,7 @@ SERVICE_USERS = (
     ServiceUser("mavis-prefect", ("mavis",)),
     ServiceUser("mavis-worker", ("mavis", "mavis-db")),
     ServiceUser("mavis-logs", ("mavis", "mavis-db")),
+    ServiceUser("mavis-dashboards", ("mavis",)),
     ServiceUser("mavis-culler", ()),
 )
 DEMO_PEOPLE = (

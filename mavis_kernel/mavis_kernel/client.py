@@ -16,6 +16,7 @@ from typing import Self
 
 from mavis_kernel.models import Health, Me
 from mavis_kernel.nouns.backup_plans import BackupPlans
+from mavis_kernel.nouns.dashboards import Dashboards
 from mavis_kernel.nouns.environments import Environments
 from mavis_kernel.nouns.keys import Keys
 from mavis_kernel.nouns.members import Members
@@ -89,6 +90,7 @@ class Mavis:
         self.recovery_points = RecoveryPoints(transport)
         self.restores = Restores(transport)
         self.reports = Reports(transport)
+        self.dashboards = Dashboards(transport)
         self.runs = Runs(transport)
         self.records = Records(transport)
 

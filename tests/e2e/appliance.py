@@ -29,7 +29,14 @@ from mavis_kernel.masking import Secret
 from mavis_kernel.settings import Trust
 
 MAVISCTL = Path(sys.executable).with_name("mavisctl")
-_PORTS = ("EDGE_PORT", "PORTS_HUB", "PORTS_API", "PORTS_PREFECT", "PORTS_EDGE_API")
+_PORTS = (
+    "EDGE_PORT",
+    "PORTS_HUB",
+    "PORTS_API",
+    "PORTS_PREFECT",
+    "PORTS_EDGE_API",
+    "PORTS_DASHBOARDS",
+)
 _SETTLE_S = 2  # the simulator shows at once what was made
 _FOREIGN = ("AWS_", "MAVIS_", "JUPYTER", "PREFECT_")
 T = TypeVar("T")

@@ -119,5 +119,5 @@ def test_no_record_is_missing_or_there_twice(appliance: Appliance, admin: Mavis,
 def test_nothing_is_left_of_those_who_died(appliance: Appliance, shop: str) -> None:
     rows = appliance.status()
     assert {name: (row["state"], row["well"]) for name, row in rows.items()} == dict.fromkeys(
-        ("edge", "hub", "api", "prefect", "worker", "logs"), ("running", True)
+        ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards"), ("running", True)
     )

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from e2e.appliance import Appliance, until
 from e2e.kernels import Kernel, kernel, start_server
 from mavis_core.access import Scope
+from mavis_hub.dashboards.addresses import FRAMES
 from mavis_hub.metadata_guard import ADDRESSES
 from mavis_kernel import Mavis
 
@@ -170,12 +172,15 @@ def test_internal_ports_give_nothing_without_their_secret(
     code = f"print(json.dumps({{name: get(*args)[0] for name, args in {asked!r}.items()}}))"
     statuses = inside.ask(code)
     assert {name for name, status in statuses.items() if status not in (401, 403)} == set()
+    frame = f"{FRAMES}/{'x' * 43}/"
+    for address in (frame, f"{frame}voila/static/voila.js", "/api/kernels"):
+        assert inside.ask(f"print(json.dumps(get({ports.dashboards}, {address!r})[0]))") == 404
 
 
 def test_every_port_that_listens_is_a_known_one(appliance: Appliance, inside: Kernel) -> None:
     """What a process opens besides would not have been tried above."""
     config = appliance.config
-    known = {getattr(config.ports, name) for name in ("hub", "api", "prefect", "edge_api")}
+    known = {getattr(config.ports, each.name) for each in fields(config.ports)}
     found = set()
     for name, pid in appliance.pids().items():
         found |= {(name, port) for port in listening(pid)}

@@ -2,6 +2,7 @@
 
 from mavis_ext.schemas.access import Health, Key, Me, Member, MyProject, Project
 from mavis_ext.schemas.base import Failure, Page, Schema
+from mavis_ext.schemas.dashboards import Dashboard, DashboardVersion, DashboardVersionDetail
 from mavis_ext.schemas.inventory import Environment, Resource
 from mavis_ext.schemas.logins import DeviceLogin, DeviceToken
 from mavis_ext.schemas.plans import (
@@ -26,6 +27,9 @@ __all__ = [
     "BackupPlanDefinition",
     "BackupPlanPreset",
     "BackupPlanSlots",
+    "Dashboard",
+    "DashboardVersion",
+    "DashboardVersionDetail",
     "DeviceLogin",
     "DeviceToken",
     "Effect",

@@ -1,4 +1,4 @@
-"""Every table of the main database; those of protection and of logins stand in their own modules.
+"""Every table of the main database; protection, logins and dashboards have their own modules.
 
 A change here needs a migration in ``migrations/versions``; a test compares the two.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from mavis_core.db.columns import Moment, Sequence, identity, json, metadata, moment, number, text
+from mavis_core.db.tables_of_dashboards import dashboard_versions, dashboard_views, dashboards
 from mavis_core.db.tables_of_logins import device_logins, wrong_codes
 from mavis_core.db.tables_of_protection import (
     backup_plans,
@@ -25,6 +26,9 @@ __all__ = [
     "backup_plans",
     "copies",
     "copy_members",
+    "dashboard_versions",
+    "dashboard_views",
+    "dashboards",
     "device_logins",
     "environments",
     "intents",

@@ -8,7 +8,14 @@ from itertools import islice
 import sqlalchemy as sa
 
 from mavis_core import clock, records
-from mavis_core.access import PLATFORM, CallContext, Permission, Principal, Role
+from mavis_core.access import (
+    PLATFORM,
+    CallContext,
+    Confinement,
+    Permission,
+    Principal,
+    Role,
+)
 from mavis_core.db import Database, tables
 from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import Conflict, NotFound
@@ -63,6 +70,12 @@ _MEMBERSHIP = _MEMBERSHIPS.order_by(None).where(
     | (tables.projects.c.id == sa.bindparam("reference"))
 )
 _MOST = 1000  # as many as the log can be asked about at once
+
+
+_BY_REFERENCE = sa.select(*(tables.projects.c[name] for name in Project.__slots__)).where(
+    (tables.projects.c.name == sa.bindparam("reference"))
+    | (tables.projects.c.id == sa.bindparam("reference"))
+)
 
 
 def hold(tx: sa.Connection, project_id: str) -> None:
@@ -134,29 +147,27 @@ class Projects:
         Forbidden
             The caller is a member with too low a role, or the token lacks the scope.
         """
-        given = {"reference": reference, "subjects": subjects_of(ctx.principal)}
         with self._database.read() as tx:
-            rows = tx.execute(_MEMBERSHIP, given).all()
-        if not rows:
+            found = _membership(tx, ctx, reference)
+        if found is None:
             raise NotFound(
                 f"No project {reference[:60]!r} that {ctx.principal.name} may see",
                 mend="`mavis project list` shows yours; a project's administrator adds members.",
             )
-        roles = frozenset(Role(role) for *_, role in rows)
-        ctx.require(permission, roles)
-        *project, _ = rows[0]
-        return Membership(Project(*project), roles)
+        ctx.require(permission, found.roles)
+        return found
 
     def list(self, ctx: CallContext, want: PageRequest) -> Page[Membership]:
         """Return the projects in which the caller has any role, the oldest first."""
-        table, member = tables.projects, tables.members
-        mine = sa.select(member.c.project_id).where(
-            member.c.subject.in_(subjects_of(ctx.principal))
-        )
-        query = sa.select(table).where(table.c.id.in_(mine))
+        table = tables.projects
+        query = sa.select(table).where(table.c.id.in_(_mine(ctx)))
         with self._database.read() as tx:
             page = fetch(tx, query, _ORDER, want, lambda row: Project(**row))
-            roles = _roles(tx, ctx.principal, [project.id for project in page.items])
+            found = [project.id for project in page.items]
+            if ctx.confined is not None:
+                roles = dict.fromkeys(found, ctx.confined.roles)
+            else:
+                roles = _roles(tx, ctx.principal, found)
         return Page(tuple(Membership(each, roles[each.id]) for each in page.items), page.next)
 
     def where(self, ctx: CallContext, permission: Permission) -> tuple[Membership, ...]:
@@ -259,6 +270,35 @@ class Projects:
             return
         with self._database.read() as tx:
             ctx.require(permission, roles_in(tx, ctx.principal, project_id))
+
+
+def _membership(tx: sa.Connection, ctx: CallContext, reference: str) -> Membership | None:
+    """Return what the caller is in the project of a name or id; None where they are nothing."""
+    if ctx.confined is not None:
+        return _confined(tx, ctx.confined, reference)
+    given = {"reference": reference, "subjects": subjects_of(ctx.principal)}
+    rows = tx.execute(_MEMBERSHIP, given).all()
+    if not rows:
+        return None
+    *project, _ = rows[0]
+    return Membership(Project(*project), frozenset(Role(role) for *_, role in rows))
+
+
+def _confined(tx: sa.Connection, to: Confinement, reference: str) -> Membership | None:
+    for row in tx.execute(_BY_REFERENCE, {"reference": reference}):
+        project = Project(*row)
+        if project.id == to.project_id:
+            return Membership(project, to.roles)
+    return None
+
+
+def _mine(ctx: CallContext) -> sa.Select[tuple[str]] | list[str]:
+    """Return the ids of the projects in which the caller has a role."""
+    if ctx.confined is not None:
+        return [ctx.confined.project_id]
+    table = tables.members
+    subjects = subjects_of(ctx.principal)
+    return sa.select(table.c.project_id).where(table.c.subject.in_(subjects))
 
 
 def project_of(tx: sa.Connection, project_id: str) -> Project:

@@ -15,7 +15,8 @@ from mavis_ext.app import PREFIX
 __all__ = ["Static", "address_of", "kept", "static_rules"]
 
 _PLACE = f"{PREFIX}/static"
-_MEDIA = {"mavis.css": "text/css; charset=utf-8", "mavis.js": "text/javascript; charset=utf-8"}
+_CSS, _JS = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+_MEDIA = {"mavis.css": _CSS, "mavis.js": _JS, "dashboard.css": _CSS, "dashboard.js": _JS}
 _KEPT_S = 31_536_000
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from mavis_kernel.aio.nouns.backup_plans import BackupPlans
+from mavis_kernel.aio.nouns.dashboards import Dashboards
 from mavis_kernel.aio.nouns.environments import Environments
 from mavis_kernel.aio.nouns.keys import Keys
 from mavis_kernel.aio.nouns.members import Members
@@ -88,6 +89,7 @@ class AsyncMavis:
         self.recovery_points = RecoveryPoints(transport)
         self.restores = Restores(transport)
         self.reports = Reports(transport)
+        self.dashboards = Dashboards(transport)
         self.runs = Runs(transport)
         self.records = Records(transport)
 

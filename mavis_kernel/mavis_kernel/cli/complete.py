@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # only a completion needs a client
     from mavis_kernel.models import Resource
 
 __all__ = [
+    "dashboards",
     "environments",
     "instances",
     "keys",
@@ -127,6 +128,9 @@ plans = _asks_project(
     lambda mavis, project, _: _plain(
         each.name for each in mavis.backup_plans.list(project, limit=_MOST, fields=("name",))
     )
+)
+dashboards = _asks_project(
+    lambda mavis, project, _: _plain(each.name for each in mavis.dashboards.list(project))
 )
 presets = _asks_project(
     lambda mavis, project, _: _plain(each.name for each in mavis.backup_plans.presets(project))

@@ -44,6 +44,9 @@ PLACES: dict[str, Place] = {
     ),
     "restore": Place(f"{_HERE}.restore", "restore", "Bring recovery points back, and undo that."),
     "report": Place(f"{_HERE}.report", "report", "How well a project is protected."),
+    "dashboard": Place(
+        f"{_HERE}.dashboard", "dashboard", "Notebooks that are published as pages of a project."
+    ),
     "preview": Place(
         f"{_HERE}.preview", "preview", "Plans that --dry-run has shown, until they expire."
     ),

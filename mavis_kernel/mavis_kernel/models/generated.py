@@ -23,6 +23,9 @@ __all__ = [
     "BegunSlot",
     "CalendarDay",
     "CopyRole",
+    "Dashboard",
+    "DashboardVersion",
+    "DashboardVersionDetail",
     "DeviceLogin",
     "DeviceToken",
     "Effect",
@@ -454,6 +457,91 @@ class CalendarDay(Model):
     made: tuple[MadePoint, ...]
     goes: tuple[TakenPoint, ...]
     left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dashboard(Model):
+    """A notebook that is published for exactly one project, as a page.
+
+    Parameters
+    ----------
+    project
+        The project's name.
+    name
+        What addresses and commands call it.
+    title
+        What people read.
+    version
+        The number of the version that viewers see; null where it is not published now.
+    changed_at
+        When it was published, set to another version, or taken away.
+    """
+
+    id: str
+    project: str
+    name: str
+    title: str
+    description: str
+    version: int | None = None
+    created_at: dt.datetime
+    created_by: str
+    changed_at: dt.datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardVersion(Model):
+    """One notebook that was published; it never changes.
+
+    Parameters
+    ----------
+    hash
+        SHA-256 of the notebook as it was published, in hexadecimal digits.
+    note
+        What is new in it, as its publisher says.
+    shipped
+        The name under which Mavis brought it; null where it is somebody's own.
+    current
+        Whether viewers see it.
+    """
+
+    number: int
+    hash: str
+    size_bytes: int
+    note: str
+    shipped: str | None = None
+    published_at: dt.datetime
+    published_by: str
+    current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardVersionDetail(Model):
+    """A version with its notebook.
+
+    Parameters
+    ----------
+    hash
+        SHA-256 of the notebook as it was published, in hexadecimal digits.
+    note
+        What is new in it, as its publisher says.
+    shipped
+        The name under which Mavis brought it; null where it is somebody's own.
+    current
+        Whether viewers see it.
+    notebook
+        The notebook without outputs, as nbformat 4.
+    """
+
+    number: int
+    hash: str
+    size_bytes: int
+    note: str
+    shipped: str | None = None
+    published_at: dt.datetime
+    published_by: str
+    current: bool
+    notebook: JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)

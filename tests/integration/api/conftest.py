@@ -16,6 +16,13 @@ from core_double import plan_document
 from postgres_server import PostgresServer
 from rest_service import RestService, serving
 
+NOTEBOOK = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outputs": []}],
+}
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rest" in metafunc.fixturenames:
@@ -51,6 +58,8 @@ def things(rest: RestService) -> dict[str, str]:
     restored = rest.ask("POST", "/projects/shop/restores", body={"point": point, "kind": "volumes"})
     assert restored.status == 202, restored.content
     assert rest.core.carry_out() is None
+    published = {"name": "fleet", "notebook": NOTEBOOK}
+    assert rest.ask("POST", "/projects/shop/dashboards", body=published).status == 201
     key = {
         "name": "spare",
         "kind": "fake",
@@ -67,6 +76,8 @@ def things(rest: RestService) -> dict[str, str]:
         "hash": shown.json["hash"],
         "point": point,
         "plan": "nightly",
+        "dashboard": "fleet",
+        "version": "1",
         "restore": rest.ask("GET", "/projects/shop/restores").json["items"][0]["id"],
         "run": run,
     }

@@ -36,6 +36,12 @@ OF_PLATFORM = [
     each for each in ALL if isinstance(each.needs, Permission) and not PERMISSIONS[each.needs].roles
 ]
 OPEN = {each.path for each in ALL if each.needs is Needs.NOTHING}
+NOTEBOOK = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outputs": []}],
+}
 BODIES: dict[str, dict[str, object]] = {
     "POST /device-logins": {"client_id": "mavis", "client_name": "laptop"},
     "POST /device-logins/token": {
@@ -69,6 +75,8 @@ BODIES: dict[str, dict[str, object]] = {
     "DELETE /projects/{project}/recovery-points/{point}/hold": {"reason": "case 7"},
     "PUT /projects/{project}/recovery-points/{point}/lock": {"for": "1d"},
     "POST /projects/{project}/restores": {"point": "rp_none", "kind": "volumes"},
+    "POST /projects/{project}/dashboards": {"name": "another", "notebook": NOTEBOOK},
+    "POST /projects/{project}/dashboards/{dashboard}/versions/{version}/activate": {},
     "POST /projects/{project}/runs/{run}/cancel": {},
 }
 

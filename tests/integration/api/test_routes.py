@@ -60,6 +60,9 @@ class Guard(StrEnum):
     LOADED = "by the login of a browser; it leads nowhere"
     ANSWER = "by the login of a browser and what it was sent away with"
     ADMINISTRATOR = "by the login of a browser of an administrator of the platform"
+    LEADS = "by the login of a browser, to which it leads; then it leads to a page"
+    STREAM = "by the login of a browser, asked again every few seconds"
+    SECRET = "by a secret of a process; to all others there is nothing"
     WAY_BACK = "by what the browser was sent to the login with"
 
 
@@ -99,6 +102,11 @@ API_PROCESS = {
     "mavis_hub.pages.runs.RunEvents": Row("/projects/shop/runs/x/events", Guard.LOADED, 404),
     "mavis_hub.pages.schedules.Schedules": Row("/projects/shop/schedules", Guard.PAGE),
     "mavis_hub.pages.stories.Story": Row("/stories/x", Guard.PAGE, 404),
+    "mavis_hub.pages.dashboards.Gallery": Row("/dashboards", Guard.PAGE),
+    "mavis_hub.pages.dashboards.Slash": Row("/dashboards/shop/x", Guard.LEADS),
+    "mavis_hub.pages.dashboards.Dashboard": Row("/dashboards/shop/x/", Guard.PAGE, 404),
+    "mavis_hub.pages.dashboards.Live": Row("/dashboards/shop/x/live", Guard.STREAM),
+    "mavis_hub.dashboard_broker.Ask": Row("/internal/views/start", Guard.SECRET),
     "mavis_hub.pages.assets.Static": Row("/static/mavis.css", Guard.FILE),
     "mavis_hub.pages.handlers.Callback": Row("/oauth_callback", Guard.WAY_BACK),
 }
@@ -109,6 +117,7 @@ PROCESSES = {
     "prefect": "integration/test_prefect_proxy.py",
     "worker": "integration/appliance/test_isolation.py",  # it listens on nothing
     "logs": "integration/test_log_service.py",
+    "dashboards": "integration/dashboards/test_authority.py",
     "a person's server": "integration/lab/test_people.py",
 }
 """Every process that people or processes can reach, and where its guard is tested."""
@@ -239,12 +248,14 @@ def test_nobody_gets_anything_from_another_route(
     answer = rest.ask(
         method, row.sample, token, prefix=PREFIX, Accept="text/html", Sec_Fetch_Site="same-origin"
     )
-    leads = row.guard is Guard.PAGE or handler.endswith("_PagesHandler")
+    leads = row.guard in (Guard.PAGE, Guard.LEADS) or handler.endswith("_PagesHandler")
     if method == "GET" and leads and answer.status == 302:
         assert "/hub/api/oauth2/authorize?" in answer.headers["Location"]
         assert answer.content == b""
     elif row.guard is Guard.FILE:
         assert answer.status == (200 if method == "GET" else 405)
+    elif row.guard is Guard.SECRET:
+        assert answer.status == 404
     else:
         assert answer.status in (400, 401, 403, 405), answer.content
         assert b"shop" not in answer.content
@@ -258,6 +269,10 @@ def test_a_page_is_for_whoever_is_logged_in(rest: RestService, handler: str) -> 
         assert status == 403, "it takes a browser and no token"
     elif row.guard in (Guard.PAGE, Guard.LOADED, Guard.FILE):
         assert status == row.status
+    elif row.guard is Guard.LEADS:
+        assert status == 302
+    elif row.guard is Guard.STREAM:
+        assert status == 200
     else:
         assert status in (400, 403, 404)
 

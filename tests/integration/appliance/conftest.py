@@ -17,7 +17,7 @@ import uuid
 from asyncio import new_event_loop, set_event_loop, wait_for
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from tornado.ioloop import IOLoop
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-from mavis_core.config import Config, load
+from mavis_core.config import Config, PortsConfig, load
 from mavis_hub import appliance as product
 from mavis_hub.edge import write_edge_files
 from mavis_hub.folders import ensure_folders
@@ -67,7 +67,7 @@ def until() -> Callable[..., None]:
 
 
 def _ports() -> dict[str, str]:
-    names = ("EDGE_PORT", "PORTS_HUB", "PORTS_API", "PORTS_PREFECT", "PORTS_EDGE_API")
+    names = ("EDGE_PORT", *(f"PORTS_{each.name.upper()}" for each in fields(PortsConfig)))
     return {f"MAVIS_{name}": str(_free_port()) for name in names}
 
 

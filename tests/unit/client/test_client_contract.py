@@ -27,6 +27,12 @@ Call = Callable[[Mavis], Any]
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
 DEFINITION = {"selection": {}, "rules": [{"name": "daily", "cron": "30 2 * * *"}]}
+NOTEBOOK = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outputs": [{}]}],
+}
 SOME = ("id",)
 NAMED = ("name",)
 
@@ -138,6 +144,18 @@ CALLS: dict[str, list[Call]] = {
         lambda m: m.reports.protection("shop"),
         lambda m: m.reports.protection_csv("shop"),
     ],
+    "list_dashboards": [lambda m: list(m.dashboards.list("shop", fields=NAMED))],
+    "publish_dashboard": [
+        lambda m: m.dashboards.publish("shop", "fleet", NOTEBOOK, title="t", note="n"),
+        lambda m: m.dashboards.publish("shop", "status", shipped="status", description="d"),
+    ],
+    "get_dashboard": [lambda m: m.dashboards.get("shop", "fleet", fields=NAMED)],
+    "unpublish_dashboard": [lambda m: m.dashboards.unpublish("shop", "fleet", if_match='"1"')],
+    "list_dashboard_versions": [
+        lambda m: list(m.dashboards.versions("shop", "fleet", fields=("number",)))
+    ],
+    "get_dashboard_version": [lambda m: m.dashboards.version("s", "fleet", 1, fields=("hash",))],
+    "activate_dashboard_version": [lambda m: m.dashboards.activate("shop", "fleet", 1)],
     "list_runs": [lambda m: list(m.runs.list("shop", state="running", sort="state", fields=SOME))],
     "get_run": [lambda m: m.runs.get("shop", "run_1", fields=SOME)],
     "follow_run": [lambda m: m.runs.wait("shop", "run_1")],
@@ -205,6 +223,13 @@ COMMANDS: dict[str, list[str]] = {
     "create_restore": ["restore volumes rp_1", "restore instance rp_1"],
     "get_restore": ["restore show rst_1"],
     "report_protection": ["report protection", "report protection -o csv"],
+    "list_dashboards": ["dashboard list"],
+    "publish_dashboard": ["dashboard publish NOTEBOOK", "dashboard publish --shipped status"],
+    "get_dashboard": ["dashboard show fleet"],
+    "unpublish_dashboard": ["dashboard unpublish fleet --yes"],
+    "list_dashboard_versions": ["dashboard versions fleet"],
+    "get_dashboard_version": ["dashboard notebook fleet 1"],
+    "activate_dashboard_version": ["dashboard activate fleet 1"],
     "list_runs": ["run list"],
     "get_run": ["run show run_1"],
     "follow_run": ["run watch run_1", "run show run_1 --watch"],
@@ -274,7 +299,9 @@ def test_a_command_does_what_is_described(
     monkeypatch.setenv("MAVIS_PROJECT", "shop")
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(DEFINITION))
-    called = words.replace("PLAN", str(plan)).split()
+    notebook = tmp_path / "fleet.ipynb"
+    notebook.write_text(json.dumps(NOTEBOOK))
+    called = words.replace("PLAN", str(plan)).replace("NOTEBOOK", str(notebook)).split()
     has_form = not WITHOUT_FORM[words] & {form, "all"}
     done = cli(*called, *(("-o", form) if has_form and "-o" not in called else ()))
     assert done.exit_code == 0, done.stderr
@@ -288,6 +315,8 @@ WITHOUT_FORM = defaultdict(
         "project revoke user:al --yes": frozenset({"all"}),
         "environment remove prod --yes": frozenset({"all"}),
         "backup-plan delete nightly --yes": frozenset({"all"}),
+        "dashboard unpublish fleet --yes": frozenset({"all"}),
+        "dashboard notebook fleet 1": frozenset({"all"}),
         "report protection": frozenset({"id"}),
         "backup-plan calendar nightly": frozenset({"id"}),
     },

@@ -25,7 +25,11 @@ def _imported(module: Path) -> set[str]:
     return {name.partition(".")[0] for name in found}
 
 
-IN_NOTEBOOKS = {"notebook": {"IPython"}, "widgets": {"anywidget", "traitlets"}}
+IN_NOTEBOOKS = {
+    "dashboards.py": {"ipywidgets"},
+    "notebook": {"IPython"},
+    "widgets": {"anywidget", "traitlets"},
+}
 """What packages that only a notebook loads import besides."""
 
 

@@ -45,6 +45,8 @@ EXPECTED: dict[Permission, tuple[Scope, set[Role] | None]] = {
     P.RECORD_READ: (S.READ, {R.AUDITOR, R.ADMIN, R.OPERATOR}),
     P.RECORD_READ_ALL: (S.ADMIN, None),
     P.PREFECT_READ: (S.ADMIN, None),
+    P.DASHBOARD_VIEW: (S.READ, SEES | {R.ENDUSER}),
+    P.DASHBOARD_PUBLISH: (S.OPERATE, DOES),
 }
 SCOPE_SETS = [
     frozenset(chosen)
@@ -89,9 +91,11 @@ def test_a_kernels_token_never_destroys_nor_gives_rights(permission: Permission)
     assert not allowed(permission, KERNEL, set(Role))
 
 
-def test_an_end_user_sees_nothing_of_a_project() -> None:
+def test_an_end_user_sees_nothing_of_a_project_but_its_dashboards() -> None:
     for permission, (_, roles) in EXPECTED.items():
-        if roles is not None:
+        if permission is P.DASHBOARD_VIEW:
+            assert allowed(permission, frozenset({S.READ}), {R.ENDUSER})
+        elif roles is not None:
             assert not allowed(permission, frozenset(Scope), {R.ENDUSER})
 
 

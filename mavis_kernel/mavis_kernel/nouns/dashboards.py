@@ -1,0 +1,138 @@
+# Made from aio/nouns/dashboards.py by `make client`: edit that.
+"""Dashboards: notebooks that are published for a project, as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mavis_kernel.models import Dashboard, DashboardVersion, DashboardVersionDetail
+from mavis_kernel.transport import Transport, segment
+
+__all__ = ["Dashboards"]
+
+
+class Dashboards:
+    """The dashboards of a project. A dashboard is named by its name or its id."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, project: str, *, fields: Sequence[str] | None = None) -> Iterator[Dashboard]:
+        """Yield the dashboards of `project` by name.
+
+        Those that are not published now are among them for whoever may publish.
+        """
+        return self._transport.whole_list(Dashboard, _path(project), fields=fields)
+
+    def get(
+        self, project: str, dashboard: str, *, fields: Sequence[str] | None = None
+    ) -> Dashboard:
+        """Return the dashboard `dashboard` of `project`."""
+        return self._transport.get(Dashboard, _path(project, dashboard), fields=fields)
+
+    def publish(
+        self,
+        project: str,
+        name: str,
+        notebook: Mapping[str, Any] | None = None,
+        *,
+        shipped: str | None = None,
+        title: str = "",
+        description: str = "",
+        note: str = "",
+        idempotency_key: str | None = None,
+    ) -> Dashboard:
+        """Publish a new version of a dashboard, and the dashboard where it is new.
+
+        Everybody with a role in the project may open it from then on; its code reads the project
+        as a viewer does, and changes nothing.
+
+        Parameters
+        ----------
+        notebook
+            A notebook of nbformat 4, as ``json.load`` reads it; its outputs are not sent.
+        shipped
+            In its place: the name of one that comes with Mavis.
+        title, description
+            What people read; empty: as before.
+        note
+            What is new in this version.
+        idempotency_key
+            As in `Projects.create`.
+
+        Raises
+        ------
+        InvalidInput
+            The notebook cannot be published; `field` says what is at fault.
+        """
+        body = {
+            "name": name,
+            "notebook": None if notebook is None else _without_outputs(notebook),
+            "shipped": shipped,
+            "title": title,
+            "description": description,
+            "note": note,
+        }
+        return self._transport.post(
+            Dashboard, _path(project), body, idempotency_key=idempotency_key
+        )
+
+    def unpublish(self, project: str, dashboard: str, *, if_match: str | None = None) -> None:
+        """Show a dashboard to nobody any more; its versions stay, and open pages end.
+
+        Parameters
+        ----------
+        if_match
+            `Dashboard.etag` as it was read: only where that is still so; None: whatever it is.
+        """
+        self._transport.delete(_path(project, dashboard), if_match=if_match)
+
+    def versions(
+        self, project: str, dashboard: str, *, fields: Sequence[str] | None = None
+    ) -> Iterator[DashboardVersion]:
+        """Yield the versions of a dashboard, the newest first."""
+        path = f"{_path(project, dashboard)}/versions"
+        return self._transport.whole_list(DashboardVersion, path, fields=fields)
+
+    def version(
+        self, project: str, dashboard: str, number: int, *, fields: Sequence[str] | None = None
+    ) -> DashboardVersionDetail:
+        """Return a version with its notebook."""
+        path = f"{_path(project, dashboard)}/versions/{number}"
+        return self._transport.get(DashboardVersionDetail, path, fields=fields)
+
+    def activate(
+        self, project: str, dashboard: str, number: int, *, idempotency_key: str | None = None
+    ) -> Dashboard:
+        """Show the version `number` to viewers from now on: go back, or forth.
+
+        Parameters
+        ----------
+        idempotency_key
+            As in `Projects.create`.
+        """
+        path = f"{_path(project, dashboard)}/versions/{number}/activate"
+        return self._transport.post(Dashboard, path, {}, idempotency_key=idempotency_key)
+
+
+def _path(project: str, name: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/dashboards"
+    return path if name is None else f"{path}/{segment(name)}"
+
+
+def _without_outputs(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook without what was computed: it would be left behind anyway."""
+    cells = notebook.get("cells")
+    if not isinstance(cells, list):
+        return dict(notebook)
+    kept = [
+        {**cell, "outputs": [], "execution_count": None}
+        if isinstance(cell, Mapping) and cell.get("cell_type") == "code"
+        else cell
+        for cell in cells
+    ]
+    metadata = notebook.get("metadata")
+    if isinstance(metadata, Mapping):
+        metadata = {name: each for name, each in metadata.items() if name != "widgets"}
+    return {**notebook, "cells": kept, "metadata": metadata or {}}
