@@ -56,16 +56,15 @@ def check_ticket(handler: RequestHandler, person: str, purpose: str) -> None:
         raise Forbidden("This answer does not come from the page that asks", mend=_MEND)
 
 
-def check_sent_by_page(handler: RequestHandler, here: str, *, strict: bool = True) -> None:
+def check_sent_by_page(handler: RequestHandler, here: str) -> None:
     """Return where the browser says that a page of `here` has sent this form.
+
+    Browsers say so where TLS or loopback is used, and an appliance listens nowhere else.
 
     Parameters
     ----------
     here
         The appliance's origin, as browsers name it.
-    strict
-        Whether it must say so by Fetch Metadata, too: browsers leave them out where neither TLS
-        nor loopback is used.
 
     Raises
     ------
@@ -75,7 +74,7 @@ def check_sent_by_page(handler: RequestHandler, here: str, *, strict: bool = Tru
     said = handler.request.headers
     if (
         said.get("Origin") != here
-        or said.get("Sec-Fetch-Site", "" if strict else "same-origin") != "same-origin"
-        or said.get("Sec-Fetch-Mode", "" if strict else "navigate") != "navigate"
+        or said.get("Sec-Fetch-Site") != "same-origin"
+        or said.get("Sec-Fetch-Mode") != "navigate"
     ):
         raise Forbidden("This answer does not come from the page that asks", mend=_MEND)
