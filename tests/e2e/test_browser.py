@@ -274,7 +274,7 @@ def test_an_end_user_finds_the_way_to_dashboards_and_no_other(
 ) -> None:
     with visit("demo-enduser", "/services/mavis/") as page:
         expect(page.get_by_role("heading", name="Your dashboards")).to_be_visible()
-        expect(page.get_by_role("listitem").filter(has_text=shop)).to_be_visible()
+        expect(page.get_by_role("main").get_by_text(shop).first).to_be_visible()
         assert page.get_by_role("link", name="JupyterLab").count() == 0
         picture(page, "home-enduser")
         for path in ("", "/schedules", "/runs/run_x", "/previews/pre_x"):

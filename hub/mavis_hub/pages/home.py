@@ -8,6 +8,7 @@ from datetime import timedelta
 from mavis_core import clock
 from mavis_core.access import CallContext, Permission, Role, Scope
 from mavis_core.bootstrap import ApiApp
+from mavis_core.dashboards.model import Dashboard
 from mavis_core.db.paging import MAX_LIMIT, PageRequest
 from mavis_core.projects.model import Environment, Membership
 from mavis_core.scheduling.model import Run, RunState
@@ -49,6 +50,7 @@ class _Seen:
     going_on: tuple[Run, ...]
     went_wrong: tuple[Run, ...]
     only_dashboards: bool
+    dashboards: tuple[Dashboard, ...]
 
 
 class Home(PersonPage):
@@ -70,14 +72,18 @@ def _look(app: ApiApp, ctx: CallContext) -> _Seen:
     mine = app.projects.list(ctx, PageRequest(MAX_LIMIT, sort="name"))
     rows = tuple(_row(app, ctx, each, at) for at, each in enumerate(mine.items))
     since = clock.now() - _LATELY
+    only_dashboards = (
+        bool(mine.items)
+        and Scope.ADMIN not in ctx.scopes
+        and all(each.roles == {Role.ENDUSER} for each in mine.items)
+    )
     return _Seen(
         rows,
         mine.next is not None,
         app.runs.across(ctx, states=_GOING_ON, limit=_MOST_RUNS),
         app.runs.across(ctx, states=_WENT_WRONG, since=since, limit=_MOST_RUNS),
-        bool(mine.items)
-        and Scope.ADMIN not in ctx.scopes
-        and all(each.roles == {Role.ENDUSER} for each in mine.items),
+        only_dashboards,
+        app.dashboards.gallery(ctx) if only_dashboards else (),
     )
 
 

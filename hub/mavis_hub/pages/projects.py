@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mavis_core.access import CallContext, Permission
 from mavis_core.bootstrap import ApiApp
 from mavis_core.contract import ResourceKind
+from mavis_core.dashboards.model import Dashboard
 from mavis_core.db.paging import MAX_LIMIT, PageRequest
 from mavis_core.projects.model import Environment
 from mavis_core.protection.deletion.outlook import Upcoming
@@ -39,6 +40,7 @@ class _Seen:
     report: ProtectionReport
     plans: tuple[tuple[BackupPlan, Upcoming | None], ...]
     runs: tuple[Run, ...]
+    dashboards: tuple[Dashboard, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def _look(app: ApiApp, ctx: CallContext, reference: str) -> _Seen:
         app.reports.protection(ctx, project),
         tuple((each, _next(app, ctx, project, each)) for each in plans),
         app.runs.list(ctx, project, PageRequest(_RUNS)).items,
+        tuple(each for each in app.dashboards.list(ctx, project) if each.version is not None),
     )
 
 

@@ -26,7 +26,7 @@ PAGES: dict[str, Callable[[Scene], str]] = {
     "story": lambda scene: f"/stories/{scene.story}",
 }
 IN_PROJECT = [name for name in PAGES if name not in ("start", "story")]
-ELSEWHERE = (f"{PREFIX}/dashboards", f"{PREFIX}/prefect/", "/hub/")
+ELSEWHERE = (f"{PREFIX}/prefect/", "/hub/")
 """Links to what other processes serve."""
 
 
@@ -81,6 +81,30 @@ def test_a_story_shows_what_its_reader_may_see(site: PagesService, scene: Scene)
     assert site.get("olga", "/stories/%00").status == 400
 
 
+def test_an_end_user_is_led_to_dashboards_and_nowhere_else(site: PagesService) -> None:
+    page = site.get("emil", "/")
+    assert "There is no dashboard for you yet" in site.text(page)
+    assert "Web shop (shop)" in site.text(page)
+    links = set(re.findall(r'href="(/[^"?]+)', page.content.decode()))
+    assert {each for each in links if "/static/" not in each} == {
+        f"{PREFIX}/",
+        f"{PREFIX}/dashboards",
+        "/hub/logout",
+    }
+
+
+def test_a_published_dashboard_is_one_click_away(site: PagesService) -> None:
+    made = site.rest.ask(
+        "POST", f"{SHOP}/dashboards", "ada", {"name": "status", "shipped": "status"}
+    )
+    assert made.status == 201, made.content
+    way = f'href="{PREFIX}/dashboards/shop/status/"'
+    for person, path in (("emil", "/"), ("olga", SHOP), ("emil", "/dashboards")):
+        page = site.get(person, path)
+        assert page.status == 200
+        assert way in page.content.decode()
+
+
 @pytest.mark.parametrize("person", ["ada", "olga", "vera", "emil", "nina", "eve"])
 def test_no_link_leads_to_where_its_reader_may_not(
     site: PagesService, scene: Scene, person: str
@@ -108,17 +132,6 @@ def test_the_start_page_says_what_goes_on_and_what_went_wrong(
     assert "shop Web shop operator main fake · here-1 ok" in text
     assert "Prefect" not in text
     assert "Prefect" in site.text(site.get("ada", "/"))
-
-
-def test_an_end_user_is_led_to_dashboards_and_nowhere_else(site: PagesService) -> None:
-    page = site.get("emil", "/")
-    assert "Projects whose dashboards you may open Web shop (shop)" in site.text(page)
-    links = set(re.findall(r'href="(/[^"?]+)', page.content.decode()))
-    assert {each for each in links if "/static/" not in each} == {
-        f"{PREFIX}/",
-        f"{PREFIX}/dashboards",
-        "/hub/logout",
-    }
 
 
 def test_an_empty_start_page_says_what_to_do_first(site: PagesService) -> None:
