@@ -6,13 +6,16 @@ import json
 import re
 import subprocess
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 from mavis_core.config import load, settings
 from mavis_core.protection.plans.document import definition_of
 from mavis_hub.processes import processes
+from mavis_kernel.notebook.loading import MAGICS
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -52,6 +55,20 @@ def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
         assert target in targets, f"{document}: make {target}"
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (ROOT / document).parent.joinpath(link).exists(), f"{document}: {link}"
+
+
+def test_the_guide_to_notebooks_has_every_magic_with_options_that_it_takes() -> None:
+    guide = (ROOT / "docs/notebooks.md").read_text(encoding="utf-8")
+    called = re.findall(r"%(\w+)([^#`\n]*)", guide)
+    assert set(MAGICS) <= {name for name, _ in called}
+    for name, line in called:
+        if name in MAGICS and name != "mavis":  # that one takes what the command line takes
+            module, attribute = MAGICS[name]
+            command: click.Command = getattr(import_module(module), attribute)
+            taken = {
+                option for each in command.params for option in (*each.opts, *each.secondary_opts)
+            }
+            assert set(re.findall(r"--[a-z-]+", line)) - {"--help"} <= taken, f"%{name}{line}"
 
 
 def test_every_setting_is_explained_in_a_sentence() -> None:

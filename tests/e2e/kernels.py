@@ -31,9 +31,9 @@ def start_server(appliance: Appliance, name: str, token: str) -> None:
 
 @contextmanager
 def kernel(appliance: Appliance, name: str, token: str) -> Iterator[Kernel]:
-    """Start a kernel in the server of `name`, which runs already."""
+    """Start a kernel in the server of `name`, which runs already: the one of new notebooks."""
     with appliance.http(token) as client:
-        answer = client.post(f"/user/{name}/api/kernels", json={"name": "python3"})
+        answer = client.post(f"/user/{name}/api/kernels")
         assert answer.status_code == 201, answer.text
         path = f"/user/{name}/api/kernels/{answer.json()['id']}"
         url = appliance.config.public_url.replace("http", "ws", 1) + f"{path}/channels"
@@ -64,7 +64,7 @@ class Kernel:
         self._session = uuid.uuid4().hex
 
     def run(self, code: str) -> str:
-        """Return what `code` prints; an exception in it fails the test with its traceback."""
+        """Return what `code` prints and displays; an exception in it fails the test."""
         request = self._send(code)
         printed = ""
         while True:
@@ -75,6 +75,8 @@ class Kernel:
             match message["msg_type"]:
                 case "stream":
                     printed += content["text"]
+                case "execute_result" | "display_data" | "update_display_data":
+                    printed += content["data"].get("text/plain", "") + "\n"
                 case "error":
                     raise AssertionError("\n".join(content["traceback"]))
                 case "status" if content["execution_state"] == "idle":

@@ -12,15 +12,32 @@ from e2e.kernels import kernel, start_server
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
 TUTORIALS = [each for each in NOTEBOOKS if each.parent.name == "tutorials"]
+KERNEL = {"display_name": "Mavis (Python)", "language": "python", "name": "mavis"}
 EXPECTED = {
     "first_recovery_point": [
-        "shop",
+        "demo-operator at ",
+        "shop, the only one",
         "web-1",
         "crash-consistent",
         "succeeded",
         "complete",
         "CreateSnapshots",
-    ]
+    ],
+    "read_the_records": [
+        "records since",
+        "inventory.discover",
+        "intent",
+        "demo-operator        recovery_point.create",
+        "Correlation",
+    ],
+    "recover_a_server": [
+        "restore.instance",
+        "nothing was changed",
+        "restore.volumes",
+        "succeeded",
+        "restore.in_place",
+        "/services/mavis/projects/shop/previews/pre_",
+    ],
 }
 
 
@@ -44,3 +61,15 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     for cell in notebook["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
+    assert notebook["metadata"]["kernelspec"] == KERNEL
+
+
+def test_new_notebooks_get_the_kernel_with_mavis_and_plain_python_stays(
+    appliance: Appliance, tokens: dict[str, str]
+) -> None:
+    token = tokens["demo-operator"]
+    start_server(appliance, "demo-operator", token)
+    with appliance.http(token) as client:
+        found = client.get("/user/demo-operator/api/kernelspecs").json()
+    assert found["default"] == "mavis"
+    assert set(found["kernelspecs"]) == {"mavis", "python3"}

@@ -56,13 +56,13 @@ def _text_fields(model: Model) -> list[tuple[str, str]]:
 
 def progress_html_of(run: Run, trouble: str) -> str:
     """Return a Run as it goes on."""
-    steps = tables.rows_html(run.steps) if run.steps else ""
+    steps = tables.rows_html(run.steps, "Steps") if run.steps else ""
     said = f"<p>{html.text(trouble)}</p>" if trouble else ""
     failure = ""
     if run.error is not None:
         failure = f"<p>{html.text(run.error.message)} {html.text(run.error.mend)}</p>"
     head = _heading(run, extra=f"<span>{html.text(_elapsed(run))}</span>")
-    what = f"<p>{html.text(run.kind)} {html.text(run.subject)}</p>"
+    what = f"<p>{html.text(run.kind)} {html.prose(run.subject)}</p>"
     return html.wrapped(f"{head}{what}{steps}{failure}{said}")
 
 
@@ -148,7 +148,7 @@ def _table(name: str, parts: tuple[Model, ...]) -> str:
     inner = _below(parts[0]) if len(parts) == 1 else ""
     return (
         f"<details{opened}><summary>{label} ({len(parts)})</summary>"
-        f"{tables.rows_html(parts)}{inner}</details>"
+        f"{tables.rows_html(parts, label_of(name))}{inner}</details>"
     )
 
 

@@ -6,6 +6,7 @@ nbconvert makes. Its colours are Lab's where there is Lab, and the browser's own
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -14,9 +15,10 @@ from mavis_kernel.cli.tables import printable
 from mavis_kernel.cli.times import relative
 from mavis_kernel.tones import tone_of
 
-__all__ = ["STYLE", "code", "items", "link", "moment", "state", "text", "wrapped"]
+__all__ = ["STYLE", "code", "items", "link", "moment", "prose", "state", "text", "wrapped"]
 
 _LONGEST = 400
+_ID = re.compile(r"\b[a-z]{1,8}(?:-[0-9a-f]{8,}|_[0-9a-z]{20,})\b")  # a cloud's, or one of ours
 _CSS = """
 .mavis-d{--m-line:var(--jp-border-color2,rgba(128,128,128,.4));font-size:var(--jp-ui-font-size1,13px);
 font-family:var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color0,inherit);
@@ -30,9 +32,11 @@ color:inherit;table-layout:auto}
 .mavis-d tr,.mavis-d tbody tr:nth-child(odd),.mavis-d tbody tr:hover{background:none}
 .mavis-d th,.mavis-d td{border:0;border-bottom:1px solid var(--m-line);padding:.25em 1.1em .25em 0;
 text-align:left;vertical-align:top;line-height:1.5;max-width:36em;white-space:normal;overflow-wrap:break-word}
+.mavis-d .m-rows{width:max-content}
+.mavis-d .m-rows td{max-width:24em}
 .mavis-d th{font-weight:600;white-space:nowrap}
 .mavis-d .m-card th{font-weight:400;color:var(--jp-ui-font-color1,inherit)}
-.mavis-d td.m-n{text-align:right;font-variant-numeric:tabular-nums}
+.mavis-d .m-n{text-align:right;font-variant-numeric:tabular-nums}
 .mavis-d caption{caption-side:bottom;text-align:left;padding:.3em 0;color:inherit}
 .mavis-d code{font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:.95em;
 background:none;color:inherit;padding:0;white-space:nowrap}
@@ -41,7 +45,8 @@ background:none;color:inherit;padding:0;white-space:nowrap}
 .mavis-d .m-good svg{color:#2c9a4b}.mavis-d .m-waiting svg{color:#b7791f}
 .mavis-d .m-bad svg{color:#d9453d}.mavis-d .m-over svg{color:#808080}
 .mavis-d a{color:var(--jp-content-link-color,LinkText);text-decoration:underline}
-.mavis-d a:focus-visible,.mavis-d summary:focus-visible{outline:2px solid;outline-offset:2px}
+.mavis-d .m-scroll:focus-visible,.mavis-d a:focus-visible,
+.mavis-d summary:focus-visible{outline:2px solid;outline-offset:2px}
 .mavis-d ul{margin:0;padding:0 0 0 1.2em}
 .mavis-d details{margin:.4em 0}
 .mavis-d summary{cursor:pointer}
@@ -64,6 +69,11 @@ def text(value: object) -> str:
     """Return `value` as text of a page, on one line and not without end."""
     said = printable(str(value))
     return escape(said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…")
+
+
+def prose(value: object) -> str:
+    """Return `value` as text with the ids in it set off."""
+    return _ID.sub(r"<code>\g<0></code>", text(value))
 
 
 def code(value: object, page: str | None = None) -> str:

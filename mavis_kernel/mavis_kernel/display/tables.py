@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,18 +34,33 @@ def counted(models: Sequence[Model], *, has_more: bool = False) -> str:
 
 def html_of(models: Sequence[Model], *, has_more: bool = False) -> str:
     """Return objects as a table with a line below that counts them."""
-    below = f"<caption>{html.text(counted(models, has_more=has_more))}</caption>"
-    return html.wrapped(rows_html(models, below))
+    label = counted(models, has_more=has_more)
+    return html.wrapped(rows_html(models, label, caption=f"<caption>{html.text(label)}</caption>"))
 
 
-def rows_html(models: Sequence[Model], caption: str = "") -> str:
-    """Return objects as a table."""
+def rows_html(models: Sequence[Model], label: str, *, caption: str = "") -> str:
+    """Return objects as a table, which is called `label` where it is not seen."""
     columns = columns_of(models[0])
-    heads = "".join(f'<th scope="col">{html.text(label_of(name))}</th>' for name in columns)
-    rows = "".join(_row(each, columns) for each in models)
+    cells = [[value_of(each, name) for name in columns] for each in models]
+    begun = [_begun(line[at] for line in cells) for at in range(len(columns))]
+    heads = "".join(
+        f'<th scope="col"{each}>{html.text(label_of(name))}</th>'
+        for name, each in zip(columns, begun, strict=True)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{each}>{html_of_value(model, name, value)}</td>"
+            for name, each, value in zip(columns, begun, line, strict=True)
+        )
+        + "</tr>"
+        for model, line in zip(models, cells, strict=True)
+    )
+    # Whoever has no mouse scrolls a wide table when it has the focus.
     return (
-        f'<div class="m-scroll"><table>{caption}'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="m-scroll" tabindex="0" role="group" aria-label="{html.text(label)}">'
+        f'<table class="m-rows">{caption}<thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -56,15 +71,11 @@ def text_of(models: Sequence[Model], *, has_more: bool = False) -> str:
     return "\n".join([*lines, counted(models, has_more=has_more)])
 
 
-def _row(model: Model, columns: Sequence[str]) -> str:
-    return f"<tr>{''.join(_cell(model, name) for name in columns)}</tr>"
-
-
-def _cell(model: Model, name: str) -> str:
-    value = value_of(model, name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    begun = '<td class="m-n">' if is_number else "<td>"
-    return f"{begun}{html_of_value(model, name, value)}</td>"
+def _begun(values: Iterable[object]) -> str:
+    """Return how cells of a column begin; numbers stand on the right."""
+    told = [each for each in values if each is not None]
+    are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in told)
+    return ' class="m-n"' if told and are_numbers else ""
 
 
 def _column(name: str) -> Column[Any]:

@@ -45,7 +45,7 @@ def html_of(owner: Model, name: str, value: Any) -> str:
         return _html_of_part(value)
     if isinstance(value, Mapping):
         return _html_of_mapping(owner, value)
-    return html.text(_plain(value))
+    return html.prose(_plain(value))
 
 
 def text_of(name: str, value: Any, *, short: bool = False) -> str:
@@ -82,7 +82,7 @@ def _html_of_text(owner: Model, name: str, value: str) -> str:
     if is_state(name):
         return html.state(value)
     page = page_of_member(owner, name, value)
-    return html.code(value, page) if is_id(name) else html.link(html.text(value), page)
+    return html.code(value, page) if is_id(name) else html.link(html.prose(value), page)
 
 
 def _html_of_part(part: Model) -> str:
@@ -93,7 +93,8 @@ def _html_of_part(part: Model) -> str:
 
 def _html_of_mapping(owner: Model, values: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{html.text(key)}: {html_of(owner, key, each) if is_id(key) else html.text(_plain(each))}"
+        f"{html.prose(key)}: "
+        + (html_of(owner, key, each) if is_id(key) else html.prose(_plain(each)))
         for key, each in values.items()
     )
 

@@ -121,6 +121,15 @@ def test_a_run_says_its_state_by_word_and_shape_and_leads_to_its_page() -> None:
         assert words in of_model(run)["text/plain"]
 
 
+def test_ids_in_a_sentence_are_set_off() -> None:
+    record = models.Record.from_json(
+        described.example({"$ref": "#/components/schemas/Record"})
+        | {"summary": "CreateSnapshots of i-0123456789abcdef0 <b>done</b>"}
+    )
+    html = of_list([record])["text/html"]
+    assert "of <code>i-0123456789abcdef0</code> &lt;b&gt;done" in html
+
+
 def test_a_moment_is_told_in_the_person_s_zone_with_utc_to_hover_for() -> None:
     seen = _Seen(of_model(Run.from_json(run_json()))["text/html"])
     assert seen.attributes["datetime"][0] == "2026-07-01T12:00:00Z"

@@ -314,7 +314,7 @@ def test_lists_of_objects_are_tables_and_others_as_ever(
     appliance.on("GET", f"{SHOP}/runs", pages([run_json(), run_json(id="run_2")]))
     shown = cells.run('[run for run in mavis.runs.list("shop")]').bundles[-1]
     assert shown["text/plain"].startswith("ID ")
-    assert "<table>" in shown["text/html"]
+    assert "<table" in shown["text/html"]
     for code in ("[1, (2, [3])]", "[]", "(1,)", "[mavis.me(), 1]"):
         assert "text/html" not in cells.run(code).bundles[-1]
     assert cells.run("[1, (2, [3])]").bundles[-1]["text/plain"] == "[1, (2, [3])]"
