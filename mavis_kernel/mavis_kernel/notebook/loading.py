@@ -10,6 +10,7 @@ from mavis_kernel.notebook.completion import MATCHER, matcher_for
 from mavis_kernel.notebook.later import Later
 from mavis_kernel.notebook.lists import show_as_before, show_as_tables
 from mavis_kernel.notebook.magics import LineMagic
+from mavis_kernel.notebook.overviews import show_overviews, show_reprs
 from mavis_kernel.notebook.session import Session
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def load(shell: InteractiveShell) -> None:
     for name, magic in magics.items():
         shell.register_magic_function(magic, "line", name)  # type: ignore[arg-type]  # a callable
     show_as_tables(shell)
+    show_overviews(shell)
     _completer(shell).custom_matchers.append(matcher_for(session, magics, shell.user_ns))
     # Hidden, so that %who tells of what the person made.
     shell.push(session.put_clients(), interactive=False)  # type: ignore[no-untyped-call]  # IPython's own
@@ -48,6 +50,7 @@ def unload(shell: InteractiveShell) -> None:
         if isinstance(lines.get(name), LineMagic):
             lines.pop(name).session.close()
     show_as_before(shell)
+    show_reprs(shell)
     matchers = _completer(shell).custom_matchers
     matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != MATCHER]
     for name in ("mavis", "amavis"):

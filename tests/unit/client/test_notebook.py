@@ -24,6 +24,7 @@ from appliance_double.objects import (
 from appliance_double.server import TOKEN, Appliance, Reply, events, pages, problem
 from mavis_kernel import Mavis
 from mavis_kernel.models import Me, Preview, Project, RecoveryPoint, Restore, Run
+from mavis_kernel.notebook.overviews import NOUNS
 
 SHOP = "/projects/shop"
 
@@ -318,6 +319,21 @@ def test_lists_of_objects_are_tables_and_others_as_ever(
     for code in ("[1, (2, [3])]", "[]", "(1,)", "[mavis.me(), 1]"):
         assert "text/html" not in cells.run(code).bundles[-1]
     assert cells.run("[1, (2, [3])]").bundles[-1]["text/plain"] == "[1, (2, [3])]"
+
+
+def test_the_client_tells_what_can_be_asked_of_it(cells: Notebook) -> None:
+    for name in ("mavis", "mavis", "amavis"):
+        told = cells.run(name).bundles[-1]["text/plain"].splitlines()
+        assert "Mavis http://127.0.0.1" in told[0]
+        assert any(line.startswith(f"  {name}.recovery_points ") for line in told)
+        assert any(line.startswith(f"  {name}.me(...) ") for line in told)
+    nouns = [word for word in vars(cells.shell.user_ns["mavis"]) if not word.startswith("_")]
+    assert len(nouns) == len(NOUNS)
+    for word in nouns:
+        for name in ("mavis", "amavis"):
+            told = cells.run(f"{name}.{word}").bundles[-1]["text/plain"]
+            assert f"  {name}.{word}." in told
+    assert "mavis.runs.get(project, run_id, ...)     Return the Run" in cells.run("mavis.runs").text
 
 
 def test_unloading_takes_away_what_loading_gave(cells: Notebook) -> None:
