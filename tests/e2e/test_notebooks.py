@@ -71,5 +71,7 @@ def test_new_notebooks_get_the_kernel_with_mavis_and_plain_python_stays(
     start_server(appliance, "demo-operator", token)
     with appliance.http(token) as client:
         found = client.get("/user/demo-operator/api/kernelspecs").json()
+        laid_out = client.get("/user/demo-operator/api/contents/tutorials").json()
     assert found["default"] == "mavis"
     assert set(found["kernelspecs"]) == {"mavis", "python3"}
+    assert {each["name"] for each in laid_out["content"]} == {path.name for path in NOTEBOOKS}

@@ -9,7 +9,8 @@ every single-user server, which has no business with the platform's own librarie
 
 Its layers, each knows those below: ``calls`` and ``sockets`` (the handlers); ``guard`` (who may);
 ``exchange`` (one call to the api); ``answers`` and ``headers`` (what goes through); ``addresses``,
-``seats`` and ``settings`` (where, how many, as whom); ``problems`` and ``limits``.
+``seats`` and ``settings`` (where, how many, as whom); ``problems`` and ``limits``. Beside them
+``tutorials``, which a new person finds in a folder.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
@@ -28,6 +30,7 @@ from mavis_ext.lab.calls import CallHandler
 from mavis_ext.lab.guard import Forwarder
 from mavis_ext.lab.limits import Limits
 from mavis_ext.lab.sockets import SocketHandler
+from mavis_ext.lab.tutorials import lay_out, shipped
 
 __all__ = ["install"]
 
@@ -38,6 +41,18 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     install(serverapp.web_app, os.environ)
+    if os.environ.get("JUPYTERHUB_USER"):  # an appliance's; a laptop's folders are left alone
+        _lay_out_tutorials(serverapp)
+
+
+def _lay_out_tutorials(serverapp: ServerApp) -> None:
+    try:
+        made = lay_out(Path(serverapp.root_dir), shipped())
+    except OSError as exc:
+        serverapp.log.warning("The tutorials could not be laid out: %s", exc)
+    else:
+        if made is not None:
+            serverapp.log.info("The tutorials are in %s", made)
 
 
 def install(

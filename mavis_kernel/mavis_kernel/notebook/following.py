@@ -81,10 +81,11 @@ class _Display:
                 self._draw()
 
     def _draw(self) -> None:
-        if self._run is None:
-            return
         with self._drawing:
-            bundle = in_progress(self._run, self._trouble)
+            if self._run is None:
+                bundle = {"text/plain": self._trouble}
+            else:
+                bundle = in_progress(self._run, self._trouble)
             if self._handle is None:
                 self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython's own
             else:

@@ -282,6 +282,35 @@ def test_an_error_holds_no_token(cells: Notebook, appliance: Appliance) -> None:
     assert TOKEN not in "\n".join(cells.run('mavis.projects.get("shop")').error)
 
 
+def test_an_appliance_that_is_away_is_told_of_and_waited_for(
+    cells: Notebook, appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mavis_kernel.nouns.runs._FIRST_POLL_S", 0.01)
+    away = problem(503, "unavailable", "It restarts.")
+    appliance.on("GET", f"{SHOP}/runs/run_1/events", away)
+    shown: list[str] = []
+    told = cells.shell.display_pub.publish
+
+    def publish(data: dict[str, str], *given: Any, **more: Any) -> None:
+        shown.append(data["text/plain"])
+        told(data, *given, **more)
+
+    monkeypatch.setattr(cells.shell.display_pub, "publish", publish)
+    appliance.on(
+        "GET", f"{SHOP}/runs/run_1", away, Reply(run_json()), away, Reply(run_json("succeeded"))
+    )
+    cells.run(
+        "from mavis_kernel import Mavis\n"
+        "from mavis_kernel.retries import RetryPolicy\n"
+        f"mavis = Mavis({appliance.url!r}, {TOKEN!r}, retry=RetryPolicy(attempts=1))"
+    )
+    assert cells.run("%watch run_1").error == []
+    assert shown[0] == "It restarts. Asking again; the Run goes on."
+    assert any("running" in each and "It restarts." in each for each in shown)
+    assert "succeeded" in shown[-1]
+    assert "It restarts." not in shown[-1]
+
+
 def test_an_interrupt_ends_the_waiting_and_says_what_goes_on(
     cells: Notebook, appliance: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
