@@ -197,6 +197,32 @@ def test_lab_opens_and_a_cell_takes_a_recovery_point(
     assert len(seen) == len(machine.volume_ids)
 
 
+def test_the_first_tutorial_runs_as_a_new_person_finds_it(
+    operator: Mavis, shop: str, visit: Callable[..., Any]
+) -> None:
+    broken: list[str] = []
+    with visit("demo-operator", "/hub/login") as page:
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto("/user/demo-operator/lab/tree/tutorials/first_recovery_point.ipynb")
+        expect(page.get_by_text("Mavis (Python) | Idle")).to_be_visible()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        story = page.get_by_role("group", name=re.compile(r"^\d+ records\.$"))
+        expect(story).to_contain_text("cloud.CreateSnapshots")
+        expect(story.get_by_role("link").first).to_have_attribute(
+            "href", re.compile(r"/services/mavis/stories/cor_\w+$")
+        )
+        point = page.locator(".mavis-d").filter(has_text="Recovery point")
+        point.scroll_into_view_if_needed()
+        expect(point.get_by_text("complete", exact=True).first).to_be_visible()
+        picture(page, "notebook")
+        (run,) = operator.runs.list(shop, limit=1)
+        with page.expect_popup() as opened:
+            point.get_by_role("link", name=run.id).click()
+        expect(opened.value.get_by_text(run.id).first).to_be_visible()
+    assert broken == []
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -61,6 +61,11 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     for cell in notebook["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_opens_with_the_kernel_that_it_is_for(path: Path) -> None:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["metadata"]["kernelspec"] == KERNEL
 
 
@@ -74,4 +79,4 @@ def test_new_notebooks_get_the_kernel_with_mavis_and_plain_python_stays(
         laid_out = client.get("/user/demo-operator/api/contents/tutorials").json()
     assert found["default"] == "mavis"
     assert set(found["kernelspecs"]) == {"mavis", "python3"}
-    assert {each["name"] for each in laid_out["content"]} == {path.name for path in NOTEBOOKS}
+    assert {each["name"] for each in laid_out["content"]} == {path.name for path in TUTORIALS}

@@ -16,6 +16,7 @@ __all__ = ["NOUNS", "show_overviews", "show_reprs"]
 _CLIENTS = ("mavis_kernel.client.Mavis", "mavis_kernel.aio.client.AsyncMavis")
 NOUNS = (
     "BackupPlans",
+    "Dashboards",
     "Environments",
     "Keys",
     "Members",
