@@ -77,7 +77,7 @@ guide: venv ## Write the tables of the documents anew that follow from the code
 	@PYTHONPATH=extensions:hub:mavis_kernel:tools $(BIN)/python -m guide_making
 
 docs: venv ## Build the guide as a site, without any network: build/docs/index.html
-	@umask 022; $(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
+	@umask 022; $(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going -q -b html docs build/docs
 	@echo "build/docs/index.html"
 
 client: venv ## Make the parts of the client anew that follow from something else
