@@ -27,6 +27,7 @@ GUIDES = (
     "copy-elsewhere",
     "let-people-in",
     "prove-a-restore",
+    "publish-a-dashboard",
     "read-the-records",
     "restore",
     "write-a-backup-plan",
