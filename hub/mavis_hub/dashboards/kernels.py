@@ -96,6 +96,7 @@ class _Manager(AsyncMappingKernelManager):
             kernel_name=_NAME,
             kernel_spec_manager=self.kernel_spec_manager,
             transport="ipc",
+            autorestart=False,  # another one would know neither project nor token
         )
         manager.kernel_spec.argv[:] = self.walls.around(folder, tuple(manager.kernel_spec.argv))
         return manager, _NAME, kernel_id

@@ -17,12 +17,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
 from dashboards_scene import COOKIE, Scene, scene
 from mavis_ext.app import PREFIX
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+_SLOW_MS = 40_000
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--no-sandbox",
@@ -77,6 +78,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[Scene]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=_SLOW_MS)
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield found
@@ -99,7 +101,7 @@ def open_page(made: Scene, browser: Browser) -> OpenPage:
                     }
                 ]
             )
-            context.set_default_timeout(30_000)
+            context.set_default_timeout(_SLOW_MS)
             page = context.new_page()
             found = Opened(page)
 

@@ -72,9 +72,9 @@ def published(made: Scene) -> None:
     made.publish("fleet", "# The fleet", COUNTER, ANYWIDGET)
     made.publish("hostile", SCRIPT)
     made.publish(
-        "broken", "# Before", "secret = 's3cret'\nraise ValueError(secret)", "print('after')"
+        "broken", "# Before", "secret = 's3cret'\nraise ValueError(secret)", "print('never shown')"
     )
-    made.publish("slow", "import time\ntime.sleep(60)", "print('after')")
+    made.publish("slow", "import time\ntime.sleep(60)", "print('never shown')")
     made.publish("greedy", "x = bytearray(4 * 1024**3)")
     made.publish("warns", "import warnings\nwarnings.warn('s3cret')\nprint('shown')")
     made.publish("dies", COUNTER.replace("count += 1", "import os; os._exit(1)"))
@@ -151,9 +151,7 @@ def test_a_publisher_s_script_has_no_hold_of_its_viewer(made: Scene, open_page: 
         assert {text for name, text in told.items() if name.startswith("fetch")} == {"TypeError"}
         assert told["elsewhere"] == "TypeError"
         assert opened.page.url.endswith("/dashboards/shop/hostile/"), "it could not go elsewhere"
-        assert opened.outside == ["https://example.org/"], (
-            "what its policy stops is noted, not sent"
-        )
+        assert opened.outside == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +172,14 @@ def test_a_cell_that_fails_says_so_and_shows_nothing_of_its_code(
         if shown:
             expect(opened.frame.get_by_text(shown)).to_be_visible()
         html = opened.page.frames[1].content()
-        for secret in ("s3cret", "Traceback", "ValueError", "MemoryError", "bytearray", "after"):
+        for secret in (
+            "s3cret",
+            "Traceback",
+            "ValueError",
+            "MemoryError",
+            "bytearray",
+            "never shown",
+        ):
             assert secret not in html
         assert opened.faults() == []
 
@@ -235,8 +240,8 @@ def test_a_kernel_is_taken_back_when_its_page_is_closed(made: Scene, open_page: 
         expect(opened.frame.get_by_text("none yet")).to_be_visible()
         assert made.health()["used"] == 1
     idle(made)
-    left = [each.name for each in made.rest.config.dashboards_run.iterdir()]
-    assert len(left) == 1, "of the one that waits"
+    run = made.rest.config.dashboards_run
+    wait_until(lambda: len(list(run.iterdir())) == 1)  # the folder of the one that waits
 
 
 def test_a_page_that_stays_open_keeps_its_kernel(made: Scene, open_page: OpenPage) -> None:
