@@ -52,8 +52,13 @@ run = mavis.runs.wait("shop", mavis.recovery_points.create("shop", "db-1").id)
 point = mavis.recovery_points.made_by("shop", run)
 print("\\n", run.state, point.id, *(each.cloud_id for each in point.members), sep="\\n")
 """
+TABLE = """\
+from mavis_kernel.widgets import InstanceTable
 
-# What a widget in Lab does: it calls the API through its own server, and follows a Run there.
+InstanceTable("shop", query="payments")
+"""
+
+# What a page in Lab does: it calls the API through its own server, and follows a Run there.
 ASK = """\
 async run => {
   const { baseUrl } = JSON.parse(document.getElementById('jupyter-config-data').textContent);
@@ -189,6 +194,10 @@ def test_lab_opens_and_a_cell_takes_a_recovery_point(
         expect(page.get_by_text("| Idle")).to_be_visible()
         expect(page.get_by_text("Jupyter news")).to_have_count(0)
         picture(page, "lab")
+        page.keyboard.insert_text(TABLE)
+        page.keyboard.press("Shift+Enter")
+        row = page.locator(".mavis").get_by_role("row").filter(has_text="payments-1")
+        expect(row).to_contain_text("partner")
         (run,) = operator.runs.list(shop, limit=1)
         told = page.evaluate(ASK, run.id)
     assert told == {"me": "demo-operator", "refused": 401, "state": "succeeded"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import traitlets
 
@@ -11,13 +10,11 @@ from mavis_kernel.client import Mavis
 from mavis_kernel.models import Resource
 from mavis_kernel.widgets.conversation import Answering, Given
 from mavis_kernel.widgets.failures import Message
-from mavis_kernel.widgets.pages import Pages
+from mavis_kernel.widgets.pages import LARGEST_SHOWN, Lists
 from mavis_kernel.widgets.working import WorkingWidget
 
 __all__ = ["InstanceTable"]
 
-_MOST = 10_000
-_LARGEST_PAGE = 200
 _FIELDS = ("id", "name", "cloud_id", "state", "environment", "region", "seen_at")
 
 
@@ -42,7 +39,7 @@ class InstanceTable(WorkingWidget):
 
     query = traitlets.Unicode(help="The filter; empty: none.").tag(sync=True)
     sort = traitlets.Unicode("name", help="A field, with a minus the largest first.").tag(sync=True)
-    page_size = traitlets.Int(25, min=1, max=_LARGEST_PAGE, help="Rows on a page.").tag(sync=True)
+    page_size = traitlets.Int(25, min=1, max=LARGEST_SHOWN, help="Rows on a page.").tag(sync=True)
 
     def __init__(
         self,
@@ -52,8 +49,7 @@ class InstanceTable(WorkingWidget):
         page_size: int = 25,
         mavis: Mavis | None = None,
     ) -> None:
-        self._reading = threading.Lock()
-        self._read: tuple[object, Pages[Resource]] | None = None
+        self._lists = Lists[Resource]()
         super().__init__(
             "instance_table",
             project,
@@ -67,28 +63,22 @@ class InstanceTable(WorkingWidget):
 
     def _rows(self, given: Given) -> Message:
         query, sort = given.text("query"), given.text("sort")
-        pages = self._pages(query, sort, fresh=given.flag("fresh"))
-        page = pages.page(
-            given.count("start", most=_MOST), max(1, given.count("size", most=_LARGEST_PAGE))
-        )
+        project = self.named()
+        page = self._lists.page(given, (project, query, sort), self._find(project, query, sort))
         discovered = bool(page["rows"]) or bool(query) or self._has_been_discovered()
         return {**page, "discovered": discovered}
 
     def _all(self, given: Given) -> Message:
-        pages = self._pages(given.text("query"), self.sort, fresh=True)
+        """Return the ids of all that match."""
+        project, query = self.named(), given.text("query")
+        find = self._find(project, query, self.sort)
+        pages = self._lists.of((project, query, self.sort), find, fresh=True)
         return {"ids": [each.id for each in pages.all()]}
 
-    def _pages(self, query: str, sort: str, *, fresh: bool) -> Pages[Resource]:
-        """Return what was read of a list, from the beginning where `fresh`."""
-        project = self.named()
-        asked = (project, query, sort)
-        with self._reading:
-            if fresh or self._read is None or self._read[0] != asked:
-                found = self.mavis.resources.list(
-                    project, kind="instance", query=query or None, sort=sort, fields=_FIELDS
-                )
-                self._read = asked, Pages(found, most=_MOST)
-            return self._read[1]
+    def _find(self, project: str, query: str, sort: str) -> Callable[[], Iterable[Resource]]:
+        return lambda: self.mavis.resources.list(
+            project, kind="instance", query=query or None, sort=sort, fields=_FIELDS
+        )
 
     def _has_been_discovered(self) -> bool:
         found = self.mavis.environments.list(self.named(), fields=("state",))

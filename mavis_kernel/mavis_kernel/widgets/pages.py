@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from mavis_kernel.addresses import LARGEST_PAGE
 from mavis_kernel.parsing import JsonObject, Model
+from mavis_kernel.widgets.conversation import Given
 
-__all__ = ["Pages"]
+__all__ = ["LARGEST_SHOWN", "Lists", "Pages"]
 
 M = TypeVar("M", bound=Model)
+
+LARGEST_SHOWN = 200
+_MOST = 10_000
 
 
 class Pages(Generic[M]):
@@ -63,3 +67,27 @@ class Pages(Generic[M]):
                 self._complete = True
                 return
             self._read.append(each)
+
+
+class Lists(Generic[M]):
+    """The list that a widget shows: read on while the same is asked for. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._asked: object = None
+        self._pages: Pages[M] | None = None
+
+    def of(self, asked: object, find: Callable[[], Iterable[M]], *, fresh: bool) -> Pages[M]:
+        """Return the pages of what `asked` names; `find` asks for it, anew where `fresh`."""
+        with self._reading:
+            if fresh or self._pages is None or self._asked != asked:
+                self._asked, self._pages = asked, Pages(find(), most=_MOST)
+            return self._pages
+
+    def page(
+        self, given: Given, asked: object, find: Callable[[], Iterable[M]]
+    ) -> dict[str, object]:
+        """Return the page that a question names by ``start``, ``size`` and ``fresh``."""
+        start = given.count("start", most=_MOST)
+        size = max(1, given.count("size", most=LARGEST_SHOWN))
+        return self.of(asked, find, fresh=given.flag("fresh")).page(start, size)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import traitlets
@@ -13,13 +12,11 @@ from mavis_kernel.errors import InvalidInput
 from mavis_kernel.models import Record
 from mavis_kernel.widgets.conversation import Answering, Given
 from mavis_kernel.widgets.failures import Message
-from mavis_kernel.widgets.pages import Pages
+from mavis_kernel.widgets.pages import LARGEST_SHOWN, Lists
 from mavis_kernel.widgets.widget import ProjectWidget
 
 __all__ = ["Records"]
 
-_MOST = 10_000
-_LARGEST_PAGE = 200
 _NO_FILTER = {"query": "", "person": "", "action": "", "since": "", "until": ""}
 
 
@@ -43,7 +40,7 @@ class Records(ProjectWidget):
     filter = traitlets.Dict(
         help="By what is sought: query, person, action, since and until (RFC 3339)."
     ).tag(sync=True)
-    page_size = traitlets.Int(50, min=1, max=_LARGEST_PAGE, help="Rows on a page.").tag(sync=True)
+    page_size = traitlets.Int(50, min=1, max=LARGEST_SHOWN, help="Rows on a page.").tag(sync=True)
 
     def __init__(
         self,
@@ -53,8 +50,7 @@ class Records(ProjectWidget):
         page_size: int = 50,
         mavis: Mavis | None = None,
     ) -> None:
-        self._reading = threading.Lock()
-        self._read: tuple[object, Pages[Record]] | None = None
+        self._lists = Lists[Record]()
         super().__init__(
             "records",
             project,
@@ -69,21 +65,19 @@ class Records(ProjectWidget):
     def _rows(self, given: Given) -> Message:
         sought = Given(given.document("filter"))
         texts = {name: sought.text(name, "") for name in _NO_FILTER}
-        asked = (self.named(), texts)
-        with self._reading:
-            if given.flag("fresh") or self._read is None or self._read[0] != asked:
-                found = self.mavis.records.list(
-                    self.named(),
-                    query=texts["query"] or None,
-                    person=texts["person"] or None,
-                    action=texts["action"] or None,
-                    since=_moment("since", texts["since"]),
-                    until=_moment("until", texts["until"]),
-                )
-                self._read = asked, Pages(found, most=_MOST)
-            pages = self._read[1]
-        size = max(1, given.count("size", most=_LARGEST_PAGE))
-        return pages.page(given.count("start", most=_MOST), size)
+        project = self.named()
+
+        def find() -> Iterable[Record]:
+            return self.mavis.records.list(
+                project,
+                query=texts["query"] or None,
+                person=texts["person"] or None,
+                action=texts["action"] or None,
+                since=_moment("since", texts["since"]),
+                until=_moment("until", texts["until"]),
+            )
+
+        return self._lists.page(given, (project, texts), find)
 
 
 def _moment(name: str, text: str) -> datetime | None:

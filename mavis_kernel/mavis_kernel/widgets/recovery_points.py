@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import traitlets
 
@@ -11,13 +10,11 @@ from mavis_kernel.client import Mavis
 from mavis_kernel.models import RecoveryPoint
 from mavis_kernel.widgets.conversation import Answering, Given
 from mavis_kernel.widgets.failures import Message
-from mavis_kernel.widgets.pages import Pages
+from mavis_kernel.widgets.pages import LARGEST_SHOWN, Lists
 from mavis_kernel.widgets.working import WorkingWidget
 
 __all__ = ["RecoveryPoints"]
 
-_MOST = 10_000
-_LARGEST_PAGE = 200
 _FIELDS = (
     "id", "instance_name", "instance_id", "state", "taken_at", "created_at", "region",
     "environment", "plan", "rule", "size_gib", "hold", "lock", "proof", "error", "run_id",
@@ -46,7 +43,7 @@ class RecoveryPoints(WorkingWidget):
     sort = traitlets.Unicode("-created_at", help="A field, with a minus the largest first.").tag(
         sync=True
     )
-    page_size = traitlets.Int(25, min=1, max=_LARGEST_PAGE, help="Rows on a page.").tag(sync=True)
+    page_size = traitlets.Int(25, min=1, max=LARGEST_SHOWN, help="Rows on a page.").tag(sync=True)
 
     def __init__(
         self,
@@ -56,8 +53,7 @@ class RecoveryPoints(WorkingWidget):
         page_size: int = 25,
         mavis: Mavis | None = None,
     ) -> None:
-        self._reading = threading.Lock()
-        self._read: tuple[object, Pages[RecoveryPoint]] | None = None
+        self._lists = Lists[RecoveryPoint]()
         super().__init__(
             "recovery_points", project, mavis=mavis, instance=instance, page_size=page_size
         )
@@ -67,20 +63,18 @@ class RecoveryPoints(WorkingWidget):
 
     def _rows(self, given: Given) -> Message:
         instance, state, sort = (given.text(name) for name in ("instance", "state", "sort"))
-        asked = (self.named(), instance, state, sort)
-        with self._reading:
-            if given.flag("fresh") or self._read is None or self._read[0] != asked:
-                found = self.mavis.recovery_points.list(
-                    self.named(),
-                    instance=instance or None,
-                    state=state or None,
-                    sort=sort,
-                    fields=_FIELDS,
-                )
-                self._read = asked, Pages(found, most=_MOST)
-            pages = self._read[1]
-        size = max(1, given.count("size", most=_LARGEST_PAGE))
-        return pages.page(given.count("start", most=_MOST), size)
+        project = self.named()
+
+        def find() -> Iterable[RecoveryPoint]:
+            return self.mavis.recovery_points.list(
+                project,
+                instance=instance or None,
+                state=state or None,
+                sort=sort,
+                fields=_FIELDS,
+            )
+
+        return self._lists.page(given, (project, instance, state, sort), find)
 
     def _explain(self, given: Given) -> Message:
         project, point = self.named(), given.text("point")
