@@ -45,6 +45,7 @@ export default widget('Backup plan', frame => {
   let saved = true;
   const outlook = h('div', { class: 'mavis-group', role: 'group', 'aria-label': 'What it would do' });
   const actions = h('div', { class: 'mavis-group' });
+  const leave = h('div', { class: 'mavis-group' });
   const said = h('div', { class: 'mavis-group', role: 'status' });
   const name = h('input', {
     maxlength: 40,
@@ -214,12 +215,14 @@ export default widget('Backup plan', frame => {
     name.readOnly = plan !== null;
     frame.context(
       h('strong', {}, frame.get<string>('project')),
-      plan === null ? 'a new plan' : `${plan.name}, version ${plan.version}, written by ${plan.updated_by}`,
+      h('span', {}, plan === null ? 'a new plan' : `${plan.name}, version ${plan.version}, written by ${plan.updated_by}`),
     );
     form.take(plan?.definition ?? NEW);
+    fill(leave);
     fill(frame.body, chooser(found));
     append(
       frame.body,
+      leave,
       h('label', { class: 'mavis-field' }, 'Name', name),
       form.root,
       outlook,
@@ -237,11 +240,8 @@ export default widget('Backup plan', frame => {
         'aria-label': 'Plan',
         'data-key': 'plan',
         onchange: () => {
-          if (!saved && !window.confirm('Leave what you have not saved?')) {
-            which.value = frame.get('plan');
-            return;
-          }
-          frame.set({ plan: which.value });
+          if (saved) frame.set({ plan: which.value });
+          else askToLeave(which);
         },
       },
       h('option', { value: '' }, 'A new plan'),
@@ -261,6 +261,31 @@ export default widget('Backup plan', frame => {
         }),
       ),
     );
+  };
+
+  /* Another plan is chosen while this one is not saved. */
+  const askToLeave = (which: HTMLSelectElement) => {
+    const stay = () => {
+      fill(leave);
+      which.value = frame.get('plan');
+      which.focus();
+    };
+    fill(
+      leave,
+      h(
+        'div',
+        { class: 'mavis-panel is-warn', role: 'group', 'aria-label': 'Not saved' },
+        h('p', { class: 'mavis-panel-title' }, 'What you have written is not saved'),
+        h(
+          'div',
+          { class: 'mavis-row' },
+          button('Stay', stay),
+          button('Leave it', () => frame.set({ plan: which.value }), { kind: 'grave' }),
+        ),
+      ),
+    );
+    frame.closes(stay);
+    leave.querySelector('button')?.focus();
   };
 
   const open = () => void frame.load(() => frame.ask<Opened>('open', { plan: frame.get('plan') }), show);

@@ -247,6 +247,22 @@ def test_what_the_form_has_no_field_for_stays_in_the_document(stage: Stage) -> N
     expect(widget.get_by_label("Rule", exact=True)).to_have_value("only")
 
 
+def test_what_is_not_saved_is_left_on_purpose_only(stage: Stage) -> None:
+    widget = shown(stage, "backup_plan_editor")
+    widget.get_by_label("Title").fill("Every night")
+    which = widget.get_by_label("Plan", exact=True)
+    which.select_option("A new plan")
+    expect(widget.get_by_role("button", name="Stay")).to_be_focused()
+    stage.page.keyboard.press("Escape")
+    expect(which).to_have_value("nightly")
+    assert stage.state("plan") == "nightly"
+    stage.answer(open={"answer": OPENED})
+    which.select_option("A new plan")
+    widget.get_by_role("button", name="Leave it").click()
+    expect(widget.get_by_text("a new plan", exact=True)).to_be_visible()
+    expect(widget.get_by_label("Title")).to_have_value("")
+
+
 def test_a_click_on_a_person_shows_only_theirs(stage: Stage) -> None:
     widget = shown(stage, "records")
     expect(widget.get_by_text("<b>shop</b>")).to_be_visible()
