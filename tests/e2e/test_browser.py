@@ -213,11 +213,12 @@ def test_the_first_tutorial_runs_as_a_new_person_finds_it(
     with visit("demo-operator", "/hub/login") as page:
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto("/user/demo-operator/lab/tree/tutorials/first_recovery_point.ipynb")
-        expect(page.get_by_text("Mavis (Python) | Idle")).to_be_visible()
+        expect(page.get_by_text("Mavis (Python) | Idle")).to_be_visible(timeout=_SLOW_MS)
+        page.locator(".jp-CodeCell .cm-content").first.click()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         story = page.get_by_role("group", name=re.compile(r"^\d+ records\.$"))
-        expect(story).to_contain_text("cloud.CreateSnapshots")
+        expect(story).to_contain_text("cloud.CreateSnapshots", timeout=_SLOW_MS)
         expect(story.get_by_role("link").first).to_have_attribute(
             "href", re.compile(r"/services/mavis/stories/cor_\w+$")
         )
