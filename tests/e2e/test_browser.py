@@ -189,7 +189,7 @@ def test_lab_opens_and_a_cell_takes_a_recovery_point(
         page.keyboard.insert_text(CELL)
         page.keyboard.press("Shift+Enter")
         output = page.locator(".jp-OutputArea-output").first
-        expect(output).to_contain_text("succeeded")
+        expect(output).to_contain_text("succeeded", timeout=_SLOW_MS)
         assert "payments-1  running   partner   eu-central-1" in output.inner_text()
         expect(page.get_by_text("| Idle")).to_be_visible()
         expect(page.get_by_text("Jupyter news")).to_have_count(0)
