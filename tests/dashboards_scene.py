@@ -38,6 +38,7 @@ __all__ = ["COOKIE", "Scene", "notebook", "scene"]
 
 COOKIE = "service-mavis"
 _PROCESS = Path(__file__).with_name("dashboards_process.py")
+_NEW: dict[str, Any] = {"outputs": [], "execution_count": None}
 
 
 def notebook(*cells: str) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def notebook(*cells: str) -> dict[str, Any]:
         "cells": [
             {"cell_type": "markdown", "metadata": {}, "source": cell}
             if cell.startswith("# ")
-            else {"cell_type": "code", "metadata": {}, "source": cell, "outputs": []}
+            else {"cell_type": "code", "metadata": {}, "source": cell, **_NEW}
             for cell in cells
         ],
     }
