@@ -82,6 +82,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_DASHBOARD}/versions", dashboards.Versions),
     (f"{_DASHBOARD}/versions/{{version}}", dashboards.Version),
     (f"{_DASHBOARD}/versions/{{version}}/activate", dashboards.Activate),
+    (f"{_DASHBOARD}/unpublish", dashboards.Unpublish),
     (f"{_P}/runs", runs.Runs),
     (f"{_P}/runs/{{run}}", runs.Run),
     (f"{_P}/runs/{{run}}/cancel", runs.Cancel),

@@ -419,7 +419,13 @@ def _parameters() -> dict[str, Any]:
             "in": "header",
             "description": "A text that no other request of the caller has. For 24 hours the same"
             " key with the same request has the same answer, and one effect.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            # HTTP takes blanks away from the ends of a header.
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 200,
+                "pattern": r"^\S(.*\S)?$",
+            },
         },
     }
 

@@ -52,8 +52,8 @@ class PublishedDashboard(Body):
     """What is new in this version."""
 
 
-class Activation(Body):
-    """Nothing: the address says it all."""
+class Nothing(Body):
+    """An empty object: the address says it all."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
@@ -98,11 +98,6 @@ class Dashboard(ApiHandler):
         """Show a dashboard, by name or id."""
         return schemas.Dashboard.of(self.app.dashboards.get(self.ctx, project, dashboard))
 
-    @operation("unpublish_dashboard", Permission.DASHBOARD_PUBLISH)
-    def delete(self, project: str, dashboard: str) -> None:
-        """Show a dashboard to nobody any more; its versions stay, and open pages end."""
-        self.app.dashboards.unpublish(self.ctx, project, dashboard)
-
 
 class Versions(ApiHandler):
     """The versions of a dashboard."""
@@ -137,10 +132,26 @@ class Activate(ApiHandler):
         dashboard: str,
         version: str,
         *,
-        body: Activation,  # noqa: ARG002  # empty
+        body: Nothing,  # noqa: ARG002  # empty
     ) -> schemas.Dashboard:
         """Show this version to viewers from now on."""
         made = self.app.dashboards.activate(self.ctx, project, dashboard, _number(version))
+        return schemas.Dashboard.of(made)
+
+
+class Unpublish(ApiHandler):
+    """Takes a dashboard away from its viewers."""
+
+    @operation("unpublish_dashboard", Permission.DASHBOARD_PUBLISH)
+    def post(
+        self,
+        project: str,
+        dashboard: str,
+        *,
+        body: Nothing,  # noqa: ARG002  # empty
+    ) -> schemas.Dashboard:
+        """Show a dashboard to nobody any more; its versions stay, and open pages end."""
+        made = self.app.dashboards.unpublish(self.ctx, project, dashboard)
         return schemas.Dashboard.of(made)
 
 

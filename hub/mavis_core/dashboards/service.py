@@ -187,7 +187,7 @@ class Dashboards:
             )
         return is_now
 
-    def unpublish(self, ctx: CallContext, reference: str, name: str) -> None:
+    def unpublish(self, ctx: CallContext, reference: str, name: str) -> Dashboard:
         """Show a dashboard to nobody any more; its versions stay, and open pages end.
 
         Raises
@@ -201,11 +201,13 @@ class Dashboards:
             dashboard = _there_in(tx, project, name)
             if dashboard.version is None:
                 raise NotFound(f"The dashboard {dashboard.name} of {project.name} is not published")
-            _set(tx, _changed(ctx, dashboard, version=None))
+            is_now = _changed(ctx, dashboard, version=None)
+            _set(tx, is_now)
             summary = f"Dashboard {dashboard.name} of {project.name} is published no more"
             records.write(
                 tx, audit(ctx, "dashboard.unpublish", dashboard.name, summary, project=project.id)
             )
+        return is_now
 
     def _to_publish(self, ctx: CallContext, reference: str, name: str) -> Dashboard:
         project = self._projects.authorize(ctx, reference, Permission.DASHBOARD_PUBLISH).project

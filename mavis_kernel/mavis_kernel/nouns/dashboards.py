@@ -78,15 +78,18 @@ class Dashboards:
             Dashboard, _path(project), body, idempotency_key=idempotency_key
         )
 
-    def unpublish(self, project: str, dashboard: str, *, if_match: str | None = None) -> None:
+    def unpublish(
+        self, project: str, dashboard: str, *, idempotency_key: str | None = None
+    ) -> Dashboard:
         """Show a dashboard to nobody any more; its versions stay, and open pages end.
 
         Parameters
         ----------
-        if_match
-            `Dashboard.etag` as it was read: only where that is still so; None: whatever it is.
+        idempotency_key
+            As in `Projects.create`.
         """
-        self._transport.delete(_path(project, dashboard), if_match=if_match)
+        path = f"{_path(project, dashboard)}/unpublish"
+        return self._transport.post(Dashboard, path, {}, idempotency_key=idempotency_key)
 
     def versions(
         self, project: str, dashboard: str, *, fields: Sequence[str] | None = None

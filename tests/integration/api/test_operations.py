@@ -77,6 +77,7 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /projects/{project}/restores": {"point": "rp_none", "kind": "volumes"},
     "POST /projects/{project}/dashboards": {"name": "another", "notebook": NOTEBOOK},
     "POST /projects/{project}/dashboards/{dashboard}/versions/{version}/activate": {},
+    "POST /projects/{project}/dashboards/{dashboard}/unpublish": {},
     "POST /projects/{project}/runs/{run}/cancel": {},
 }
 

@@ -42,6 +42,8 @@ MAY_BE_REFUSED = {
     "create_backup_plan": "expressions and schedules are languages of their own",
     "put_backup_plan": "expressions and schedules are languages of their own",
     "run_backup_plan": "which rules there are says the plan",
+    "publish_dashboard": "either a notebook or the name of a shipped one, and no other notebook",
+    "copy_recovery_point": "which regions there are says the environment",
     "create_preview": "what an action takes says the action",
     "lock_recovery_point": "a lock has an end or a length, and not both",
     "collect_device_login": "a login is waited for, and its errors are 400 by RFC 8628",

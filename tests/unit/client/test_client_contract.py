@@ -150,7 +150,7 @@ CALLS: dict[str, list[Call]] = {
         lambda m: m.dashboards.publish("shop", "status", shipped="status", description="d"),
     ],
     "get_dashboard": [lambda m: m.dashboards.get("shop", "fleet", fields=NAMED)],
-    "unpublish_dashboard": [lambda m: m.dashboards.unpublish("shop", "fleet", if_match='"1"')],
+    "unpublish_dashboard": [lambda m: m.dashboards.unpublish("shop", "fleet")],
     "list_dashboard_versions": [
         lambda m: list(m.dashboards.versions("shop", "fleet", fields=("number",)))
     ],
