@@ -190,7 +190,7 @@ def start_edge(
         ensure_secrets(config, {})
         write_edge_files(config)
         change(config)
-        upstream([config.ports.hub, config.ports.api])
+        upstream([config.ports.hub, config.ports.api, config.ports.dashboards])
         log = config.home / "log" / "edge.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
