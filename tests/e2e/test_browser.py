@@ -212,7 +212,9 @@ def test_the_first_tutorial_runs_as_a_new_person_finds_it(
     broken: list[str] = []
     with visit("demo-operator", "/hub/login") as page:
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto("/user/demo-operator/lab/tree/tutorials/first_recovery_point.ipynb")
+        # In a workspace of its own, so that no other notebook's kernel is the one that is idle.
+        workspace = "/user/demo-operator/lab/workspaces/tutorial"
+        page.goto(f"{workspace}/tree/tutorials/first_recovery_point.ipynb")
         expect(page.get_by_text("Mavis (Python) | Idle")).to_be_visible(timeout=_SLOW_MS)
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -296,6 +298,8 @@ def test_an_operator_stops_a_machine_on_the_page_of_its_plan(
     start = operator.previews.create(shop, "resource.start", "web-2")
     operator.runs.wait(shop, operator.previews.apply(shop, start).id)
     assert _state_of(appliance, machine) == "running"
+    # The inventory has it as the start left it: on its way.
+    operator.runs.wait(shop, operator.environments.discover(shop).id)
 
 
 def _state_of(appliance: Appliance, machine: Machine) -> str:

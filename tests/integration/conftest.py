@@ -33,6 +33,7 @@ Cli = Callable[..., Result]
 class _Caller:
     principal: Principal
     scopes: frozenset[Scope]
+    confined: None = None
 
 
 PEOPLE = {
