@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import re
 from collections.abc import Iterator
@@ -87,7 +86,6 @@ def test_an_end_user_opens_what_an_operator_has_published(
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="Unix users are made by root")
 def test_kernels_are_the_dashboards_own_user_s_and_end_with_it(appliance: Appliance) -> None:
     def kernels() -> list[int]:
         return [pid for pid, line in processes_of("mavis-dashboards") if "ipykernel" in line]

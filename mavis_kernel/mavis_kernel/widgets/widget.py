@@ -69,7 +69,7 @@ class Widget(anywidget.AnyWidget):
 
     def _answering(self) -> Mapping[str, Answering]:
         """Return what answers, by the question."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} says which questions it answers")
 
     @property
     def mavis(self) -> Mavis:
