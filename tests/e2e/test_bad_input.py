@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from cloud.accounts import ec2
-from cloud.seed import Machine, launch
+from cloud.seed import Machine, launch, register_image
 from e2e.appliance import Appliance, until
 from e2e.stories import story
 from mavis_kernel import Mavis
@@ -235,8 +235,8 @@ def test_a_key_of_another_account(admin: Mavis, other: str, environment: Any) ->
 def test_a_volume_that_vanished_since_the_discovery(
     appliance: Appliance, admin: Mavis, other: str, environment: Any
 ) -> None:
-    name = environment("us-east-1")
-    place = (appliance.world.accounts[0], "us-east-1")
+    place = (appliance.world.accounts[0], "ap-south-1")  # the other projects do not look there
+    name = environment("ap-south-1")
     machine = _launch(appliance, *place, "short-lived")
     admin.runs.wait(other, admin.environments.discover(other, name).id)
     _remove_volume(appliance, machine, machine.volume_ids[1])
@@ -259,8 +259,8 @@ def test_a_volume_that_vanished_since_the_discovery(
 
 
 def _launch(appliance: Appliance, account: str, region: str, name: str) -> Machine:
-    image = appliance.world.images[account, region]
     with ec2(appliance.simulator.url, account, region) as client:
+        image = register_image(client, f"{name}-base")
         return launch(client, account, region, name, (8, 20), image=image)
 
 
