@@ -1,0 +1,266 @@
+"""All settings, a class a section, and `Config`, which joins them and knows where files are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from mavis_core.config.declaring import (
+    DATABASE_URL,
+    HOST,
+    PORT,
+    between,
+    one_of,
+    or_empty,
+    setting,
+)
+from mavis_core.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceConfig:
+    """The machine as a whole."""
+
+    name: str = setting("Mavis", "The name that pages show.")
+    isolation: str = setting(
+        "auto",
+        "users: every service and person has a Unix user of its own (needs root). none: all run"
+        " as the one who starts Mavis, for a try-out; real cloud accounts are refused."
+        " auto: users where started as root, else none.",
+        one_of("auto", "users", "none"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """The edge proxy: the only public port."""
+
+    host: str = setting("127.0.0.1", "The address to listen on; 0.0.0.0 for all.", HOST)
+    port: int = setting(8443, "The public port.", PORT)
+    public_host: str = setting(
+        "",
+        "The host name that people type; empty: the address to listen on.",
+        or_empty(HOST),
+    )
+    tls: str = setting(
+        "self-signed",
+        "self-signed: made at first start, its fingerprint is printed. files: `certificate` and"
+        " `key`. acme: Let's Encrypt for `public_host`. off: plain HTTP, for loopback only.",
+        one_of("self-signed", "files", "acme", "off"),
+    )
+    certificate: str = setting("", "PEM file with the certificate chain, with tls = files.")
+    key: str = setting("", "PEM file with the private key, with tls = files.")
+    acme_email: str = setting("", "Where the certificate authority writes to, with tls = acme.")
+
+
+@dataclass(frozen=True, slots=True)
+class PortsConfig:
+    """Ports on loopback. Each of them demands a secret."""
+
+    hub: int = setting(18441, "The Hub's pages and API, behind the edge proxy.", PORT)
+    api: int = setting(18443, "The REST API, behind the edge proxy.", PORT)
+    prefect: int = setting(18444, "Prefect's API and UI, for api and worker.", PORT)
+    edge_api: int = setting(18445, "The edge proxy's API, for the Hub.", PORT)
+    dashboards: int = setting(18446, "Dashboards' frames, behind the edge proxy.", PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """The REST API."""
+
+    rate_per_s: float = setting(
+        50.0, "Calls a second that one person may make over a long time.", between(0.1, 100_000)
+    )
+    burst: int = setting(
+        400, "Calls that one person may make at once after a rest.", between(1, 1_000_000)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """The main database."""
+
+    url: str = setting(
+        "",
+        "SQLAlchemy address; empty: SQLite in the state folder.",
+        or_empty(DATABASE_URL),
+        secret=True,
+    )
+    pool_size: int = setting(4, "Connections that one process keeps.", between(1, 64))
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """JupyterHub."""
+
+    admin_group: str = setting("mavis-admins", "The Hub group whose members administer Mavis.")
+    admin_users: str = setting("", "Names of administrators, separated by commas.")
+    allowed_users: str = setting("", "Names of others who may log in, separated by commas.")
+    idle_timeout_s: int = setting(
+        3600, "A single-user server idle for so long is stopped.", between(60, 604800)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsConfig:
+    """The AWS kit. Endpoints, proxies and retries are set in the configuration file, as always."""
+
+    config_file: str = setting(
+        "", "AWS configuration file of the platform worker; empty: aws/config in the state folder."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """The platform worker."""
+
+    concurrency: int = setting(8, "Runs that are executed at a time.", between(1, 64))
+    calls: int = setting(16, "Calls to one environment at a time, of one Run.", between(1, 64))
+    pending_copies: int = setting(
+        20,
+        "Copies of volume snapshots that are under way into one region of an account at a time;"
+        " where a cloud takes fewer, the others wait.",
+        between(1, 1000),
+    )
+    api_rate: float = setting(
+        1.0,
+        "Calls that the API budget lets begin, as a multiple of what a cloud grants an account"
+        " that asked for no more.",
+        between(0.01, 1000),
+    )
+    poll_s: float = setting(0.5, "Seconds between looks for queued Runs.", between(0.05, 60))
+    settle_s: float = setting(
+        30.0,
+        "After a crash, an object that the cloud does not show counts as not made only when its"
+        " intent is older than this many seconds.",
+        between(0, 3600),
+    )
+    snapshot_timeout_s: float = setting(
+        6 * 3600.0, "A snapshot that is not complete by then has failed.", between(1, 172800)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardsConfig:
+    """Published dashboards."""
+
+    max_kernels: int = setting(
+        20, "Pages that can be open at a time; each has a kernel of its own.", between(1, 500)
+    )
+    preheated: int = setting(
+        2, "Kernels that wait, ready to show a dashboard at once; 0: none.", between(0, 50)
+    )
+    idle_s: int = setting(
+        30,
+        "A kernel whose page has not been heard of for so many seconds is ended.",
+        between(10, 3600),
+    )
+    cell_timeout_s: int = setting(
+        60, "A cell that takes more seconds than that is ended.", between(1, 3600)
+    )
+    kernel_memory_mb: int = setting(
+        1024, "Memory that a kernel may ask for, in MiB.", between(256, 65536)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one appliance, and where its files are.
+
+    Parameters
+    ----------
+    home
+        The state folder, ``MAVIS_HOME``: an absolute path.
+    """
+
+    home: Path
+    appliance: ApplianceConfig = field(default_factory=ApplianceConfig)
+    edge: EdgeConfig = field(default_factory=EdgeConfig)
+    ports: PortsConfig = field(default_factory=PortsConfig)
+    api: ApiConfig = field(default_factory=ApiConfig)
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
+    aws: AwsConfig = field(default_factory=AwsConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+    dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether services and people have Unix users of their own."""
+        if self.appliance.isolation == "auto":
+            return os.geteuid() == 0
+        return self.appliance.isolation == "users"
+
+    @property
+    def public_url(self) -> str:
+        """The address that people type, without a slash at the end."""
+        scheme = "http" if self.edge.tls == "off" else "https"
+        host = self.edge.public_host or self.edge.host
+        if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+            host = "127.0.0.1"
+        default = 80 if scheme == "http" else 443
+        port = "" if self.edge.port == default else f":{self.edge.port}"
+        return f"{scheme}://{host}{port}"
+
+    @property
+    def database_url(self) -> str:
+        """The main database's SQLAlchemy address."""
+        return self.database.url or f"sqlite:///{quote(str(self.home))}/db/mavis.sqlite"
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of the secrets made at first start; a folder a process, for its user only."""
+        return self.home / "secrets"
+
+    @property
+    def run(self) -> Path:
+        """Folder of sockets and process ids."""
+        return self.home / "run"
+
+    @property
+    def logs_socket(self) -> Path:
+        """The log process's Unix socket."""
+        return self.run / "logs" / "logs.sock"
+
+    @property
+    def dashboards_run(self) -> Path:
+        """Folder of the folders of dashboards' kernels, with their sockets."""
+        return self.run / "dashboards"
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the log process: journal and index."""
+        return self.home / "journal"
+
+    @property
+    def aws_config_file(self) -> Path:
+        """The AWS configuration file of the platform worker."""
+        return Path(self.aws.config_file or self.home / "aws" / "config")
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that clients of a self-signed appliance trust."""
+        return self.home / "edge" / "tls" / "certificate.pem"
+
+    def secret_file(self, process: str, name: str) -> Path:
+        """Where `process` keeps its copy of the secret `name`: one line of text, mode 0600."""
+        return self.secrets / process / name
+
+    def read_secret(self, process: str, name: str) -> str:
+        """Return the secret `name` from the folder that only `process` may read.
+
+        Raises
+        ------
+        Unavailable
+            There is no such file, or this user may not read it.
+        """
+        path = self.secret_file(process, name)
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except OSError as exc:
+            raise Unavailable(
+                f"The secret {name} of {process} cannot be read at {path}: {exc.strerror}",
+                mend="Start the appliance with `mavisctl up`, which makes all secrets.",
+            ) from exc
