@@ -215,6 +215,7 @@ runs = sa.Table(
     sa.UniqueConstraint("slot"),
 )
 sa.Index("ix_runs_state", runs.c.state)
+sa.Index("ix_runs_correlation_id", runs.c.correlation_id, runs.c.id)
 sa.Index("ix_runs_project_id", runs.c.project_id, runs.c.id)
 sa.Index("ix_runs_project_id_changed_at", runs.c.project_id, runs.c.changed_at)
 for _column in ("created_at", "finished_at", "state"):  # what lists are sorted by

@@ -57,6 +57,7 @@ slots = sa.Table(
     text("run_id", sa.ForeignKey("runs.id")),
 )
 sa.Index("ix_slots_run_id", slots.c.run_id)
+sa.Index("ix_slots_plan_id_begun_at", slots.c.plan_id, slots.c.begun_at)
 
 skipped_slots = sa.Table(
     "skipped_slots",

@@ -15,7 +15,7 @@ from mavis_core.changes.model import Plan, Preview
 from mavis_core.db import Database, tables
 from mavis_core.db.paging import Order, Page, PageRequest, fetch
 from mavis_core.errors import ConfirmationNeeded, Conflict, InvalidInput, NotFound
-from mavis_core.ids import check_id, id_before, new_id, time_of
+from mavis_core.ids import new_id
 from mavis_core.projects.model import Project
 from mavis_core.projects.service import Projects, audit, hold
 from mavis_core.scheduling import store
@@ -277,9 +277,7 @@ class Runs:
         if since is not None:
             query = query.where(table.c.changed_at > since)
         if correlation_id is not None:
-            # No Run is older than the story that it belongs to; there is no index of stories.
-            first = id_before(_told_at(correlation_id) - _OVERLAP, "run")
-            query = query.where(table.c.correlation_id == correlation_id, table.c.id >= first)
+            query = query.where(table.c.correlation_id == correlation_id)
         else:
             # An expression, so that SQLite finds the few Runs of a state by their index: by the
             # ids' it would look at every Run until it has `limit`.
@@ -427,14 +425,6 @@ class Runs:
             ),
         )
         return run
-
-
-def _told_at(correlation_id: str) -> datetime:
-    """Return when a story began; one that is not ours began now, and has no Run."""
-    try:
-        return time_of(check_id(correlation_id, "cor"))
-    except InvalidInput:
-        return clock.now()
 
 
 def _followed(ids: Collection[str]) -> Collection[str]:
