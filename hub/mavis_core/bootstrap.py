@@ -319,7 +319,7 @@ def make_work(parts: Parts) -> Work:
     means = Means(database, clouds, ledger, load_prices(), stop, threads=parts.calls)
     all_jobs: tuple[Job, ...] = (
         Discover(database, clouds),
-        *power_jobs(database, clouds, ledger),
+        *power_jobs(database, clouds, ledger, stop),
         TagJob(database, clouds, ledger),
         RecoveryPointJob(database, taking),
         BackupJob(

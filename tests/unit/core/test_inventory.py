@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from mavis_core.errors import (
 from mavis_core.inventory.model import Resource
 from mavis_core.records import Outcome, Phase
 from mavis_core.scheduling.model import RunState
-from mavis_core.testing.cloud import FakeCloud, FakeThing, during, lose_reply, refuse
+from mavis_core.testing.cloud import Call, FakeCloud, FakeThing, during, lose_reply, refuse
 
 OTHER = "222222222222"
 THERE = "there-1"
@@ -308,6 +309,80 @@ def test_power_changes_the_machine_and_what_we_know_of_it(
     assert power(shop, action) is RunState.SUCCEEDED
     assert web.state == after
     assert shop.core.resources.get(shop.olga, "shop", "web-1").state == after
+
+
+def slowly(cloud: FakeCloud, *states: str, look: Callable[[], None] = lambda: None) -> None:
+    """Let looks at instances find them in one of `states` after the other; `look` is first."""
+    for state in states:
+
+        def turn(call: Call, state: str = state) -> None:
+            look()
+            for instance in call.cloud.instances.values():
+                instance.state = state
+
+        cloud.rules.append(during("instances.describe", turn))
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "via", "after"),
+    [
+        ("resource.stop", "running", "stopping", "stopped"),
+        ("resource.start", "stopped", "pending", "running"),
+    ],
+)
+def test_a_run_ends_when_the_cloud_says_so_and_not_before(
+    shop: Project, cloud: FakeCloud, action: str, before: str, via: str, after: str
+) -> None:
+    cloud.launch(ACCOUNT, REGION, "web-1", state=before)
+    shop.discover()
+    states: list[str] = []
+
+    def note() -> None:
+        states.append(shop.core.resources.get(shop.olga, "shop", "web-1").state)
+
+    slowly(cloud, before, via, after, look=note)
+    assert power(shop, action) is RunState.SUCCEEDED
+    assert states == [after, before, via], "the inventory follows what the cloud says"
+    assert shop.core.resources.get(shop.olga, "shop", "web-1").state == after
+    (run,) = shop.core.runs.list(shop.olga, "shop", PageRequest(1)).items
+    run = shop.run(run)
+    assert run.result["after"] == after
+    assert [step.name for step in run.steps][-1] == f"Wait until it is {after}"
+
+
+def test_a_machine_that_does_not_stay_started_is_told_as_that(
+    shop: Project, cloud: FakeCloud
+) -> None:
+    cloud.launch(ACCOUNT, REGION, "web-1", state="stopped")
+    shop.discover()
+    slowly(cloud, "pending", "stopped")
+    assert power(shop, "resource.start") is RunState.FAILED
+    (run,) = shop.core.runs.list(shop.olga, "shop", PageRequest(1)).items
+    assert run.error is not None
+    assert "did not start: it was pending and is stopped" in run.error["message"]
+    assert shop.core.resources.get(shop.olga, "shop", "web-1").state == "stopped"
+
+
+def test_a_machine_that_goes_while_it_is_stopped_is_gone(
+    machines: Project, cloud: FakeCloud
+) -> None:
+    (web,) = [one for one in cloud.instances.values() if one.tags["Name"] == "web-1"]
+    cloud.rules.append(during("instances.describe", lambda _call: cloud.terminate(web.id)))
+    assert power(machines, "resource.stop") is RunState.FAILED
+    assert machines.core.resources.get(machines.olga, "shop", web.id).gone
+
+
+def test_a_machine_that_never_stops_ends_the_waiting(machines: Project, cloud: FakeCloud) -> None:
+    moments = [clock.now()]
+    slowly(
+        cloud, *["stopping"] * 3, look=lambda: moments.append(moments[-1] + timedelta(minutes=10))
+    )
+    with clock.set_clock(lambda: moments[-1]):
+        assert power(machines, "resource.stop") is RunState.FAILED
+    (run,) = machines.core.runs.list(machines.olga, "shop", PageRequest(1)).items
+    assert run.error is not None
+    assert re.search(r"web-1 .* is to be stopped: not after 900 s", run.error["message"])
+    assert machines.core.resources.get(machines.olga, "shop", "web-1").state == "stopping"
 
 
 def test_an_answer_lost_while_stopping_is_mended_by_asking_again(

@@ -11,23 +11,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
 
-from mavis_core import clock
 from mavis_core.access import CallContext
 from mavis_core.changes.ledger import TAG, Effects, Ledger, Note
 from mavis_core.changes.model import Call, Intent, Outcome
 from mavis_core.contract import Connection
 from mavis_core.db import Database
-from mavis_core.errors import (
-    CloudError,
-    CloudThrottled,
-    CloudUnreachable,
-    Interrupted,
-)
 from mavis_core.inventory.connections import Clouds
 from mavis_core.protection.prices import Prices
 from mavis_core.protection.restore import rows as restores
@@ -35,12 +27,12 @@ from mavis_core.protection.restore.model import Restore
 from mavis_core.protection.taking.taking import RUN_TAG
 from mavis_core.scheduling.jobs import Progress
 from mavis_core.scheduling.model import Run
+from mavis_core.scheduling.patience import Patience
 
 __all__ = ["RESTORE_TAG", "Means", "Site"]
 
 T = TypeVar("T")
 RESTORE_TAG = "mavis:restore"
-_FIRST_LOOK_S, _LAST_LOOK_S = 0.5, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,67 +135,22 @@ class Site:
     def until(
         self, look: Callable[[], T | None], what: str, *, timeout_s: float | None = None
     ) -> T:
-        """Return what `look` returns as soon as it is not None.
-
-        A look that the cloud has no answer for is no end while there is time.
+        """Return what `look` returns as soon as it is not None: `Patience.until`.
 
         Parameters
         ----------
-        what
-            What is waited for, for a reader.
         timeout_s
             None: `Means.timeout_s`.
-
-        Raises
-        ------
-        CloudError
-            It did not come about in that time.
-        Interrupted
-            The process ends.
         """
-        begun, pause_s = clock.now(), _FIRST_LOOK_S
-        limit = timedelta(seconds=self.means.timeout_s if timeout_s is None else timeout_s)
-        while True:
-            problem: CloudError | None = None
-            try:
-                found = look()
-                if found is not None:
-                    return found
-            except (CloudThrottled, CloudUnreachable) as exc:
-                problem = exc
-            self._wait(begun, limit, pause_s, what, problem)
-            pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
+        return self._patience(timeout_s).until(look, what)
 
     def patiently(self, act: Callable[[], T], what: str) -> T:
         """Return what `act` returns, again and again while the cloud gives no answer."""
-        begun, pause_s = clock.now(), _FIRST_LOOK_S
-        limit = timedelta(seconds=self.means.timeout_s)
-        while True:
-            try:
-                return act()
-            except (CloudThrottled, CloudUnreachable) as exc:
-                self._wait(begun, limit, pause_s, what, exc)
-            pause_s = min(pause_s * 1.5, _LAST_LOOK_S)
+        return self._patience().patiently(act, what)
 
-    def _wait(
-        self,
-        begun: datetime,
-        limit: timedelta,
-        pause_s: float,
-        what: str,
-        problem: CloudError | None,
-    ) -> None:
-        passed = clock.now() - begun
-        if passed > limit:
-            raise problem or CloudError(
-                f"{what}: not after {limit.total_seconds():.0f} s",
-                mend="Look at it in the cloud's console, then ask for it again.",
-            )
-        self.progress.check()
-        words = problem.message if problem else what
-        self.progress.waiting(f"{words}; {passed.total_seconds():.0f} s")
-        if self.means.stop.wait(pause_s):
-            raise Interrupted(f"Stopped while waiting: {what}")
+    def _patience(self, timeout_s: float | None = None) -> Patience:
+        limit_s = self.means.timeout_s if timeout_s is None else timeout_s
+        return Patience(self.means.stop, self.progress, limit_s)
 
     def tags(self, intent: str, name: str) -> dict[str, str]:
         """Return the tags that everything carries that a restore makes."""
