@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +44,7 @@ from mavis_core.vault.sealing import Opener, Sealer, generate
 from mavis_core.vault.service import Vault
 
 T = TypeVar("T")
+SQLITE = "sqlite:///"
 ACCOUNT = "111111111111"
 REGION = "here-1"
 PERSON = frozenset({Scope.READ, Scope.OPERATE, Scope.DESTROY})
@@ -65,7 +68,7 @@ class Core:
         settle_s: float = 0.0,
         kits: Mapping[str, Kit] | None = None,
     ) -> None:
-        migrate(url)
+        make_tables(url)
         self.database = open_database(url)
         self.cloud = cloud
         self.stop = threading.Event()
@@ -293,6 +296,25 @@ def at_once(*calls: Callable[[], T]) -> list[T | Exception]:
         return list(pool.map(one, calls))
 
 
+def make_tables(url: str) -> None:
+    """Migrate the database at `url`; a new SQLite file is a copy of one that was migrated."""
+    path = Path(url.removeprefix(SQLITE))
+    if not url.startswith(SQLITE) or path.exists():
+        migrate(url)
+    else:
+        path.write_bytes(_migrated())
+
+
+@cache
+def _migrated() -> bytes:
+    """Return the bytes of an SQLite file with all tables and nothing in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = sqlite_url(Path(folder))
+        migrate(url)
+        assert sorted(path.name for path in Path(folder).iterdir()) == ["mavis.sqlite"]
+        return (Path(folder) / "mavis.sqlite").read_bytes()
+
+
 def sqlite_url(folder: Path) -> str:
     """Return the address of a new SQLite database in `folder`."""
-    return f"sqlite:///{folder}/mavis.sqlite"
+    return f"{SQLITE}{folder}/mavis.sqlite"

@@ -22,6 +22,7 @@
     ├── PreconditionFailed      412  somebody changed it since the asker has read it
     ├── TooManyRequests         429  the asker calls too often
     ├── Internal                500  a bug, or a disk that is full
+    │   └── Damaged             500  what is there is not what was stored
     ├── Unavailable             503  a part of the appliance is down; retry
     │   └── Interrupted         503  the process ends; the next attempt goes on
     └── CloudError              502  the cloud said no
@@ -57,6 +58,7 @@ __all__ = [
     "CloudVanished",
     "ConfirmationNeeded",
     "Conflict",
+    "Damaged",
     "Forbidden",
     "IdempotencyKeyReused",
     "Internal",
@@ -259,6 +261,15 @@ class TooManyRequests(MavisError):
 
 class Internal(MavisError):
     """A bug, or a system that has run out of something."""
+
+
+class Damaged(Internal):
+    """What is there is not what was stored."""
+
+    code = "damaged"
+    default_mend = (
+        "Bring it back from another copy; what is damaged is neither used nor overwritten."
+    )
 
 
 class Unavailable(MavisError):

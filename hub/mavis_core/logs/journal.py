@@ -29,7 +29,8 @@ from typing import BinaryIO
 
 from mavis_core import clock
 from mavis_core.errors import Conflict, Internal, Unavailable
-from mavis_core.logs.quarantine import Quarantine, private_folder, sync_folder
+from mavis_core.folders import private_folder, sync_folder
+from mavis_core.logs.quarantine import Quarantine
 
 __all__ = ["START", "Journal", "Line", "Position"]
 

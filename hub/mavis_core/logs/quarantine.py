@@ -13,27 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mavis_core import clock
+from mavis_core.folders import private_folder, sync_folder
 
-__all__ = ["Quarantine", "private_folder", "sync_folder"]
+__all__ = ["Quarantine"]
 
 _REFUSED = "records.jsonl"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was created, renamed or removed in `folder` durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def private_folder(folder: Path) -> None:
-    """Make `folder` and what is missing above it, for their owner only, durable on return."""
-    if not folder.is_dir():
-        private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
 
 
 class Quarantine:

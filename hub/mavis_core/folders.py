@@ -1,0 +1,25 @@
+"""Folders whose changes survive a crash of the machine (fsync(2), on the folder too)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["private_folder", "sync_folder"]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def private_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, for their owner only, durable on return."""
+    if not folder.is_dir():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
