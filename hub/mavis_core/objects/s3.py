@@ -39,12 +39,16 @@ _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 _TAKEN = frozenset({"412", "PreconditionFailed"})
 _TORN = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 _ENDED = frozenset({"NoSuchUpload"})
+_RIGHTS = (
+    "Give the object store's account the rights to read, write, list and delete in the bucket."
+)
+_ACCOUNT = "Correct the object store's account in its AWS configuration file."
 _OURS_TO_MEND = {
-    "403": "Give the account of [objects] the rights to read, write, list and delete in the bucket.",  # to a HEAD
-    "AccessDenied": "Give the account of [objects] the rights to read, write, list and delete in the bucket.",
-    "InvalidAccessKeyId": "Correct the account of [objects] in its AWS configuration file.",
-    "NoSuchBucket": "Make the bucket, or correct [objects] url.",
-    "SignatureDoesNotMatch": "Correct the account of [objects] in its AWS configuration file.",
+    "403": _RIGHTS,  # a HEAD has no other code
+    "AccessDenied": _RIGHTS,
+    "InvalidAccessKeyId": _ACCOUNT,
+    "NoSuchBucket": "Make the bucket, or correct the object store's address.",
+    "SignatureDoesNotMatch": _ACCOUNT,
 }
 
 
