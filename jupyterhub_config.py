@@ -4,7 +4,8 @@ from mavis_core import config
 from mavis_hub import hub
 from mavis_hub.edge import API_ENTRY_POINT, API_USER, ENTRY_POINT
 from mavis_hub.hub_proxy import EdgeFileProxy
-from mavis_hub.login import TryOutAuthenticator
+from mavis_hub.login import SystemAuthenticator, TryOutAuthenticator
+from mavis_hub.spawning import LOOK_EVERY_S, SystemSpawner, TryOutSpawner
 from mavis_hub.users import demo_passwords
 
 c = get_config()
@@ -19,7 +20,13 @@ c.JupyterHub.upgrade_db = True
 c.JupyterHub.cookie_secret_file = str(mavis.secret_file("hub", "hub-cookie-secret"))
 c.JupyterHub.cleanup_servers = True
 c.JupyterHub.allow_named_servers = False
-c.JupyterHub.template_vars = {"announcement": "" if mavis.isolated else hub.TRY_OUT_NOTICE}
+c.JupyterHub.default_url = hub.START_PAGE
+c.JupyterHub.template_paths = [hub.TEMPLATES]
+c.JupyterHub.template_vars = {
+    "announcement": "" if mavis.isolated else hub.TRY_OUT_NOTICE,
+    "start_page": hub.START_PAGE,
+    "site": mavis.appliance.name,
+}
 
 # Proxy: the edge proxy runs by itself and reads our routes from a file
 c.JupyterHub.proxy_class = EdgeFileProxy
@@ -34,13 +41,16 @@ c.EdgeFileProxy.traefik_api_username = API_USER
 c.EdgeFileProxy.traefik_api_password = mavis.read_secret("hub", "edge-api-password")
 
 # Login
-c.JupyterHub.authenticator_class = "pam" if mavis.isolated else TryOutAuthenticator
+c.JupyterHub.authenticator_class = SystemAuthenticator if mavis.isolated else TryOutAuthenticator
 c.Authenticator.allowed_users = hub.people(mavis)
 c.Authenticator.allow_existing_users = False
 c.TryOutAuthenticator.passwords = demo_passwords(mavis)
+c.ServersAuthenticator.api_url = f"http://127.0.0.1:{mavis.ports.api}"
+c.ServersAuthenticator.servers_token = mavis.read_secret("hub", "servers-token")
 
 # Single-user servers
-c.JupyterHub.spawner_class = "localprocess" if mavis.isolated else "simple"
+c.JupyterHub.spawner_class = SystemSpawner if mavis.isolated else TryOutSpawner
+c.Spawner.poll_interval = LOOK_EVERY_S
 c.SimpleLocalProcessSpawner.home_dir_template = f"{mavis.home}/homes/{{username}}"
 c.LocalProcessSpawner.interrupt_timeout = 4
 c.LocalProcessSpawner.term_timeout = 2

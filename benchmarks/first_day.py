@@ -67,6 +67,10 @@ def main() -> None:
             world = seed(simulator.url)
             with running_appliance(Path(d) / "h", simulator, world) as appliance:
                 people = [name for name in appliance.people if name != "demo-admin"]
+                with appliance.client(appliance.token("demo-admin")) as admin:
+                    admin.projects.create("shop")
+                    for name in people:
+                        admin.members.grant("shop", f"user:{name}", "operator")
                 url = appliance.config.public_url
                 mine = [first_visit(browser, url, name, appliance.people[name]) for name in people]
         with stock_hub(Path(d)) as url:
@@ -91,7 +95,7 @@ def first_visit(browser: Browser, url: str, name: str, password: str) -> tuple[f
     context = browser.new_context(ignore_https_errors=True, base_url=url)
     context.set_default_timeout(_SLOW_MS)
     page = context.new_page()
-    page.goto("/hub/login")
+    page.goto("/hub/spawn")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(password)
     begin = time.perf_counter()

@@ -98,7 +98,8 @@ def carry_out(job: Job, settings: Config, begin: float, *, once: bool) -> int:
     say(f"\nOpen {settings.public_url} and log in:")
     for name, password in people.items():
         say(f"  {name:16}{password}")
-    say("\nCtrl-C stops everything.")
+    say("\nThe start page leads on; `Open JupyterLab` is for all but the end user.")
+    say("Ctrl-C stops everything.")
     signal.pause()
     return 0
 

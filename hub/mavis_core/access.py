@@ -91,6 +91,7 @@ class Permission(StrEnum):
     PREFECT_READ = "prefect.read"
     DASHBOARD_VIEW = "dashboard.view"
     DASHBOARD_PUBLISH = "dashboard.publish"
+    SERVER_START = "server.start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,8 @@ PERMISSIONS: dict[Permission, Grant] = {
     # What is published reads the project for whoever may open it, and nothing else: its kernel
     # holds no authority of its viewer, and its frame none of their browser.
     Permission.DASHBOARD_PUBLISH: Grant(Scope.OPERATE, _DO),
+    # A notebook server of one's own, for whoever sees any project: code runs there.
+    Permission.SERVER_START: Grant(Scope.OPERATE, _SEE),
 }
 
 

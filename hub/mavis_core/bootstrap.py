@@ -30,6 +30,7 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logins.service import DeviceLogins
 from mavis_core.logs.client import LogClient
 from mavis_core.projects.environments import Environments
+from mavis_core.projects.servers import Servers
 from mavis_core.projects.service import Projects
 from mavis_core.protection.catalogue import looks
 from mavis_core.protection.catalogue.rebuild import RebuildJob
@@ -93,6 +94,7 @@ class ApiApp:
     database: Database
     kits: Mapping[str, Kit]
     projects: Projects
+    servers: Servers
     environments: Environments
     vault: Vault
     resources: Resources
@@ -158,6 +160,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         database=database,
         kits=kits,
         projects=projects,
+        servers=Servers(database, admin_group=config.hub.admin_group),
         environments=Environments(database, projects, kits),
         vault=vault,
         resources=Resources(database, projects),

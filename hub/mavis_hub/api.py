@@ -27,6 +27,7 @@ from mavis_hub.pages.dashboards import dashboard_rules
 from mavis_hub.pages.handlers import Site, send_to_login
 from mavis_hub.pages.login import login_rules
 from mavis_hub.pages.rules import page_rules
+from mavis_hub.server_broker import server_rules
 from mavis_hub.view_identity import ViewIdentity
 
 __all__ = ["main"]
@@ -105,6 +106,7 @@ def _application(
         *login_rules(site, logins),
         *dashboard_rules(site, frames=settings.public_url),
         *broker_rules(services, settings.read_secret("api", "dashboards-token")),
+        *server_rules(services, settings.read_secret("api", "servers-token")),
         *page_rules(site),
         cookie_secret=settings.read_secret("api", "api-cookie-secret"),
         autoreload=False,

@@ -6,67 +6,18 @@ ticket is all that this process is told.
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable
-from hmac import compare_digest
+from functools import partial
 from typing import Any
 
-from tornado.web import RequestHandler
-
 from mavis_core.dashboards.views import Views
-from mavis_core.errors import InvalidInput, MavisError, NotFound
-from mavis_ext.auth import identity_of
+from mavis_core.errors import InvalidInput
 from mavis_ext.base import Services
-from mavis_hub.dashboards.addresses import VIEWS
+from mavis_hub.answering import answer_rules
+from mavis_hub.asking import VIEWS
 
 __all__ = ["broker_rules"]
 
-_log = logging.getLogger("mavis.api")
 _AT_MOST = 1000
-
-
-class Ask(RequestHandler):
-    """A question of the dashboards process; to all others there is nothing here."""
-
-    def initialize(self, services: Services, secret: str) -> None:
-        """Take what the application hands over."""
-        self._services = services
-        self._secret = secret
-
-    def set_default_headers(self) -> None:
-        self.set_header("Cache-Control", "no-store")
-        self.clear_header("Server")
-
-    def check_xsrf_cookie(self) -> None:
-        """Do nothing: this takes a secret, never a cookie."""
-
-    def prepare(self) -> None:
-        """Look who asks."""
-        given = identity_of(self.request.headers.get("Authorization")) or ""
-        if not compare_digest(given.encode(), self._secret.encode()):
-            raise NotFound("There is nothing here")
-
-    async def post(self, what: str) -> None:
-        """Answer it."""
-        body = _object(self.request.body)
-        views = self._services.app.views
-        ask: Callable[[Views, dict[str, Any]], dict[str, Any]] = _QUESTIONS[what]
-        self.finish(await self._services.database.run(lambda: ask(views, body)))
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = (kwargs.get("exc_info") or (None, None, None))[1]
-        message = "This could not be answered"
-        if isinstance(error, MavisError):
-            status_code, message = error.status, error.message
-        self.set_status(status_code)
-        self.finish({"message": message})
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        if isinstance(value, MavisError):
-            _log.info("%s %s: %s", self.request.method, self.request.path, value.code)
-        else:
-            super().log_exception(typ, value, tb)
 
 
 def _start(views: Views, body: dict[str, Any]) -> dict[str, Any]:
@@ -96,9 +47,6 @@ def _began(views: Views, _body: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-_QUESTIONS = {"start": _start, "alive": _alive, "began": _began}
-
-
 def _ids(body: dict[str, Any], field: str) -> list[str]:
     ids = body.get(field)
     if (
@@ -110,16 +58,6 @@ def _ids(body: dict[str, Any], field: str) -> list[str]:
     return ids
 
 
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(content)
-    except ValueError as exc:
-        raise InvalidInput("The body is not JSON") from exc
-    if not isinstance(value, dict):
-        raise InvalidInput("The body is no object")
-    return value
-
-
 def broker_rules(services: Services, secret: str) -> list[tuple[Any, ...]]:
     """Return the rules.
 
@@ -128,5 +66,6 @@ def broker_rules(services: Services, secret: str) -> list[tuple[Any, ...]]:
     secret
         What the dashboards process has, and nobody else.
     """
-    given = {"services": services, "secret": secret}
-    return [(rf"{VIEWS}/({'|'.join(_QUESTIONS)})", Ask, given)]
+    views = services.app.views
+    answers = {"start": partial(_start, views), "alive": partial(_alive, views)}
+    return answer_rules(VIEWS, {**answers, "began": partial(_began, views)}, services, secret)

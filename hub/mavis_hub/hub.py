@@ -24,6 +24,8 @@ __all__ = [
     "LOGIN_CLIENT",
     "SERVER_SCOPES",
     "SERVICE_SCOPES",
+    "START_PAGE",
+    "TEMPLATES",
     "TRY_OUT_NOTICE",
     "USER_SCOPES",
     "administrators",
@@ -45,6 +47,11 @@ _CULLER = "idle-culler"
 LOGIN_CLIENT = "service-mavis-login"
 LOGIN_CALLBACK = "/services/mavis/login/callback"
 _LAB_SETTINGS = Path(__file__).with_name("lab_settings")
+START_PAGE = "/services/mavis/"
+"""Where a login leads, whoever it is of."""
+TEMPLATES = str(Path(__file__).with_name("hub_templates"))
+"""What the Hub's pages have otherwise than JupyterHub's own."""
+
 TRY_OUT_NOTICE = "Single-user try-out, no isolation: everybody here shares one Unix user."
 
 USER_SCOPES = (

@@ -54,6 +54,7 @@ SECRETS: tuple[Secret, ...] = (
     Secret("edge-api-password", ("hub",), _hex),
     Secret("logs-token", ("logs", "api"), _hex),
     Secret("dashboards-token", ("dashboards", "api"), _hex),
+    Secret("servers-token", ("hub", "api"), _hex),
     Secret("supervisor-password", ("supervisor",), _hex),
 )
 _PRIVATE = ("vault-private-key", ("worker",))

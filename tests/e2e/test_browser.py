@@ -180,7 +180,7 @@ def test_the_login_page_says_no_in_words(appliance: Appliance, visit: Callable[.
 def test_lab_opens_and_a_cell_takes_a_recovery_point(
     appliance: Appliance, operator: Mavis, shop: str, visit: Callable[..., Any]
 ) -> None:
-    with visit("demo-operator", "/hub/login") as page:
+    with visit("demo-operator", "/hub/spawn") as page:
         card = page.locator('.jp-LauncherCard[data-category="Notebook"]').first
         card.click()
         expect(page.get_by_text("| Idle")).to_be_visible()
@@ -210,7 +210,7 @@ def test_the_first_tutorial_runs_as_a_new_person_finds_it(
     operator: Mavis, shop: str, visit: Callable[..., Any]
 ) -> None:
     broken: list[str] = []
-    with visit("demo-operator", "/hub/login") as page:
+    with visit("demo-operator", "/hub/spawn") as page:
         page.on("pageerror", lambda error: broken.append(str(error)))
         # In a workspace of its own, so that no other notebook's kernel is the one that is idle.
         workspace = "/user/demo-operator/lab/workspaces/tutorial"

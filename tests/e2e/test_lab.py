@@ -13,7 +13,7 @@ PATH = f"/user/{ME}/mavis/api/v1"
 
 
 @pytest.fixture(scope="module")
-def server_token(appliance: Appliance, tokens: dict[str, str]) -> str:
+def server_token(appliance: Appliance, tokens: dict[str, str], shop: str) -> str:
     """The token of the operator's running server, which its kernels know."""
     start_server(appliance, ME, tokens[ME])
     with kernel(appliance, ME, tokens[ME]) as inside:

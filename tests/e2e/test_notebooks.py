@@ -70,7 +70,7 @@ def test_a_tutorial_opens_with_the_kernel_that_it_is_for(path: Path) -> None:
 
 
 def test_new_notebooks_get_the_kernel_with_mavis_and_plain_python_stays(
-    appliance: Appliance, tokens: dict[str, str]
+    appliance: Appliance, tokens: dict[str, str], shop: str
 ) -> None:
     token = tokens["demo-operator"]
     start_server(appliance, "demo-operator", token)

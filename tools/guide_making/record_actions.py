@@ -62,6 +62,8 @@ _CHANGES = {
     "recovery_point.hold": "a legal hold is placed",
     "recovery_point.release": "a legal hold is ended",
     "run.cancel": "somebody ends a Run",
+    "server.start": "somebody's notebook server starts, or may not",
+    "server.stop": "the notebook server of somebody ends whose last role for it was taken",
     "run.claim": "Prefect has started a flow that belongs to no Run, and it was refused",
 }
 _CALLS = {

@@ -1,12 +1,9 @@
-"""Where the dashboards process answers, and where it asks."""
+"""Where the dashboards process answers."""
 
 from __future__ import annotations
 
-__all__ = ["FRAMES", "VIEWS"]
+__all__ = ["FRAMES"]
 
 FRAMES = "/services/mavis-view"
 """Below it lie the frames, each under its ticket. It is not below the api process's address, so
 that no browser sends the login of a viewer here."""
-
-VIEWS = "/services/mavis/internal/views"
-"""Below it lies what the api process answers to the dashboards process."""

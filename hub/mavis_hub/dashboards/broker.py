@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-
-from mavis_core.errors import Conflict, MavisError, NotFound, Unavailable
-from mavis_hub.dashboards.addresses import VIEWS
+from mavis_hub.asking import VIEWS, Asking
 
 __all__ = ["Broker", "Start"]
-
-_TIMEOUT_S = 10.0
-_KNOWN: dict[int, type[MavisError]] = {NotFound.status: NotFound, Conflict.status: Conflict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +43,7 @@ class Broker:
     """
 
     def __init__(self, url: str, secret: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-        self._client = AsyncHTTPClient(force_instance=True, max_clients=20)
+        self._ask = Asking(f"{url}{VIEWS}", secret)
 
     async def start(self, ticket: str) -> Start:
         """Return what to start for the page that has this ticket; once.
@@ -90,36 +80,6 @@ class Broker:
         """
         await self._ask("began", {})
 
-    async def _ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
-        request = HTTPRequest(
-            f"{self._url}{VIEWS}/{what}",
-            method="POST",
-            headers=self._headers,
-            body=json.dumps(body),
-            request_timeout=_TIMEOUT_S,
-        )
-        try:
-            answer = await self._client.fetch(request)
-            return dict(json.loads(answer.body))
-        except HTTPClientError as exc:
-            known = _KNOWN.get(exc.code)
-            if known is None or exc.response is None:
-                raise _silent() from exc
-            raise known(*_told(exc.response.body)) from exc
-        except (OSError, ValueError) as exc:
-            raise _silent() from exc
-
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
-
-
-def _told(body: bytes) -> tuple[str]:
-    try:
-        return (str(json.loads(body)["message"]),)
-    except (ValueError, KeyError) as exc:
-        raise _silent() from exc
-
-
-def _silent() -> Unavailable:
-    return Unavailable("The api process does not answer", retry_after_s=5)
+        self._ask.close()

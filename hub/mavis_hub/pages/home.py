@@ -50,6 +50,7 @@ class _Seen:
     going_on: tuple[Run, ...]
     went_wrong: tuple[Run, ...]
     only_dashboards: bool
+    has_lab: bool
     dashboards: tuple[Dashboard, ...]
 
 
@@ -83,6 +84,7 @@ def _look(app: ApiApp, ctx: CallContext) -> _Seen:
         app.runs.across(ctx, states=_GOING_ON, limit=_MOST_RUNS),
         app.runs.across(ctx, states=_WENT_WRONG, since=since, limit=_MOST_RUNS),
         only_dashboards,
+        app.servers.may(ctx.principal),
         app.dashboards.gallery(ctx) if only_dashboards else (),
     )
 

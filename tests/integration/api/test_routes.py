@@ -106,7 +106,7 @@ API_PROCESS = {
     "mavis_hub.pages.dashboards.Slash": Row("/dashboards/shop/x", Guard.LEADS),
     "mavis_hub.pages.dashboards.Dashboard": Row("/dashboards/shop/x/", Guard.PAGE, 404),
     "mavis_hub.pages.dashboards.Live": Row("/dashboards/shop/x/live", Guard.STREAM),
-    "mavis_hub.dashboard_broker.Ask": Row("/internal/views/start", Guard.SECRET),
+    "mavis_hub.answering.Ask": Row("/internal/views/start", Guard.SECRET),
     "mavis_hub.pages.assets.Static": Row("/static/mavis.css", Guard.FILE),
     "mavis_hub.pages.handlers.Callback": Row("/oauth_callback", Guard.WAY_BACK),
 }

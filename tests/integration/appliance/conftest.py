@@ -1,7 +1,7 @@
 """Fixtures: `free_port` finds ports; `short_home` is a state folder whose path is short enough for
 Unix sockets and open to other users; `edge` is a real Traefik with the product's own files before
-an upstream that says what reached it; `appliance` is edge proxy, Hub and Prefect as the product
-starts them, with isolation where the tests run as root."""
+an upstream that says what reached it; `appliance` is edge proxy, Hub, API and Prefect as the
+product starts them, with isolation where the tests run as root."""
 
 import json
 import os
@@ -39,7 +39,7 @@ from mavis_hub.processes import processes
 from mavis_hub.secrets import ensure_secrets
 from mavis_hub.users import DEMO_PEOPLE, demo_passwords
 
-STARTED = ("edge", "hub", "prefect")
+STARTED = ("edge", "hub", "api", "prefect")
 
 
 def _free_port() -> int:
@@ -270,7 +270,23 @@ class Appliance:
             assert (answer.status_code, answer.headers["location"]) == (302, "/hub/home")
             yield client
 
+    def be(self, name: str, role: str | None) -> None:
+        """Give a person this role in the project ``shop``, and no other; None: no role at all."""
+        headers = {"Authorization": f"token {self.token('demo-admin')}"}
+        api, member = "/services/mavis/api/v1/projects", f"shop/members/user:{name}"
+        with self.client(headers=headers) as client:
+            made = client.post(api, json={"name": "shop", "title": "Web shop"})
+            assert made.status_code in (201, 409), made.text
+            if role is None:
+                answer = client.delete(f"{api}/{member}")
+            else:
+                answer = client.put(f"{api}/{member}", json={"role": role})
+            assert answer.status_code in (200, 201, 204), answer.text
+
     def start_server(self, name: str, token: str) -> None:
+        """Start the server of somebody who works in a project, or is an administrator."""
+        if name != "demo-admin":
+            self.be(name, "operator")
         headers = {"Authorization": f"token {token}"}
         with self.client(headers=headers) as client:
             answer = client.post(f"/hub/api/users/{name}/server")

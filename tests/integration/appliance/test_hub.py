@@ -169,7 +169,7 @@ def test_status_and_memory_are_known(appliance) -> None:
     from mavis_hub.status import rows
 
     found = {row.name: row for row in rows(appliance.config, processes(appliance.config, {}))}
-    assert set(found) == {"edge", "hub", "prefect"}
+    assert set(found) == {"edge", "hub", "api", "prefect"}
     for row in found.values():
         assert row.well, row
         assert row.pid is not None

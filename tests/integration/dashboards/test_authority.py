@@ -16,7 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 from core_double import PLATFORM, call, wait_until
 from dashboards_scene import Scene, notebook
 from mavis_core.access import Role
-from mavis_hub.dashboards.addresses import FRAMES, VIEWS
+from mavis_hub.asking import VIEWS
+from mavis_hub.dashboards.addresses import FRAMES
 from rest_service import Answer
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

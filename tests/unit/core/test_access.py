@@ -47,6 +47,7 @@ EXPECTED: dict[Permission, tuple[Scope, set[Role] | None]] = {
     P.PREFECT_READ: (S.ADMIN, None),
     P.DASHBOARD_VIEW: (S.READ, SEES | {R.ENDUSER}),
     P.DASHBOARD_PUBLISH: (S.OPERATE, DOES),
+    P.SERVER_START: (S.OPERATE, SEES),
 }
 SCOPE_SETS = [
     frozenset(chosen)
