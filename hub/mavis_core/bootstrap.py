@@ -44,6 +44,7 @@ from mavis_core.protection.copies.sharing import Shares
 from mavis_core.protection.copies.transfers import Transfers
 from mavis_core.protection.deletion.jobs import DeleteJob, RetentionJob
 from mavis_core.protection.deletion.outlook import Outlooks
+from mavis_core.protection.deletion.plan_jobs import plan_jobs
 from mavis_core.protection.plans.service import BackupPlans
 from mavis_core.protection.points import locks, victims
 from mavis_core.protection.points.expiry import Expiry
@@ -335,6 +336,7 @@ def make_work(parts: Parts) -> Work:
         ),
         RetentionJob(database, expiry),
         DeleteJob(database, expiry),
+        *plan_jobs(BackupPlans(database, Projects(database))),
         *copy_jobs(database, transfers=transfers, shares=shares, locking=locking, expiry=expiry),
         *lock_jobs(database, locking),
         RebuildJob(database, clouds),

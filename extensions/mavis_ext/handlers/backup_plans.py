@@ -9,9 +9,8 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from mavis_core.access import Permission
 from mavis_core.contract import ResourceKind
 from mavis_core.errors import InvalidInput
-from mavis_core.projects.model import check_name
 from mavis_core.protection.plans.presets import PRESETS
-from mavis_core.protection.plans.service import BACKUP, BackupPlans
+from mavis_core.protection.plans.service import BACKUP, BackupPlans, check_plan_name
 from mavis_ext import schemas
 from mavis_ext.answers import Accepted, Created
 from mavis_ext.base import ApiHandler
@@ -24,7 +23,6 @@ from mavis_ext.starting import StartBody, StartsRun, located
 
 __all__ = ["Calendar", "Plan", "PlanRuns", "Plans", "Presets", "Slots"]
 
-_RESERVED = "presets"  # an address of its own
 Definition = Annotated[dict[str, Any], WithJsonSchema({AS: "BackupPlanDefinition"})]
 """The core reads it itself, since it knows where in it a fault is and how to mend it."""
 _NIGHTLY: dict[str, Any] = {
@@ -120,8 +118,7 @@ class Plans(ChecksPlan):
         self, project: str, *, body: NewBackupPlan
     ) -> Created[schemas.BackupPlan] | schemas.BackupPlanCheck:
         """Make a backup plan, which begins at its next slot."""
-        if check_name(body.name) == _RESERVED:
-            raise InvalidInput(f"{_RESERVED!r} is an address already", field="name")
+        check_plan_name(body.name)
         if body.dry_run:
             return self.check(project, body.definition)
         with located("", "definition."):

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from mavis_core import clock
 from mavis_core.access import CallContext, Permission
 from mavis_core.bootstrap import ApiApp
-from mavis_core.changes.model import Preview
+from mavis_core.changes.model import Plan, Preview
 from mavis_core.errors import ConfirmationNeeded, Forbidden, InvalidInput, PlanChanged
+from mavis_core.protection.plans.upcoming import Upcoming
 from mavis_ext.app import PREFIX
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.seen import SeenProject, see
 from mavis_hub.pages.undo import UNDO_OF
 
 __all__ = ["Confirmation"]
+
+_SLOTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,14 @@ class _Shown:
     ----------
     forbidden
         Why they may not apply it; empty where they may.
+    slots
+        When the backup plan would run first that it writes.
     """
 
     where: SeenProject
     preview: Preview
     forbidden: str
+    slots: tuple[Upcoming, ...] = ()
 
     @property
     def state(self) -> str:
@@ -104,6 +110,7 @@ class Confirmation(PersonPage):
             forbidden=shown.forbidden,
             fault=fault,
             changed=changed,
+            slots=shown.slots,
             undo=UNDO_OF.get(preview.plan.action, ""),
             ticket=self.ticket(_purpose(preview.id)),
             xsrf=self.xsrf,
@@ -113,11 +120,26 @@ class Confirmation(PersonPage):
 def _look(app: ApiApp, ctx: CallContext, project: str, preview_id: str) -> _Shown:
     where = see(app, ctx, project, Permission.RESOURCE_READ)
     preview = app.runs.shown(ctx, project, preview_id)
+    slots = _slots(app, ctx, where.project.id, preview.plan)
     try:
         ctx.require(app.runs.permission_of(preview.plan.action), where.roles)
     except Forbidden as exc:
-        return _Shown(where, preview, f"{exc.message}. {exc.mend}")
-    return _Shown(where, preview, "")
+        return _Shown(where, preview, f"{exc.message}. {exc.mend}", slots)
+    return _Shown(where, preview, "", slots)
+
+
+def _slots(app: ApiApp, ctx: CallContext, project: str, plan: Plan) -> tuple[Upcoming, ...]:
+    """Return the first slots of the backup plan that a plan writes; none where it writes none.
+
+    They are no part of it: they change as time goes on.
+    """
+    document = plan.arguments["request"]["arguments"].get("definition")
+    if not plan.action.startswith("backup_plan.") or document is None:
+        return ()
+    try:
+        return app.backup_plans.check(ctx, project, document).upcoming[:_SLOTS]
+    except InvalidInput:  # a place that it names is there no more, and applying it says so
+        return ()
 
 
 def _purpose(preview_id: str) -> str:

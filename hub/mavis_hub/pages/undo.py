@@ -14,6 +14,11 @@ _POINT = "Delete the recovery point again: `mavis recovery-point delete`."
 
 UNDO_OF: Mapping[str, str] = {
     "backup.run": _POINT,
+    "backup_plan.change": (
+        "Write the plan again as it was. What its next run lets go of cannot be brought back."
+    ),
+    "backup_plan.create": "Remove it again: `mavis backup-plan delete`. Its recovery points stay.",
+    "backup_plan.remove": "Make it again. What it has made stays, and is not the new plan's.",
     "catalogue.rebuild": "It writes down what is in the clouds, and changes nothing there.",
     "copies.run": "A copy goes when its recovery point is deleted.",
     "inventory.discover": "It only reads: there is nothing to undo.",

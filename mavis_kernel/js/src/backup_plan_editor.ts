@@ -1,5 +1,7 @@
-/* A backup plan as a form over its document; the appliance says what is wrong with it, and where. */
+/* A backup plan as a form over its document; the appliance says what is wrong with it, and where.
+ * It is written by the person, on the page of its preview. */
 
+import { Bulk } from './core/bulk';
 import { calendar, type Slot } from './core/calendar';
 import { append, button, fill, h, ident } from './core/dom';
 import { failureOf, widget, type Failure } from './core/frame';
@@ -47,6 +49,15 @@ export default widget('Backup plan', frame => {
   const actions = h('div', { class: 'mavis-group' });
   const leave = h('div', { class: 'mavis-group' });
   const said = h('div', { class: 'mavis-group', role: 'status' });
+  const bulk = new Bulk(frame, 'backup plan', () => {
+    const job = frame.get<{ action: string; rows: { id: string; state: string }[] }>('job');
+    const [row] = job.rows;
+    if (row?.state !== 'succeeded') return;
+    saved = true;
+    const plan = job.action === 'backup_plan.remove' ? '' : row.id;
+    if (frame.get('plan') === plan) open();
+    else frame.set({ plan });
+  });
   const name = h('input', {
     maxlength: 40,
     'data-key': 'name',
@@ -124,61 +135,31 @@ export default widget('Backup plan', frame => {
       h(
         'div',
         { class: 'mavis-row' },
-        button(opened.plan === null ? 'Save the new plan …' : 'Save …', () => confirm(), {
+        button(opened.plan === null ? 'Save the new plan …' : 'Save …', () => save(), {
           kind: 'first',
           key: 'save',
           why: opened.why_not || null,
         }),
+        opened.plan !== null && button('Remove …', () => remove(), { key: 'remove', why: opened.why_not || null }),
         button('Write it into a file', () => void write(), { key: 'file' }),
       ),
       opened.why_not && h('p', { class: 'mavis-mend' }, opened.why_not),
       said,
+      bulk.root,
     );
-  };
-
-  const confirm = () => {
-    const project = frame.get<string>('project');
-    const typed = h('input', { 'data-key': 'typed', spellcheck: 'false', autocomplete: 'off', 'aria-label': `Type ${project}` });
-    const panel = h(
-      'form',
-      { class: 'mavis-panel is-warn' },
-      h('p', { class: 'mavis-panel-title' }, `Save ${name.value} in ${project}`),
-      h('p', {}, 'From its next slot on it takes what is shown above, and what it does not keep is deleted. There is no undo.'),
-      h('label', { class: 'mavis-field' }, `Type ${project} to save`, typed),
-      h(
-        'div',
-        { class: 'mavis-row' },
-        button('Cancel', () => fill(said)),
-        h('button', { type: 'submit', class: 'mavis-button is-grave' }, 'Save'),
-      ),
-    );
-    panel.addEventListener('submit', event => {
-      event.preventDefault();
-      if (typed.value.trim() === project) save();
-      else typed.focus();
-    });
-    fill(said, panel);
-    frame.closes(() => fill(said));
-    panel.querySelector('button')?.focus();
   };
 
   const save = () => {
+    fill(said);
     const old = opened?.plan ?? null;
-    frame
-      .ask<Plan>('save', {
-        name: name.value.trim(),
-        definition: form.document,
-        new: old === null,
-        version: old?.version ?? 0,
-      })
-      .then(plan => {
-        saved = true;
-        if (opened !== null) opened.plan = plan;
-        name.readOnly = true;
-        showActions();
-        fill(said, h('p', { class: 'mavis-row' }, badge('saved', 'good'), `${plan.name}, version ${plan.version}`));
-      })
-      .catch((error: unknown) => refuse(failureOf(error)));
+    const given = { definition: form.document };
+    if (old === null) bulk.begin({ name: 'backup_plan.create', title: '' }, [name.value.trim()], given);
+    else bulk.begin({ name: 'backup_plan.change', title: '' }, [old.name], { ...given, version: old.version });
+  };
+
+  const remove = () => {
+    fill(said);
+    if (opened?.plan) bulk.begin({ name: 'backup_plan.remove', title: '' }, [opened.plan.name]);
   };
 
   const write = () =>

@@ -14,16 +14,15 @@ from mavis_kernel.client import Mavis
 from mavis_kernel.errors import MavisError
 from mavis_kernel.widgets.conversation import Answering, Given
 from mavis_kernel.widgets.failures import Message
-from mavis_kernel.widgets.widget import ProjectWidget
+from mavis_kernel.widgets.working import WorkingWidget
 
 __all__ = ["BackupPlanEditor"]
 
 _MOST = 200
-_DESTROY = "custom:mavis:destroy"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-class BackupPlanEditor(ProjectWidget):
+class BackupPlanEditor(WorkingWidget):
     """A form over the document of a backup plan, checked by the appliance as you write.
 
     Parameters
@@ -41,9 +40,9 @@ class BackupPlanEditor(ProjectWidget):
 
     Notes
     -----
-    A plan decides what is deleted, so saving one needs a login that may destroy, which a kernel's
-    own token may not. Without one the editor writes the document into a file, and says which
-    command takes it.
+    A plan decides what is deleted, so it is written by the person in a browser: the editor shows
+    what would be different, and leads to the page that asks whether to. It can write the document
+    into a file, too, and says which command takes it.
     """
 
     plan = traitlets.Unicode(help="The plan that is edited; empty: a new one.").tag(sync=True)
@@ -60,9 +59,9 @@ class BackupPlanEditor(ProjectWidget):
 
     def _answering(self) -> Mapping[str, Answering]:
         return {
+            **super()._answering(),
             "open": self._open,
             "check": self._check,
-            "save": self._save,
             "export": self._export,
         }
 
@@ -86,29 +85,12 @@ class BackupPlanEditor(ProjectWidget):
         role = self.mavis.projects.get(project, fields=("role",)).role
         if role != "admin":
             return f"Only an admin of {project} writes backup plans; you are {role}."
-        if _DESTROY not in self.mavis.me(fields=("scopes",)).scopes:
-            return (
-                "A plan decides what is deleted, and the login of this kernel may not destroy."
-                " Write the plan into a file, and give it to the command below in a terminal in"
-                " which you have logged in (mavis login)."
-            )
         return ""
 
     def _check(self, given: Given) -> Message:
         definition = given.document("definition")
         found = self.mavis.backup_plans.check(self.named(), given.text("name") or "new", definition)
         return dict(found.raw)
-
-    def _save(self, given: Given) -> Message:
-        project, name = self.named(), given.text("name")
-        definition = given.document("definition")
-        if given.flag("new"):
-            saved = self.mavis.backup_plans.create(project, name, definition)
-        else:
-            version = given.count("version", most=10**9)
-            saved = self.mavis.backup_plans.replace(project, name, definition, version=version)
-        self.change(plan=saved.name)
-        return dict(saved.raw)
 
     def _export(self, given: Given) -> Message:
         """Write the document beside the notebook; an older file of that name stays."""

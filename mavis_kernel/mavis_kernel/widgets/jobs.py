@@ -25,6 +25,7 @@ _AT_ONCE = 4
 _ROUND_S = 1.0
 _LOOK_AT_RUNS = 200
 _ENDED = ("succeeded", "failed", "refused", "cancelled")
+_ON_A_PAGE = "backup_plan."  # what a plan keeps decides what is deleted later
 _NOTHING: Message = {"action": "", "arguments": {}, "stage": "none", "rows": []}
 
 
@@ -189,7 +190,7 @@ def _planned(
     except MavisError as exc:
         return _failed(Part(resource, resource, ""), exc), None
     page = ""
-    if preview.confirm is not None:
+    if preview.confirm is not None or action.startswith(_ON_A_PAGE):
         page = f"{client.url}/projects/{preview.project}/previews/{preview.id}"
     effects = tuple(dict(each.raw) for each in preview.effects)
     part = Part(resource, preview.resource, "planned", effects, preview.warnings, preview.id, page)

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from core_double import PERSON, PLATFORM, call, plan_document
+from core_double import KERNEL, PERSON, PLATFORM, call, plan_document
 from mavis_core import clock
+from mavis_core.access import Scope
 from mavis_ext.app import PREFIX
 from mavis_kernel import Mavis
 from mavis_kernel.cli.plans import plan_text
@@ -131,6 +132,35 @@ def test_what_creates_only_asks_for_no_name(site: PagesService) -> None:
     assert b'name="confirm"' not in page.content
     assert site.post("olga", path, site.fields(page) | {"answer": "apply"}).status == 303
     site.rest.core.drop_queued()
+
+
+def test_a_backup_plan_is_written_by_the_page_alone(site: PagesService) -> None:
+    """A notebook's token gets the preview; the administrator at the browser writes the plan."""
+    site.hub.known["ada-notebook"] = caller("ada", KERNEL)
+    ada = call("ada", PLATFORM)
+    site.rest.core.backup_plans.create(ada, "shop", "kept", plan_document(keep={"daily": 7}))
+    shorter = plan_document(keep={"daily": 3}, selection={"match": "tag:never = yes"})
+    body = {
+        "action": "backup_plan.change",
+        "resource": "kept",
+        "arguments": {"definition": shorter, "version": 1},
+    }
+    made = site.rest.ask("POST", f"{SHOP}/previews", "ada-notebook", body)
+    path = f"{SHOP}/previews/{made.json['id']}"
+    told = {"hash": made.json["hash"], "confirm": "shop"}
+    refused = site.rest.ask("POST", f"{path}/apply", "ada-notebook", told)
+    assert refused.code == "forbidden"
+    page = site.get("ada", path)
+    text = site.text(page)
+    assert "3 daily; before: 7 daily" in text
+    assert "takes 0 machines now; before: 1" in text
+    assert "It interrupts. Type the project's name" in text
+    assert re.search(r"Next slots .*\(\s*in \d+ h\s*\) daily", text)
+    assert confirm(site, path, person="ada").status == 303
+    assert site.rest.core.carry_out() is None
+    written = site.rest.core.backup_plans.get(ada, "shop", "kept")
+    assert (written.version, written.updated_by) == (2, "ada")
+    assert Scope.DESTROY in written.scopes, "it runs with the authority of the browser's login"
 
 
 def test_an_expired_plan_says_so_and_is_made_anew(site: PagesService, path: str) -> None:

@@ -74,7 +74,9 @@ STATES: dict[str, dict[str, Any]] = {
     },
     "run_progress": {"project": "shop", "run_id": "run_1", "following": NOT_FOLLOWING},
     "records": {"project": "shop", "filter": {}, "page_size": 25},
-    "backup_plan_editor": {"project": "shop", "plan": "", "definition": {}},
+    "backup_plan_editor": {
+        "project": "shop", "plan": "", "definition": {}, "selected": [], "job": NO_JOB,
+    },
 }  # fmt: skip
 QUESTIONS = {
     "project_picker": "projects",
@@ -113,7 +115,8 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {
             "open": {"answer": {**OPENED, "plan": PLAN}},
             "check": {"answer": CHECKED},
-            "save": {"answer": {**PLAN, "version": 4}},
+            "plan": {"answer": {}},
+            "apply": {"answer": {}},
         },
     ),
 }
@@ -201,28 +204,38 @@ def test_a_run_that_failed_says_why_and_what_to_do(stage: Stage) -> None:
     expect(widget.get_by_text("Asking again; the Run goes on.")).to_be_visible()
 
 
-def test_a_plan_is_saved_by_whoever_may_after_the_name_was_typed(stage: Stage) -> None:
+def test_a_plan_is_saved_on_the_page_of_its_preview(stage: Stage) -> None:
     widget = shown(stage, "backup_plan_editor")
     expect(widget.get_by_text("version 3, written by ada")).to_be_visible()
     widget.get_by_role("spinbutton", name="Daily").fill("14")
     stage.page.clock.run_for(500)
     assert stage.state("definition") == {**DEFINITION, "keep": {"daily": 14}}
     widget.get_by_role("button", name="Save …").click()
-    expect(widget.get_by_role("button", name="Cancel")).to_be_focused()
-    typed = widget.get_by_label("Type shop")
-    typed.fill("lab")
-    typed.press("Enter")
-    assert stage.asked("save") == []
-    typed.fill("shop")
-    typed.press("Enter")
-    expect(widget.get_by_text("nightly, version 4")).to_be_visible()
-    (saved,) = stage.asked("save")
-    assert (saved["name"], saved["new"], saved["version"]) == ("nightly", False, 3)
-    stage.answer(save=failure("conflict", message="It has changed since."))
-    widget.get_by_role("button", name="Save …").click()
-    widget.get_by_label("Type shop").fill("shop")
-    widget.get_by_label("Type shop").press("Enter")
-    expect(widget.get_by_text("It has changed since.")).to_be_visible()
+    (asked,) = stage.asked("plan")
+    assert (asked["action"], asked["ids"]) == ("backup_plan.change", ["nightly"])
+    assert asked["arguments"] == {"definition": stage.state("definition"), "version": 3}
+    effect = {
+        "verb": "change", "kind": "retention", "name": "nightly", "cloud_id": "",
+        "detail": "14 daily; before: every recovery point; lets go of 3 that it kept before",
+    }  # fmt: skip
+    row = {
+        "id": "nightly", "name": "nightly", "state": "planned", "effects": [effect],
+        "warnings": [], "preview": "pre_1", "page": "http://127.0.0.1:1/projects/shop/previews/pre_1",
+        "run": "", "message": "", "mend": "", "request_id": None,
+    }  # fmt: skip
+    job = {"action": "backup_plan.change", "arguments": {}, "stage": "planned", "rows": [row]}
+    stage.tell(job=job)
+    expect(widget.get_by_text("lets go of 3 that it kept before")).to_be_visible()
+    page = widget.get_by_role("link", name="Confirm")
+    expect(page).to_have_attribute("href", row["page"])
+    picture(widget, "widget-backup_plan_editor-planned")
+    widget.get_by_role("button", name="I confirm").click()
+    assert len(stage.asked("apply")) == 1
+    stage.tell(job={**job, "stage": "applied", "rows": [{**row, "state": "unconfirmed"}]})
+    stage.answer(open={"answer": {**OPENED, "plan": {**PLAN, "version": 4}}})
+    done = {**row, "state": "succeeded", "run": "run_1"}
+    stage.tell(job={**job, "stage": "applied", "rows": [done]})
+    expect(widget.get_by_text("version 4, written by ada")).to_be_visible()
 
 
 def test_what_the_form_has_no_field_for_stays_in_the_document(stage: Stage) -> None:

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from mavis_core import clock, records
 from mavis_core.access import Permission
-from mavis_core.changes.model import Effect, Plan, Severity
+from mavis_core.changes.model import Plan, Severity
 from mavis_core.db import Database, tables
 from mavis_core.errors import Conflict, InvalidInput
 from mavis_core.projects.service import hold
 from mavis_core.protection.deletion import keeping
-from mavis_core.protection.deletion.keeping import Kept
+from mavis_core.protection.deletion.keeping import Kept, deletion_of
 from mavis_core.protection.plans.service import find_plan
 from mavis_core.protection.points import expiry
 from mavis_core.protection.points import rows as points
@@ -94,7 +94,7 @@ class RetentionJob(_Deletes):
             request.project.name,
             plan.name,
             Severity.DESTROYS,
-            tuple(_effect(kept[each.point.id], each.reasons[0].sentence) for each in due),
+            tuple(deletion_of(kept[each.point.id], each.reasons[0].sentence) for each in due),
             {"plan_id": plan.id, "copies": [each.point.id for each in due]},
             (wait,) if later else (),
         )
@@ -134,7 +134,7 @@ class DeleteJob(_Deletes):
             request.project.name,
             point.label,
             Severity.DESTROYS,
-            tuple(_effect(_as_kept(point, copy), f"of {point.instance_id}") for copy in copies),
+            tuple(deletion_of(_as_kept(point, copy), f"of {point.instance_id}") for copy in copies),
             {"point_id": point.id, "copies": [copy.id for copy in copies]},
             _warnings(tx, point),
         )
@@ -201,20 +201,6 @@ def _as_kept(point: RecoveryPoint, copy: Copy) -> Kept:
         copy.account,
         copy.region,
         point.taken_at or point.created_at,
-    )
-
-
-def _effect(kept: Kept, why: str) -> Effect:
-    taken = f"{kept.taken_at:%Y-%m-%d %H:%M} UTC"
-    return Effect(
-        "delete",
-        "recovery_point",
-        kept.point_id,
-        kept.machine,
-        kept.environment,
-        kept.account,
-        kept.region,
-        f"taken {taken}; {why}",
     )
 
 

@@ -16,14 +16,23 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from mavis_core import clock
-from mavis_core.changes.model import IntentState
+from mavis_core.changes.model import Effect, IntentState
 from mavis_core.db import tables
 from mavis_core.protection.plans.definition import PlanDefinition
 from mavis_core.protection.points.model import CopyRole, PointState
 from mavis_core.protection.restore.rows import all_in_use
 from mavis_core.protection.retention.policy import Keep, Point, Verdict, decide
 
-__all__ = ["Group", "Kept", "Place", "groups_of", "keep_of", "kept_of", "verdicts_of"]
+__all__ = [
+    "Group",
+    "Kept",
+    "Place",
+    "deletion_of",
+    "groups_of",
+    "keep_of",
+    "kept_of",
+    "verdicts_of",
+]
 
 _STATES = (
     PointState.PLANNED,
@@ -128,6 +137,20 @@ def kept_of(tx: sa.Connection, copy_ids: Sequence[str]) -> dict[str, Kept]:
         for start in range(0, len(copy_ids), _CHUNK)
         for row in tx.execute(query.where(copies.c.id.in_(copy_ids[start : start + _CHUNK])))
     }
+
+
+def deletion_of(kept: Kept, why: str) -> Effect:
+    """Return the effect of deleting a copy, and why that is."""
+    return Effect(
+        "delete",
+        "recovery_point",
+        kept.point_id,
+        kept.machine,
+        kept.environment,
+        kept.account,
+        kept.region,
+        f"taken {kept.taken_at:%Y-%m-%d %H:%M} UTC; {why}",
+    )
 
 
 def verdicts_of(

@@ -36,6 +36,9 @@ __all__ = [
     "BackupPlan",
     "BackupPlans",
     "PlanCheck",
+    "check_free",
+    "check_places",
+    "check_plan_name",
     "find_plan",
     "plans_of",
 ]
@@ -46,6 +49,7 @@ BACKUP = "backup.run"
 VERIFICATION = "verification"
 """The name under which a plan's verification has its slots, beside those of its rules."""
 
+_RESERVED = "presets"  # has an address of its own
 _PLANS = tables.backup_plans
 _SLOTS_SHOWN = 60
 _ORDER = Order(_PLANS.c.id, columns={"name": _PLANS.c.name, "created_at": _PLANS.c.created_at})
@@ -129,7 +133,7 @@ class BackupPlans:
         project = self._projects.authorize(ctx, reference, Permission.PLAN_READ).project
         definition = definition_of(document)
         with self._database.read() as tx:
-            _check_places(tx, project, definition)
+            check_places(tx, project, definition)
             targets, left_out = selected(tx, project.id, definition.selection)
         timings = _timings(definition, "").values() if definition.enabled else ()
         return PlanCheck(
@@ -157,7 +161,7 @@ class BackupPlans:
             id=new_id("bpl"),
             project_id=project.id,
             project=project.name,
-            name=check_name(name),
+            name=name,
             definition=definition,
             version=1,
             owner=ctx.principal,
@@ -169,12 +173,8 @@ class BackupPlans:
         )
         with self._database.write() as tx:
             hold(tx, project.id)
-            _check_places(tx, project, definition)
-            if _row(tx, project.id, name) is not None:
-                raise Conflict(
-                    f"There is a backup plan {name!r} already",
-                    mend="Change that one, or choose another name.",
-                )
+            check_places(tx, project, definition)
+            check_free(tx, project, plan.name)
             tx.execute(sa.insert(tables.backup_plans).values(**_values(plan)))
             _keep_clocks(tx, plan, None)
             summary = f"Backup plan {name} created"
@@ -206,7 +206,7 @@ class BackupPlans:
         definition = definition_of(document)
         with self._database.write() as tx:
             hold(tx, project.id)
-            _check_places(tx, project, definition)
+            check_places(tx, project, definition)
             before = find_plan(tx, project.id, name)
             if before.removed_at is not None:
                 raise Conflict(f"The backup plan {name!r} was removed")
@@ -297,6 +297,37 @@ def find_plan(tx: sa.Connection, project_id: str, reference: str | None) -> Back
     return _plan(row, _project_name(tx, project_id))
 
 
+def check_plan_name(name: str) -> str:
+    """Return `name` where a plan may have it.
+
+    Raises
+    ------
+    InvalidInput
+        It is no name, or one that means something else.
+    """
+    if check_name(name) == _RESERVED:
+        raise InvalidInput(f"{_RESERVED!r} is an address already", field="name")
+    return name
+
+
+def check_free(tx: sa.Connection, project: Project, name: str) -> None:
+    """Check that a new plan of a project may have a name.
+
+    Raises
+    ------
+    InvalidInput
+        It is no name, or one that means something else.
+    Conflict
+        There is a plan of that name.
+    """
+    check_plan_name(name)
+    if _row(tx, project.id, name) is not None:
+        raise Conflict(
+            f"There is a backup plan {name!r} already",
+            mend="Change that one, or choose another name.",
+        )
+
+
 def plans_of(tx: sa.Connection) -> Sequence[BackupPlan]:
     """Return every plan of all projects that is in force, the oldest first."""
     table, projects = tables.backup_plans, tables.projects
@@ -383,7 +414,7 @@ def _keep_clocks(tx: sa.Connection, plan: BackupPlan, before: BackupPlan | None)
     tx.execute(sa.delete(table).where(table.c.plan_id == plan.id, table.c.rule.in_(gone)))
 
 
-def _check_places(tx: sa.Connection, project: Project, definition: PlanDefinition) -> None:
+def check_places(tx: sa.Connection, project: Project, definition: PlanDefinition) -> None:
     """Check that the places which a definition names are the project's."""
     regions = {each.name: each.regions for each in environments_of(tx, project.id)}
     named: list[tuple[str, str | None, str | None]]

@@ -73,7 +73,7 @@ export class Bulk {
     return `${things} ${this.noun}${things === 1 ? '' : 's'}`;
   }
 
-  begin(action: Action, ids: readonly string[]): void {
+  begin(action: Action, ids: readonly string[], given: Record<string, unknown> = {}): void {
     this.action = action;
     if (action.name === 'resource.tag') {
       this.tagging = ids;
@@ -82,7 +82,7 @@ export class Bulk {
       this.root.querySelector<HTMLElement>('input')?.focus();
       return;
     }
-    this.plan(action, ids, {});
+    this.plan(action, ids, given);
   }
 
   private plan(action: Action, ids: readonly string[], given: Record<string, unknown>): void {
@@ -161,7 +161,7 @@ export class Bulk {
         h(
           'p',
           { class: 'mavis-mend' },
-          'This interrupts or destroys, which a notebook may not: read each plan on its own page and type the name there. What you apply shows here.',
+          'A notebook may not do this: read each plan on its own page, and apply it there. What you apply shows here.',
         ),
       h(
         'div',
