@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from mavis_core import db
-from mavis_core.config import Config, settings
+from mavis_core.config import Config, load, settings
 from mavis_core.errors import Conflict, MavisError, Unavailable
 from mavis_hub import leftovers, supervisor
 from mavis_hub.edge import write_edge_files
@@ -37,7 +37,16 @@ from mavis_hub.users import (
     ensure_socket_folders,
 )
 
-__all__ = ["Started", "guard", "prepare", "start", "stop", "used_settings", "wait_until_well"]
+__all__ = [
+    "Started",
+    "guard",
+    "prepare",
+    "running_config",
+    "start",
+    "stop",
+    "used_settings",
+    "wait_until_well",
+]
 
 Report = Callable[[str], None]
 
@@ -247,6 +256,11 @@ def used_settings(config: Config, environ: Mapping[str, str]) -> Mapping[str, st
         return environ
     ours = {item.variable for item in settings()}
     return {name: value for name, value in environ.items() if name not in ours} | given
+
+
+def running_config() -> Config:
+    """Return the settings that the running appliance was started with, else those of now."""
+    return load(environ=used_settings(load(), os.environ))
 
 
 def _settings_file(config: Config) -> Path:

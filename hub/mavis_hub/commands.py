@@ -28,6 +28,8 @@ from mavis_core.config import Config, load, settings
 from mavis_core.errors import InvalidInput, MavisError, Unavailable
 from mavis_core.scheduling.model import RunState
 from mavis_hub import appliance, kit_policies, rebuilding
+from mavis_hub.appliance import running_config
+from mavis_hub.audit_commands import audit
 from mavis_hub.certificate import fingerprint
 from mavis_hub.doctor import Verdict, examine
 from mavis_hub.processes import processes
@@ -139,7 +141,7 @@ def _stop(config: Config) -> None:
 @_output
 def status(output: str) -> None:
     """Show each process: state, memory, health."""
-    config = _running_config()
+    config = running_config()
     if running_pid(config) is None:
         click.echo("[]" if output == "json" else "Mavis is not running.")
         raise SystemExit(_NOT_RUNNING)
@@ -171,7 +173,7 @@ def status(output: str) -> None:
 @_output
 def doctor(output: str) -> None:
     """Look at everything that can be wrong, and say how to mend it."""
-    findings = examine(_running_config())
+    findings = examine(running_config())
     if output == "json":
         click.echo(json.dumps([asdict(item) for item in findings], indent=2))
     else:
@@ -245,7 +247,7 @@ def catalogue() -> None:
 @_output
 def catalogue_rebuild(project: str | None, output: str) -> None:
     """Compare it with the clouds, and write what it lacks; repeating it changes nothing."""
-    config = _running_config()
+    config = running_config()
     if running_pid(config) is None:
         raise Unavailable("Mavis is not running", mend="Start it first: `mavisctl up`.")
     app = api_app(config)
@@ -275,6 +277,9 @@ def _catalogue_line(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
     return (name, *counts, str(len(result.get("left_alone", ()))))
 
 
+cli.add_command(audit)
+
+
 @cli.group()
 def policy() -> None:
     """Show what a cloud account must allow, as policies."""
@@ -302,11 +307,6 @@ def policy_show(names: tuple[str, ...], kit: str) -> None:
 def show_version() -> None:
     """Show the release."""
     click.echo(version("mavis-ops"))
-
-
-def _running_config() -> Config:
-    """Return the settings that the running appliance was started with."""
-    return load(environ=appliance.used_settings(load(), os.environ))
 
 
 def _print_welcome(config: Config, warning: str | None) -> None:

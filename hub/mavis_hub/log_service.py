@@ -30,12 +30,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.netutil import bind_unix_socket
 from tornado.web import Application, HTTPError, RequestHandler
 
+from mavis_core import clock
 from mavis_core import config as settings
 from mavis_core.config import Config
 from mavis_core.db import open_database
@@ -50,6 +52,7 @@ from mavis_core.errors import (
 )
 from mavis_core.ids import new_id
 from mavis_core.logs import Drain, Health, Index, Journal, Page, Quarantine, Query, RecordSource
+from mavis_core.logs.sealing import Sealer, SealFile, private_key
 from mavis_core.records import Outbox
 
 __all__ = ["LogService", "main", "serve"]
@@ -73,12 +76,14 @@ class LogService:
     index: Index
     drain: Drain
     quarantine: Quarantine
+    sealer: Sealer
 
     @classmethod
     def open(
         cls,
         folder: Path,
         source: RecordSource,
+        key: Ed25519PrivateKey,
         closers: ExitStack,
         on_fatal: Callable[[], None] = lambda: None,
     ) -> LogService:
@@ -93,17 +98,24 @@ class LogService:
         journal = closers.enter_context(closing(Journal(folder, quarantine)))
         index = closers.enter_context(closing(Index(folder / "index.duckdb", quarantine)))
         drain = Drain(source, journal, index, quarantine, on_fatal=on_fatal)
+        sealer = Sealer(journal, closers.enter_context(closing(SealFile(folder, quarantine))), key)
+        closers.callback(sealer.stop)  # after the drain has ended, so that it seals the last ones
         closers.callback(_stop, drain)
-        return cls(source, journal, index, drain, quarantine)
+        return cls(source, journal, index, drain, quarantine, sealer)
+
+    def start(self) -> None:
+        """Begin to move records and to seal them."""
+        self.drain.start()
+        self.sealer.start()
 
     def health(self) -> Health:
         """Return how the process is."""
-        error = self.drain.error
+        error = self.drain.error or self.sealer.error
         try:
             backlog = self.source.backlog()
         except Unavailable as exc:
             backlog, error = None, exc.message
-        state = self.index.state
+        state, last = self.index.state, self.sealer.last
         status = "ok" if self.index.ready else "starting"
         return Health(
             status="degraded" if error else status,
@@ -113,6 +125,7 @@ class LogService:
             last_record_time=state.last_time,
             damaged_lines=state.damaged,
             quarantined=self.quarantine.count,
+            sealed_until=None if last is None else clock.parse(last.time),
             error=error,
         )
 
@@ -283,6 +296,7 @@ def _bind(path: Path) -> socket.socket:
 async def serve(config: Config, source: RecordSource) -> bool:
     """Run until SIGTERM or SIGINT; return False where a failure ended it."""
     token = config.read_secret("logs", "logs-token")
+    key = private_key(config.read_secret("logs", "seal-key"))
     loop, ended, failed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def fail() -> None:
@@ -290,7 +304,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
         loop.call_soon_threadsafe(ended.set)
 
     with ExitStack() as closers:
-        service = LogService.open(config.journal, source, closers, fail)
+        service = LogService.open(config.journal, source, key, closers, fail)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         pool = closers.enter_context(closing(_Pool()))
@@ -303,7 +317,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
         )
         server.add_socket(_bind(config.logs_socket))
         closers.callback(config.logs_socket.unlink, missing_ok=True)
-        service.drain.start()
+        service.start()
         logger.info("logs.started socket=%s", config.logs_socket)
         await ended.wait()
         server.stop()

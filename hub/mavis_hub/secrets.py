@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mavis_core.config import Config
 from mavis_core.errors import Unavailable
+from mavis_core.logs.sealing import new_key
 from mavis_core.vault.sealing import generate
 from mavis_hub.ownership import Owner, write_private
 
@@ -53,6 +54,7 @@ SECRETS: tuple[Secret, ...] = (
     Secret("hub-cookie-secret", ("hub",), _hex),
     Secret("edge-api-password", ("hub",), _hex),
     Secret("logs-token", ("logs", "api"), _hex),
+    Secret("seal-key", ("logs",), new_key),
     Secret("dashboards-token", ("dashboards", "api"), _hex),
     Secret("servers-token", ("hub", "api"), _hex),
     Secret("supervisor-password", ("supervisor",), _hex),

@@ -24,7 +24,9 @@ from mavis_core.db import Database, migrate, open_database
 from mavis_core.errors import InvalidInput, Unavailable
 from mavis_core.logs import Index, Journal, LogClient, Quarantine, Query
 from mavis_core.logs.codec import decode
+from mavis_core.logs.sealing import new_key
 from mavis_core.records import Kind, Outbox, Phase, Record, write
+from mavis_hub import audit
 
 TOKEN = "a-secret-of-the-test"
 NOBODY = 65534
@@ -58,6 +60,7 @@ def config_of(home: Path) -> Config:
         path = config.secret_file(process, "logs-token")
         path.parent.mkdir(parents=True)
         path.write_text(TOKEN + "\n")
+    config.secret_file("logs", "seal-key").write_text(new_key() + "\n")
     (home / "db").mkdir()
     migrate(config.database_url)
     return config
@@ -380,3 +383,5 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(
     assert index.known(expected) == set(expected)
     index.close()
     journal.close()
+    sealed = audit.verify(config, [])
+    assert (sealed.findings, sealed.records, sealed.unsealed) == ([], len(expected), 0)

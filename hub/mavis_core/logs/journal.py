@@ -32,7 +32,7 @@ from mavis_core.errors import Conflict, Internal, Unavailable
 from mavis_core.folders import private_folder, sync_folder
 from mavis_core.logs.quarantine import Quarantine
 
-__all__ = ["START", "Journal", "Line", "Position"]
+__all__ = ["START", "Journal", "Line", "Position", "read_folder"]
 
 _NAME = re.compile(r"\d{4}-\d\d-\d\d\.jsonl\Z")
 _HEAD, _MIDDLE, _TAIL = b'{"crc":"', b'","record":', b"}\n"
@@ -240,6 +240,18 @@ class Journal:
         except OSError:
             os.close(self._fd)
             self._fd = None
+
+
+def read_folder(folder: Path) -> Iterator[Line]:
+    """Yield all whole lines of the journal in `folder`, also while a process writes to it."""
+    names = sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+    for name in names:
+        with (folder / name).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            for line in _lines(file, Position(name, 0), size):
+                if name == names[-1] and line.end.offset == size and line.payload is None:
+                    return  # it is being written, or a crash tore it
+                yield line
 
 
 def _lock(path: Path) -> int:

@@ -29,6 +29,7 @@ MAX_PROJECTS = 1000
 _MAX_TEXT = 200
 _TEXTS = ("person", "action", "correlation_id", "q")
 _ALL = "*"
+_MOMENTS = ("last_record_time", "sealed_until")
 _PROJECT = re.compile(r"[0-9a-z_]{1,64}")
 
 
@@ -243,6 +244,8 @@ class Health:
         Lines of the journal that a disk has changed.
     quarantined
         Things that were put aside.
+    sealed_until
+        When the last seal was made; None before the first.
     """
 
     status: str
@@ -253,17 +256,18 @@ class Health:
     damaged_lines: int = 0
     quarantined: int = 0
     error: str | None = None
+    sealed_until: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values."""
-        time = self.last_record_time
-        return {
-            **{item.name: getattr(self, item.name) for item in fields(self)},
-            "last_record_time": None if time is None else clock.iso(time),
-        }
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return told | {name: moment and clock.iso(moment) for name, moment in self._moments()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Health:
         """Return the state that `to_json` wrote."""
-        time = value["last_record_time"]
-        return cls(**{**value, "last_record_time": None if time is None else clock.parse(time)})
+        moments = {name: value[name] and clock.parse(value[name]) for name in _MOMENTS}
+        return cls(**{**value, **moments})
+
+    def _moments(self) -> Iterable[tuple[str, datetime | None]]:
+        return ((name, getattr(self, name)) for name in _MOMENTS)

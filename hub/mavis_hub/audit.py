@@ -1,0 +1,232 @@
+"""Checking the log as a whole, and taking parts of it along with their evidence.
+
+It reads the files of the log process beside it, as root or as who runs a try-out, and writes
+nothing there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mavis_core import clock
+from mavis_core.config import Config
+from mavis_core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from mavis_core.logs import evidence
+from mavis_core.logs.codec import decode
+from mavis_core.logs.evidence import Seal, Sealed, Verdict, Written, fingerprint, leaf, proof
+from mavis_core.logs.journal import read_folder
+from mavis_core.logs.sealing import private_key, read_seals
+from mavis_core.records.model import Record
+
+__all__ = ["Choice", "Exported", "anchor", "export", "key_name", "verify"]
+
+T = TypeVar("T")
+
+
+def key_name(config: Config) -> str:
+    """Return the fingerprint of the key that signs the log."""
+    return fingerprint(_key(config).public_key())
+
+
+def anchor(config: Config) -> Seal:
+    """Return the last seal, to be kept elsewhere.
+
+    Raises
+    ------
+    NotFound
+        Nothing was sealed yet.
+    """
+    last = None
+    for last in _seals(config):  # noqa: B007 - the last one is wanted
+        pass
+    if last is None:
+        raise NotFound("Nothing was sealed yet", mend="Wait a minute: that often it is sealed.")
+    return last.seal
+
+
+def _anchor_at(path: Path) -> Seal:
+    """Return the seal that was kept at `path`.
+
+    Raises
+    ------
+    InvalidInput
+        It is none.
+    """
+    try:
+        return Seal.from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as exc:
+        raise InvalidInput(
+            f"No seal at {path}: {exc}", mend="Give a file that `mavisctl audit anchor` wrote."
+        ) from exc
+
+
+def verify(config: Config, anchors: Iterable[Path]) -> Verdict:
+    """Compare the whole journal with its seals.
+
+    Raises
+    ------
+    InvalidInput
+        An anchor is no seal.
+    Unavailable
+        The files of the log process cannot be read.
+    """
+    public = _key(config).public_key()
+    kept = [_anchor_at(path) for path in anchors]
+    seals = list(_seals(config))
+    return evidence.verify(
+        _records(config), seals, {fingerprint(public): public}, anchors=kept, begins=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which records to take along; all conditions must hold.
+
+    Parameters
+    ----------
+    project
+        The id of a project.
+    since, until
+        From this moment on; before this moment.
+    """
+
+    project: str | None = None
+    correlation_id: str | None = None
+    person: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def fits(self, record: Record) -> bool:
+        """Return whether to take `record`."""
+        return (
+            self.project in (None, record.project)
+            and self.correlation_id in (None, record.correlation_id)
+            and self.person in (None, record.person)
+            and (self.since is None or self.since <= record.time)
+            and (self.until is None or record.time < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written to a folder.
+
+    Parameters
+    ----------
+    unsealed
+        Records that would have been chosen and were not sealed yet; they are left out.
+    """
+
+    folder: Path
+    records: int
+    unsealed: int
+
+
+def export(config: Config, folder: Path, choice: Choice) -> Exported:
+    """Write the chosen records, each with its proof, their seals and the verifier to `folder`.
+
+    Raises
+    ------
+    Conflict
+        `folder` is there and not empty.
+    NotFound
+        No record was chosen.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Conflict(f"{folder} is there and not empty", mend="Name a new folder.")
+    public = _key(config).public_key()
+    seals = [sealed.seal for sealed in _seals(config)]
+    lines = _records(config)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700, parents=True)
+    try:
+        with (partial / "records.jsonl").open("wb") as file:
+            taken = 0
+            for part in _parts(lines, seals, choice):
+                file.writelines(part)
+                taken += len(part)
+        unsealed = sum(1 for it in lines if (found := _read(it)) and choice.fits(found))
+        if not taken:
+            late = f"; {unsealed} that fit are not sealed yet" if unsealed else ""
+            raise NotFound(f"No sealed record fits{late}", mend="Choose others, or wait a minute.")
+        told = {
+            "bundle": 1,
+            "excerpt": True,
+            "appliance": config.public_url,
+            "exported_at": clock.iso(clock.now()),
+            "keys": [base64.b64encode(public.public_bytes_raw()).decode("ascii")],
+            "records": taken,
+        }
+        (partial / "bundle.json").write_text(json.dumps(told, indent=2) + "\n", encoding="ascii")
+        with (partial / "seals.jsonl").open("w", encoding="ascii") as file_of_seals:
+            file_of_seals.writelines(json.dumps({"seal": it.to_json()}) + "\n" for it in seals)
+        shutil.copyfile(evidence.__file__, partial / "evidence.py")
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Exported(folder, taken, unsealed)
+
+
+def _parts(
+    lines: Iterator[Written], seals: Sequence[Seal], choice: Choice
+) -> Iterator[Sequence[bytes]]:
+    """Yield the lines of each stretch that were chosen, with proofs; take what is sealed only."""
+    for seal in seals:
+        stretch = list(islice(lines, seal.count))
+        chosen = [at for at, it in enumerate(stretch) if (r := _read(it)) and choice.fits(r)]
+        if chosen:
+            leaves = [leaf(it.record) for it in stretch]
+            yield [
+                evidence.written(stretch[at].number, stretch[at].record, proof(leaves, at))
+                for at in chosen
+            ]
+
+
+def _read(it: Written) -> Record | None:
+    try:
+        return decode(it.record)
+    except InvalidInput:  # a damaged line
+        return None
+
+
+def _records(config: Config) -> Iterator[Written]:
+    lines = _reading(config, lambda: read_folder(config.journal))
+    for number, line in enumerate(lines, start=1):
+        yield Written(number, line.payload or b"")
+
+
+def _seals(config: Config) -> Iterator[Sealed]:
+    try:
+        yield from _reading(config, lambda: read_seals(config.journal))
+    except ValueError as exc:
+        raise Unavailable(
+            f"The seals below {config.journal} cannot be read: {exc}",
+            mend="Bring seals.jsonl back from the backup of the appliance.",
+        ) from exc
+
+
+def _reading(config: Config, begin: Callable[[], Iterator[T]]) -> Iterator[T]:
+    try:
+        yield from begin()
+    except OSError as exc:
+        raise Unavailable(
+            f"The log below {config.journal} cannot be read: {exc.strerror}",
+            mend="Run it on the appliance, as root or as who started Mavis.",
+        ) from exc
+
+
+def _key(config: Config) -> Ed25519PrivateKey:
+    return private_key(config.read_secret("logs", "seal-key"))

@@ -1,0 +1,137 @@
+"""``mavisctl audit``: whether the log is as it was written, and taking parts of it along."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from mavis_core import clock
+from mavis_core.config import Config
+from mavis_core.db import open_database
+from mavis_core.logs.evidence import Verdict
+from mavis_hub import audit as checks
+from mavis_hub.appliance import running_config
+from mavis_hub.rebuilding import projects_of
+
+__all__ = ["audit"]
+
+_ALTERED = 3
+_SHOWN = 50
+
+
+class _Moment(click.ParamType[datetime]):
+    name = "moment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        try:
+            return clock.parse(str(value))
+        except ValueError as exc:
+            self.fail(f"{exc}; write 2030-01-31T12:00:00Z", param, ctx)
+
+
+@click.group()
+def audit() -> None:
+    """Check that the log is as it was written; take parts of it along with their evidence."""
+
+
+@audit.command("key")
+def audit_key() -> None:
+    """Show the fingerprint of the key that signs the log. Keep it elsewhere."""
+    click.echo(checks.key_name(running_config()))
+
+
+@audit.command("anchor")
+def audit_anchor() -> None:
+    """Write the last seal. Keep it elsewhere: with it, a cut or rewritten log shows."""
+    click.echo(json.dumps(checks.anchor(running_config()).to_json(), indent=2))
+
+
+@audit.command("verify")
+@click.option(
+    "--anchor",
+    "anchors",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A seal that was kept elsewhere; may be repeated.",
+)
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+def audit_verify(anchors: tuple[Path, ...], output: str) -> None:
+    """Compare every record with the seals; exit code 3 where something is not as it was."""
+    config = running_config()
+    verdict = checks.verify(config, anchors)
+    if output == "json":
+        click.echo(json.dumps(asdict(verdict) | {"intact": verdict.intact}, indent=2))
+    else:
+        for each in verdict.findings[:_SHOWN]:
+            click.echo(f"{each.what}: {each.words}")
+        if (more := len(verdict.findings) - _SHOWN) > 0:
+            click.echo(f"and {more} more; -o json lists all")
+        for line in _summary(verdict):
+            click.echo(line, err=not verdict.intact)
+    if not verdict.intact:
+        raise SystemExit(_ALTERED)
+
+
+def _summary(verdict: Verdict) -> list[str]:
+    lines = []
+    if verdict.intact_until is not None:
+        lines.append(f"{verdict.records} records are as they were, up to {verdict.intact_until}")
+    elif verdict.intact:
+        lines.append("Nothing was sealed yet")
+    if verdict.unsealed:
+        lines.append(f"{verdict.unsealed} records were written since and are sealed next")
+    if verdict.intact and verdict.anchored_until is None:
+        lines.append(
+            "Without an --anchor nothing shows a log that was cut, or written anew by the key's"
+            " holder: keep what `mavisctl audit anchor` writes on another machine"
+        )
+    elif verdict.anchored_until != verdict.intact_until and verdict.intact:
+        lines.append(f"Anchored up to {verdict.anchored_until}, not after")
+    return lines
+
+
+@audit.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--project", help="Records of a project, by name or id.")
+@click.option("--correlation-id", help="Records of one story.")
+@click.option("--person", help="Records of one person.")
+@click.option("--since", type=_Moment(), help="From this moment on: 2030-01-31T12:00:00Z.")
+@click.option("--until", type=_Moment(), help="Before this moment.")
+def audit_export(
+    folder: Path,
+    project: str | None,
+    correlation_id: str | None,
+    person: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> None:
+    """Write records with their proofs to FOLDER, to be checked anywhere without an account."""
+    config = running_config()
+    choice = checks.Choice(
+        project=project and _id_of(config, project),
+        correlation_id=correlation_id,
+        person=person,
+        since=since,
+        until=until,
+    )
+    done = checks.export(config, folder, choice)
+    click.echo(f"{done.records} records in {done.folder}", err=True)
+    if done.unsealed:
+        click.echo(f"{done.unsealed} more are not sealed yet and were left out", err=True)
+    click.echo(f"python {done.folder}/evidence.py {done.folder} --key {checks.key_name(config)}")
+
+
+def _id_of(config: Config, project: str) -> str:
+    if project.startswith("prj_"):
+        return project
+    database = open_database(config.database_url)
+    try:
+        return projects_of(database, project)[0].id
+    finally:
+        database.close()

@@ -1,0 +1,206 @@
+"""``mavisctl audit`` over what a real log process wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mavis_core import clock
+from mavis_core.config import Config, load
+from mavis_core.db import migrate, open_database
+from mavis_core.logs import LogClient
+from mavis_core.logs.sealing import new_key
+from mavis_core.records import Kind, Outbox, Phase, Record, write
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+RECORDS = 30
+
+
+def make_record(number: int) -> Record:
+    return Record(
+        kind=Kind.AUDIT,
+        phase=Phase.EVENT,
+        action="test.write",
+        person=("alice", "bob")[number % 2],
+        project=("prj_1", "prj_2", None)[number % 3],
+        object="thing",
+        summary=f"Thing {number} happened",
+        correlation_id=f"cor_{number // 10}",
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """The state folder of a log process that took records and was stopped."""
+    config = load(tmp_path / "home", environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+    for process in ("logs", "api"):
+        path = config.secret_file(process, "logs-token")
+        path.parent.mkdir(parents=True)
+        path.write_text("a-secret-of-the-test\n")
+    config.secret_file("logs", "seal-key").write_text(new_key() + "\n")
+    (config.home / "db").mkdir()
+    migrate(config.database_url)
+    database = open_database(config.database_url)
+    first = [make_record(number) for number in range(RECORDS)]
+    begin = clock.now()
+    with database.write() as tx:
+        write(tx, *(replace(it, time=begin + timedelta(seconds=n)) for n, it in enumerate(first)))
+    environ = {"MAVIS_HOME": str(config.home), "MAVIS_APPLIANCE_ISOLATION": "none"}
+    command = [sys.executable, "-m", "mavis_hub.log_service"]
+    with subprocess.Popen(command, env={**os.environ, **environ}) as process:
+        end = time.monotonic() + 60
+        while Outbox(database).backlog():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        with LogClient.of(config) as client:
+            assert client.health().status == "ok"
+        process.send_signal(signal.SIGTERM)
+    database.close()
+    assert process.returncode == 0
+    return config
+
+
+@pytest.fixture
+def mavisctl(config: Config, tmp_path: Path) -> Command:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mavis_hub.mavisctl", *map(str, arguments)],
+            env={"PATH": os.environ["PATH"], "MAVIS_HOME": str(config.home)},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+
+    return run
+
+
+def journal(config: Config) -> Path:
+    (found,) = config.journal.glob("2*.jsonl")
+    return found
+
+
+def test_a_log_that_nobody_touched_is_intact(mavisctl: Command, tmp_path: Path) -> None:
+    done = mavisctl("audit", "verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{RECORDS} records are as they were" in done.stdout
+    assert "mavisctl audit anchor" in done.stdout
+
+    kept = mavisctl("audit", "anchor")
+    (tmp_path / "anchor.json").write_text(kept.stdout)
+    told = json.loads(mavisctl("audit", "verify", "--anchor", "anchor.json", "-o", "json").stdout)
+    assert (told["intact"], told["records"], told["findings"]) == (True, RECORDS, [])
+    assert told["anchored_until"] == told["intact_until"] == json.loads(kept.stdout)["time"]
+
+
+@pytest.mark.parametrize("what", ["altered", "missing"])
+def test_what_was_done_to_a_record_is_named(what: str, config: Config, mavisctl: Command) -> None:
+    lines = journal(config).read_bytes().splitlines(keepends=True)
+    lines[6:7] = [] if what == "missing" else [lines[6].replace(b"Thing 6", b"Thing 7")]
+    journal(config).write_bytes(b"".join(lines))
+    done = mavisctl("audit", "verify")
+    assert done.returncode == 3
+    assert done.stdout.startswith(f"{what}: record 7 ")
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_log_that_was_cut_with_its_seals_shows_against_an_anchor(
+    config: Config, mavisctl: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "anchor.json").write_text(mavisctl("audit", "anchor").stdout)
+    journal(config).write_bytes(b"")
+    (config.journal / "seals.jsonl").write_bytes(b"")
+    assert mavisctl("audit", "verify").returncode == 0
+    done = mavisctl("audit", "verify", "--anchor", "anchor.json")
+    assert done.returncode == 3
+    assert done.stdout.startswith("cut: ")
+
+
+def test_records_leave_with_their_evidence(mavisctl: Command, tmp_path: Path) -> None:
+    done = mavisctl("audit", "export", "bundle", "--project", "prj_1", "--person", "alice")
+    assert done.returncode == 0
+    folder = tmp_path / "bundle"
+    lines = (folder / "records.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["record"]["summary"] for line in lines] == [
+        f"Thing {number} happened" for number in range(0, RECORDS, 6)
+    ]
+    key = mavisctl("audit", "key").stdout.strip()
+    assert done.stdout == f"python bundle/evidence.py bundle --key {key}\n"
+    checked = check(tmp_path, key)
+    assert (checked.returncode, checked.stdout.splitlines()[0][:30]) == (
+        0,
+        "5 records are as they were sea",
+    )
+    altered = (folder / "records.jsonl").read_bytes().replace(b"Thing 12", b"Thing 13")
+    (folder / "records.jsonl").write_bytes(altered)
+    checked = check(tmp_path, key)
+    assert checked.returncode == 1
+    assert checked.stdout.startswith("altered: record 13 ")
+
+
+def check(folder: Path, key: str) -> subprocess.CompletedProcess[str]:
+    """Check the bundle with the file that lies in it, by a Python that knows no Mavis."""
+    line = [sys.executable, "-I", "bundle/evidence.py", "bundle", "--key", key]
+    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=folder)
+
+
+def test_a_time_and_a_story_choose_records(mavisctl: Command, tmp_path: Path) -> None:
+    mavisctl("audit", "export", "all")
+    lines = (tmp_path / "all/records.jsonl").read_bytes().splitlines()
+    records = [json.loads(line)["record"] for line in lines]
+    assert len(records) == RECORDS
+    since = clock.iso(datetime.fromisoformat(records[10]["time"]))
+    until = clock.iso(datetime.fromisoformat(records[15]["time"]))
+    mavisctl("audit", "export", "some", "--since", since, "--until", until)
+    assert (tmp_path / "some/records.jsonl").read_bytes().count(b"\n") == 5
+    mavisctl("audit", "export", "story", "--correlation-id", "cor_2")
+    assert (tmp_path / "story/records.jsonl").read_bytes().count(b"\n") == 10
+
+
+def test_an_export_that_finds_nothing_or_would_overwrite_leaves_nothing(
+    mavisctl: Command, tmp_path: Path
+) -> None:
+    done = mavisctl("audit", "export", "none", "--person", "nobody")
+    assert done.returncode == 1
+    assert "No sealed record fits" in done.stderr
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/mine").touch()
+    done = mavisctl("audit", "export", "taken")
+    assert done.returncode == 1
+    assert "is there and not empty" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "taken"]
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("verify", "--anchor", "nothing.json"), ("export", "x", "--since", "yesterday")],
+)
+def test_wrong_input_is_told_in_words(arguments: tuple[str, ...], mavisctl: Command) -> None:
+    done = mavisctl("audit", *arguments)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert arguments[-1] in done.stderr
+
+
+def test_before_the_first_start_it_says_what_is_missing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mavis_hub.mavisctl", "audit", "verify"],
+        env={"PATH": os.environ["PATH"], "MAVIS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "seal-key" in done.stderr
+    assert "mavisctl up" in done.stderr
