@@ -17,6 +17,7 @@ from tornado.httpserver import HTTPServer
 from mavis_core import config
 from mavis_hub.dashboards.app import Surroundings, make_dashboards
 from mavis_hub.dashboards.isolation import hide_memory
+from mavis_hub.serving import end_connections
 
 
 async def serve(listening: socket.socket, site: str) -> None:
@@ -35,7 +36,7 @@ async def serve(listening: socket.socket, site: str) -> None:
     await stop.wait()
     server.stop()
     await dashboards.close()
-    await server.close_all_connections()
+    await end_connections(server)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from mavis_ext.base import Services
 from mavis_ext.events import RunEvents
 from mavis_ext.pools import Pool
 from mavis_hub.secrets import SECRETS
+from mavis_hub.serving import end_connections
 
 COOKIE_SECRET = "of the test"
 MakeApplication: TypeAlias = Callable[[Config, Services], Application]
@@ -315,7 +316,7 @@ def served(application: Application, port: int = 0) -> Iterator[int]:
         ready.set()
         await stop.wait()
         server.stop()
-        await server.close_all_connections()
+        await end_connections(server)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="rest")
     thread.start()

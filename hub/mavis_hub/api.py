@@ -28,6 +28,7 @@ from mavis_hub.pages.handlers import Site, send_to_login
 from mavis_hub.pages.login import login_rules
 from mavis_hub.pages.rules import page_rules
 from mavis_hub.server_broker import server_rules
+from mavis_hub.serving import end_connections
 from mavis_hub.view_identity import ViewIdentity
 
 __all__ = ["main"]
@@ -80,8 +81,8 @@ async def _serve(settings: Config, app: ApiApp) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
     server.stop()
-    await server.close_all_connections()
     services.events.close()
+    await end_connections(server)
     services.close()
 
 

@@ -41,6 +41,7 @@ _STYLE = """<style>
 .mv-figures b { display: block; font-size: 1.6rem; line-height: 1.2; }
 .mv-state { white-space: nowrap; } .mv-state svg { width: .8em; height: .8em;
   margin-right: .4em; stroke-width: 3; fill: none; stroke: currentColor; }
+.mv-age { margin-left: .5rem; }
 .mv-good { color: light-dark(#17743b, #6cd08f); } .mv-bad { color: light-dark(#b3261e, #ff9d94); }
 .mv-busy { color: light-dark(#0a5aa8, #8cbcf2); }
 </style>"""
@@ -174,7 +175,7 @@ class Live:
             return
         now = f"{datetime.now(UTC):%H:%M:%S} UTC"
         self._age.value = Html(
-            f'<span class="mv-soft" role="status">as of {now}</span>'
+            f'<span class="mv-soft mv-age" role="status">as of {now}</span>'
         )._repr_html_()
 
     def _schedule(self) -> None:

@@ -15,6 +15,7 @@ from mavis_core.config import Config
 from mavis_core.errors import MavisError, Unavailable
 from mavis_hub.dashboards.app import Surroundings, make_dashboards
 from mavis_hub.dashboards.isolation import hide_memory
+from mavis_hub.serving import end_connections
 
 __all__ = ["main"]
 
@@ -67,7 +68,7 @@ async def _serve(settings: Config) -> None:
     await stop.wait()
     server.stop()
     await dashboards.close()
-    await server.close_all_connections()
+    await end_connections(server)
 
 
 if __name__ == "__main__":

@@ -149,17 +149,17 @@ class Rendering(NotebookRenderer):  # type: ignore[misc]  # voila has no types
         """Yield the page's HTML piece by piece, while its cells are executed."""
         await self.initialize()
         self.resources["mavis"] = {"project": self._start.project, "title": self._start.title}
-        manager = kernels.manager.get_kernel(kernel_id)
-
-        async def found() -> Any:
-            return manager
-
-        async for piece, _ in self.generate_content_generator(kernel_id, found()):
+        self._manager = kernels.manager.get_kernel(kernel_id)
+        async for piece, _ in self.generate_content_generator(kernel_id):
             yield piece
 
-    async def _jinja_kernel_start(self, nb: Any, kernel_id: str, kernel_future: Any) -> str:
-        manager = await kernel_future
-        self.executor = VoilaExecutor(nb, km=manager, config=self.traitlet_config)
+    async def _jinja_kernel_start(
+        self,
+        nb: Any,
+        kernel_id: str,
+        kernel_future: Any,  # noqa: ARG002 - Voila's form; it would start a kernel later
+    ) -> str:
+        self.executor = VoilaExecutor(nb, km=self._manager, config=self.traitlet_config)
         self.executor.kc = await self.executor.async_start_new_kernel_client()
         self.kernel_started = True
         return kernel_id

@@ -83,11 +83,11 @@ class Live(PersonPage):
     """The stream by which a page keeps its view, and hears what becomes of it."""
 
     leads_to_login = False
-    _left = False
 
     def initialize(self, site: Site, streams: Counter[str] | None = None) -> None:
         """Take what the application hands over."""
         super().initialize(site)
+        self._left = asyncio.Event()
         self._streams = Counter[str]() if streams is None else streams
 
     async def get(self, project: str, name: str) -> None:
@@ -110,14 +110,15 @@ class Live(PersonPage):
         self.set_header("Content-Type", STREAM)
         self.set_header("X-Accel-Buffering", "no")
         with suppress(StreamClosedError):
-            while not self._left:
+            while not self._left.is_set():
                 try:
                     view = await self._look(view_id)
                 except MavisError as exc:
                     await self._send("over", {"message": exc.message, "mend": exc.mend})
                     return
                 await self._send("state", {"state": view.state.value})
-                await asyncio.sleep(_LOOK_EVERY_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._left.wait(), _LOOK_EVERY_S)
 
     async def _look(self, view_id: str) -> View:
         self.ctx = await self.site.identity.browser(self)  # a login that has ended ends the view
@@ -128,7 +129,7 @@ class Live(PersonPage):
         await self.flush()
 
     def on_connection_close(self) -> None:
-        self._left = True
+        self._left.set()
 
 
 def dashboard_rules(site: Site, *, frames: str) -> list[tuple[Any, ...]]:
