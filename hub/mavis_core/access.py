@@ -21,6 +21,7 @@ __all__ = [
     "PERMISSIONS",
     "PLATFORM",
     "RESERVED",
+    "ROLES",
     "CallContext",
     "Confinement",
     "Grant",
@@ -42,6 +43,17 @@ class Role(StrEnum):
     APPROVER = "approver"
     AUDITOR = "auditor"
     ADMIN = "admin"
+
+
+ROLES: dict[Role, str] = {
+    Role.ENDUSER: "uses published pages of the project, and sees nothing else of it",
+    Role.VIEWER: "sees everything of the project but its records",
+    Role.OPERATOR: "works: takes recovery points, starts, stops, restores",
+    Role.APPROVER: "sees what a viewer sees; meant for whoever approves what others ask for",
+    Role.AUDITOR: "sees everything, its records too, and puts recovery points on hold",
+    Role.ADMIN: "rules: members, backup plans, locks, deletion",
+}
+"""What each role is, in words for people."""
 
 
 class Scope(StrEnum):

@@ -10,7 +10,7 @@ from itertools import groupby
 from guide_making.markdown import first_sentence, table
 from guide_making.record_actions import ACTIONS
 from mavis_core import config
-from mavis_core.access import PERMISSIONS, Role
+from mavis_core.access import PERMISSIONS, ROLES, Role
 from mavis_core.config import Config, Setting, settings
 from mavis_core.errors import all_errors
 from mavis_ext.openapi import committed
@@ -30,14 +30,6 @@ __all__ = [
 ]
 
 _TYPES = {"str": "a text", "int": "a whole number", "float": "a number"}
-_ROLES = {
-    Role.ENDUSER: "uses published pages of the project, and sees nothing else of it",
-    Role.VIEWER: "sees everything of the project but its records",
-    Role.OPERATOR: "works: takes recovery points, starts, stops, restores",
-    Role.APPROVER: "sees what a viewer sees; meant for whoever approves what others ask for",
-    Role.AUDITOR: "sees everything, its records too, and puts recovery points on hold",
-    Role.ADMIN: "rules: members, backup plans, locks, deletion",
-}
 _FIELDS = {  # those that need no words in the description of the API
     "id": "Never changes; begins with `rec_`.",
     "time": "In UTC, to the microsecond.",
@@ -89,7 +81,7 @@ def _held(names: list[str]) -> str:
 
 def roles() -> str:
     """Return what a person may be in a project."""
-    return table(("role", "what it is"), [(f"`{role}`", _ROLES[role]) for role in Role])
+    return table(("role", "what it is"), [(f"`{role}`", ROLES[role]) for role in Role])
 
 
 def permissions() -> str:

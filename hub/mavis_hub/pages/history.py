@@ -9,12 +9,12 @@ from mavis_core.logs.query import MAX_LIMIT, Query
 from mavis_core.records import Record
 from mavis_ext.base import Services
 
-__all__ = ["History", "history"]
+__all__ = ["History", "history", "search"]
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Records of one story, the oldest first.
+    """Records: of one story the oldest first, of a search the newest.
 
     Parameters
     ----------
@@ -53,8 +53,14 @@ async def history(
     if projects is not None and not projects:
         return History(allowed=False)
     query = Query(projects=projects, correlation_id=correlation_id, limit=MAX_LIMIT, cursor=cursor)
+    found = await search(services, query)
+    return replace(found, records=found.records[::-1])
+
+
+async def search(services: Services, query: Query) -> History:
+    """Return what `query` finds, the newest first."""
     try:
         page = await services.logs.run(lambda: services.app.logs.search(query))
     except Unavailable as exc:
         return History(trouble=f"{exc.message}. {exc.mend}")
-    return History(page.items[::-1], page.next)
+    return History(page.items, page.next)

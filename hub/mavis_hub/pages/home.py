@@ -45,6 +45,14 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """What the page shows.
+
+    Parameters
+    ----------
+    records
+        Whether there are any that the one who asks may read.
+    """
+
     rows: tuple[_Row, ...]
     more: bool
     going_on: tuple[Run, ...]
@@ -52,6 +60,7 @@ class _Seen:
     only_dashboards: bool
     has_lab: bool
     dashboards: tuple[Dashboard, ...]
+    records: bool
 
 
 class Home(PersonPage):
@@ -86,6 +95,8 @@ def _look(app: ApiApp, ctx: CallContext) -> _Seen:
         only_dashboards,
         app.servers.may(ctx.principal),
         app.dashboards.gallery(ctx) if only_dashboards else (),
+        ctx.may(Permission.RECORD_READ_ALL)
+        or any(ctx.may(Permission.RECORD_READ, each.roles) for each in mine.items),
     )
 
 

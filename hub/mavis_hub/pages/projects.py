@@ -17,6 +17,7 @@ from mavis_core.protection.reports import ProtectionReport, ReportRow
 from mavis_core.scheduling.model import Run
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.seen import SeenProject, see
+from mavis_hub.pages.templates import run_address
 
 __all__ = ["ProjectPage"]
 
@@ -32,6 +33,8 @@ class _Seen:
     ----------
     plans
         Each with its next slot; None where it has none.
+    discovers, records
+        Whether the one who asks may have the environments looked at, and read the records.
     """
 
     where: SeenProject
@@ -41,6 +44,8 @@ class _Seen:
     plans: tuple[tuple[BackupPlan, Upcoming | None], ...]
     runs: tuple[Run, ...]
     dashboards: tuple[Dashboard, ...]
+    discovers: bool
+    records: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,23 @@ class ProjectPage(PersonPage):
             seen=seen,
             findings=groups[:_FINDINGS],
             more=len(groups) > _FINDINGS,
+            ticket=self.ticket(_purpose(seen.where)) if seen.discovers else None,
+            xsrf=self.xsrf,
         )
+
+    async def post(self, project: str) -> None:
+        """Have its environments looked at."""
+        await self.recorded(self._discover(project))
+
+    async def _discover(self, reference: str) -> None:
+        where = await self.ask(lambda: see(self.app, self.ctx, reference, Permission.PROJECT_READ))
+        self.check_form(_purpose(where))
+        run = await self.ask(
+            lambda: self.app.runs.start(
+                self.ctx, where.project.id, action="inventory.discover", resource=None, arguments={}
+            )
+        )
+        self.redirect(run_address(run), status=303)
 
 
 def _look(app: ApiApp, ctx: CallContext, reference: str) -> _Seen:
@@ -79,7 +100,13 @@ def _look(app: ApiApp, ctx: CallContext, reference: str) -> _Seen:
         tuple((each, _next(app, ctx, project, each)) for each in plans),
         app.runs.list(ctx, project, PageRequest(_RUNS)).items,
         tuple(each for each in app.dashboards.list(ctx, project) if each.version is not None),
+        ctx.may(Permission.RESOURCE_DISCOVER, where.roles),
+        ctx.may(Permission.RECORD_READ, where.roles),
     )
+
+
+def _purpose(where: SeenProject) -> str:
+    return f"discovery of {where.project.id}"
 
 
 def _groups(rows: Iterable[ReportRow]) -> list[_Group]:

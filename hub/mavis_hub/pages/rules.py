@@ -6,8 +6,11 @@ from typing import Any
 
 from mavis_ext.app import PREFIX
 from mavis_hub.pages.assets import static_rules
+from mavis_hub.pages.audit import Audit
 from mavis_hub.pages.handlers import Callback, Site
 from mavis_hub.pages.home import Home
+from mavis_hub.pages.members import Members
+from mavis_hub.pages.new_project import NewProject
 from mavis_hub.pages.previews import Confirmation
 from mavis_hub.pages.projects import ProjectPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
@@ -25,6 +28,9 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
     return [
         (rf"{PREFIX}/?", Home, given),
         (rf"{PREFIX}/projects/{_ANY}/?", ProjectPage, given),
+        (rf"{PREFIX}/new-project", NewProject, given),
+        (rf"{PREFIX}/records", Audit, given),
+        (rf"{PREFIX}/projects/{_ANY}/members", Members, given),
         (rf"{PREFIX}/projects/{_ANY}/previews/{_ANY}", Confirmation, given),
         (rf"{PREFIX}/projects/{_ANY}/runs", RunsPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}", RunPage, given),

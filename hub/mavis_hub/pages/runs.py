@@ -11,12 +11,12 @@ from mavis_core.access import Permission
 from mavis_core.db.paging import Page, PageRequest
 from mavis_core.errors import Conflict
 from mavis_core.scheduling.model import Run, RunState
-from mavis_ext.app import PREFIX
 from mavis_ext.following import Following
 from mavis_hub.pages.forms import is_window
 from mavis_hub.pages.handlers import PersonPage, Site
 from mavis_hub.pages.history import History, history
 from mavis_hub.pages.seen import SeenProject, see
+from mavis_hub.pages.templates import run_address
 
 __all__ = ["RunEvents", "RunPage", "RunsPage"]
 
@@ -65,8 +65,7 @@ class RunPage(PersonPage):
     async def _cancel(self, project: str, run: str) -> None:
         self.check_form(_purpose(run))
         found = await self.ask(lambda: self.app.runs.cancel(self.ctx, project, run))
-        place = f"{PREFIX}/projects/{found.plan.project_name}/runs/{found.id}"
-        self.redirect(place, status=303)
+        self.redirect(run_address(found), status=303)
 
     async def _look(self, reference: str, run_id: str) -> _Seen:
         def look() -> tuple[SeenProject, Run]:

@@ -22,7 +22,7 @@ from mavis_hub.pages import moments
 from mavis_hub.pages.assets import address_of
 from mavis_hub.pages.states import look_of
 
-__all__ = ["environment", "render"]
+__all__ = ["environment", "render", "run_address"]
 
 
 def render(template: str, **values: Any) -> str:
@@ -49,7 +49,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"prefix": PREFIX, "address_of": address_of, "run_address": _run_address}
+    made.globals |= {"prefix": PREFIX, "address_of": address_of, "run_address": run_address}
     made.filters |= {
         "ago": _ago,
         "clock": _clock,
@@ -63,7 +63,8 @@ def environment() -> Environment:
     return made
 
 
-def _run_address(run: Run) -> str:
+def run_address(run: Run) -> str:
+    """Return the address of the page of a Run."""
     return f"{PREFIX}/projects/{run.plan.project_name}/runs/{run.id}"
 
 

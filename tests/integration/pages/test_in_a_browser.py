@@ -50,6 +50,12 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "run-failed": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.failed}"),
     "run-queued": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.queued}"),
     "schedules": ("olga", lambda site, scene: f"{SHOP}/schedules"),
+    "members": ("ada", lambda site, scene: f"{SHOP}/members"),
+    "members-leave": ("ada", lambda site, scene: f"{SHOP}/members?leave=user:olga"),
+    "members-viewer": ("vera", lambda site, scene: f"{SHOP}/members"),
+    "records": ("olga", lambda site, scene: "/records"),
+    "records-none": ("vera", lambda site, scene: "/records"),
+    "new-project": ("ada", lambda site, scene: "/new-project"),
     "story": ("olga", lambda site, scene: f"/stories/{scene.story}"),
 }
 
