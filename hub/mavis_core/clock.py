@@ -39,7 +39,9 @@ def iso(moment: datetime) -> str:
     """Return `moment` as RFC 3339 text in UTC with microseconds and ``Z``."""
     if moment.tzinfo is None:
         raise ValueError("a moment without a zone has no place in Mavis")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse(text: str) -> datetime:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from mavis_core import clock
 from mavis_core.errors import InvalidInput
 
-__all__ = ["Ids", "check_id", "id_before", "new_id", "time_of"]
+__all__ = ["Ids", "check_id", "id_before", "is_id", "new_id", "time_of"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -60,6 +60,12 @@ def id_before(moment: datetime, prefix: str) -> str:
     return f"{prefix}_{_encode(int(moment.timestamp() * 1000) << _RANDOM_BITS)}"
 
 
+def is_id(value: object, prefix: str) -> bool:
+    """Return whether `value` is an id with `prefix`."""
+    form = isinstance(value, str) and _FORM.match(value)
+    return bool(form) and str(value).startswith(prefix + "_")
+
+
 def check_id(value: str, prefix: str, *, field: str = "id") -> str:
     """Return `value` where it is an id with `prefix`.
 
@@ -68,7 +74,7 @@ def check_id(value: str, prefix: str, *, field: str = "id") -> str:
     InvalidInput
         `value` is of another form or names another kind of thing.
     """
-    if not _FORM.match(value) or not value.startswith(prefix + "_"):
+    if not is_id(value, prefix):
         raise InvalidInput(
             f"{field} is not an id of the form {prefix}_…: {value[:60]!r}", field=field
         )

@@ -12,29 +12,41 @@ here is DuckDB's: a connection of one query, beside those of others and of the w
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 import duckdb
 
+from mavis_core import clock
 from mavis_core.errors import InvalidInput, Unavailable
 from mavis_core.logs.codec import decode
 from mavis_core.logs.duckdb_file import State, is_surroundings, open_file, unavailable
 from mavis_core.logs.journal import Journal, Line
 from mavis_core.logs.quarantine import Quarantine
 from mavis_core.logs.query import Page, Query
-from mavis_core.logs.statements import INSERT, KNOWN, SET_STATE, record_of, row_of, select
+from mavis_core.logs.statements import (
+    INSERT,
+    INSERT_LINES,
+    KNOWN,
+    SET_STATE,
+    record_of,
+    row_of,
+    select,
+)
 from mavis_core.records.model import Record
 
 __all__ = ["Index", "State"]
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 2000
+_BATCH = 5000
 _TRIES = 3
+_TIME = re.compile(rb'"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)"\}\Z')  # as all are written
 
 
 class Index:
@@ -88,12 +100,19 @@ class Index:
         if self._state.position != journal.end:
             lines = journal.read(self._state.position)
             while batch := list(islice(lines, _BATCH)):
-                with self._writing() as writer:
-                    state = _add(writer, batch, self._state)
-                self._state = state
+                self._state = self._add(batch)
                 if stopping():
                     return
         self._ready = True
+
+    def _add(self, batch: Sequence[Line]) -> State:
+        """Add the records of a batch in one transaction and return the state after it."""
+        try:
+            with self._writing() as writer:
+                return _add(writer, batch, self._state, _as_they_lie)
+        except _OtherLines:
+            with self._writing() as writer:
+                return _add(writer, batch, self._state, _one_by_one)
 
     def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those of `ids` that the index holds."""
@@ -197,22 +216,55 @@ class Index:
                 self._readers.notify_all()
 
 
-def _add(writer: duckdb.DuckDBPyConnection, lines: Sequence[Line], state: State) -> State:
+class _OtherLines(Exception):
+    """A batch has a line that only Python can take apart, or that is no record."""
+
+
+_Adding = Callable[[duckdb.DuckDBPyConnection, Sequence[Line]], tuple[int, int, datetime | None]]
+
+
+def _add(
+    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line], state: State, adding: _Adding
+) -> State:
     """Add the records of `lines` in the writer's transaction and return the state after it."""
+    added, damaged, last = adding(writer, lines)
+    state = State(
+        position=lines[-1].end,
+        records=state.records + added,
+        last_time=max(filter(None, (last, state.last_time)), default=None),
+        damaged=state.damaged + damaged,
+    )
+    writer.execute(SET_STATE, [state.position.file, state.position.offset, state.damaged])
+    return state
+
+
+def _as_they_lie(
+    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line]
+) -> tuple[int, int, datetime | None]:
+    """Add lines by DuckDB alone; return how many were new, how many damaged, the newest time."""
+    texts, times = [], []
+    for line in lines:
+        found = line.payload is not None and line.payload.isascii() and _TIME.search(line.payload)
+        if not found or line.payload is None:
+            raise _OtherLines
+        texts.append(line.payload.decode("ascii"))
+        times.append(found[1])
+    try:
+        added = writer.execute(INSERT_LINES, [texts]).fetchall()[0][0]
+    except (duckdb.ConstraintException, duckdb.DataError, duckdb.ProgrammingError) as exc:
+        raise _OtherLines from exc
+    return added, 0, clock.parse(max(times).decode("ascii"))
+
+
+def _one_by_one(
+    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line]
+) -> tuple[int, int, datetime | None]:
     records, damaged = _decode(lines)
     added = 0
     if records:
         columns = zip(*map(row_of, records), strict=True)
         added = writer.execute(INSERT, [list(column) for column in columns]).fetchall()[0][0]
-    times = [record.time for record in records]
-    state = State(
-        position=lines[-1].end,
-        records=state.records + added,
-        last_time=max(filter(None, (*times, state.last_time)), default=None),
-        damaged=state.damaged + damaged,
-    )
-    writer.execute(SET_STATE, [state.position.file, state.position.offset, state.damaged])
-    return state
+    return added, damaged, max((record.time for record in records), default=None)
 
 
 def _decode(lines: Iterable[Line]) -> tuple[list[Record], int]:

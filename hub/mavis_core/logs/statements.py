@@ -15,6 +15,7 @@ from mavis_core.records.model import Kind, Outcome, Phase, Record
 
 __all__ = [
     "INSERT",
+    "INSERT_LINES",
     "KNOWN",
     "READ_ALL",
     "READ_STATE",
@@ -48,6 +49,11 @@ _COLUMNS = {
     "words": "VARCHAR NOT NULL",
 }
 _READ = ", ".join(name for name in _COLUMNS if name != "words")
+_READ_GIVEN = ", ".join(
+    {"time": "given.time::TIMESTAMP", "data": "given.data::VARCHAR"}.get(name, f"given.{name}")
+    for name in _COLUMNS
+    if name != "words"
+)
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS records ("
@@ -64,6 +70,27 @@ KNOWN = "SELECT id FROM records WHERE id IN (SELECT unnest(?::VARCHAR[]))"
 # A list a column: one statement with 16 values takes any number of rows.
 INSERT = "INSERT OR IGNORE INTO records SELECT " + ", ".join(
     f"unnest(?::{kind.split()[0]}[])" for kind in _COLUMNS.values()
+)
+
+_ONE_OF = {"kind": Kind, "phase": Phase, "outcome": Outcome}
+_GIVEN = {name: kind.split()[0] for name, kind in _COLUMNS.items() if name != "words"}
+_GIVEN |= {"data": "JSON", "time": "VARCHAR"}
+_FORM = json.dumps(_GIVEN, separators=(",", ":"))
+_CHECKS = " AND ".join(
+    [
+        f"coalesce(given.{name} IN ({', '.join(repr(str(word)) for word in words)}),"
+        f" {str(name == 'outcome').lower()})"
+        for name, words in _ONE_OF.items()
+    ]
+    + ["regexp_matches(given.id, '^rec_[0-7][0-9a-hjkmnp-tv-z]{25}$')"]
+)
+_WORDS = "lower(concat_ws(chr(10), given.summary, given.object, given.person, given.action))"
+# The lines as they are: DuckDB takes them apart five times as fast as Python. For lines in ASCII
+# only, in which `lower` is what Python's case-folding is; what is no record is an error.
+INSERT_LINES = (
+    f"INSERT OR IGNORE INTO records SELECT {_READ_GIVEN}, {_WORDS} FROM"  # noqa: S608 - constants of this module
+    f" (SELECT json_transform_strict(unnest(?::VARCHAR[])::JSON, '{_FORM}') AS given)"
+    f" WHERE CASE WHEN {_CHECKS} THEN true ELSE error('not a record') END"
 )
 
 

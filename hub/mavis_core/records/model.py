@@ -9,7 +9,7 @@ correlation id.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -88,7 +88,23 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values, in the form of the API and the journal."""
-        return {**asdict(self), "time": clock.iso(self.time), "data": dict(self.data)}
+        return {
+            "kind": self.kind,
+            "phase": self.phase,
+            "action": self.action,
+            "person": self.person,
+            "object": self.object,
+            "summary": self.summary,
+            "correlation_id": self.correlation_id,
+            "project": self.project,
+            "outcome": self.outcome,
+            "error_code": self.error_code,
+            "request_id": self.request_id,
+            "source": self.source,
+            "data": dict(self.data),
+            "id": self.id,
+            "time": clock.iso(self.time),
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:
