@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyterhub.apihandlers.base import API404
 from jupyterhub.apihandlers.users import SpawnProgressAPIHandler, UserServerAPIHandler
 from jupyterhub.handlers.base import UserUrlHandler
 from jupyterhub.handlers.pages import HomeHandler, SpawnHandler, SpawnPendingHandler
@@ -77,4 +78,6 @@ def server_handlers() -> list[tuple[str, Any]]:
         (r"/api/users/([^/]+)/server/progress", _Progress),
         (r"/api/users/([^/]+)/servers/([^/]*)", _Server),
         (r"/api/users/([^/]+)/servers/([^/]*)/progress", _Progress),
+        # What services of JupyterHub 1 asked. Nothing here does, and it takes POSTs badly (500).
+        (r"/api/authorizations/.*", API404),
     ]

@@ -155,6 +155,12 @@ class Views:
             later = rows.VIEWS.c.seen_at > soon
             tx.execute(sa.update(rows.VIEWS).where(which & later).values(seen_at=soon))
 
+    def end(self, ctx: CallContext, view_id: str) -> None:
+        """End a view of the caller now: their login is over, and so nobody keeps it."""
+        which = (rows.VIEWS.c.id == view_id) & (rows.VIEWS.c.viewer == ctx.principal.name)
+        with self._database.write() as tx:
+            tx.execute(sa.update(rows.VIEWS).where(which).values(state=State.ENDED))
+
     def start(self, ticket: str) -> Started:
         """Return what the kernel of a view is started with; once, since it has one kernel.
 

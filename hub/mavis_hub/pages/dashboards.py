@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from tornado.iostream import StreamClosedError
 
 from mavis_core.dashboards.model import View
-from mavis_core.errors import MavisError, TooManyRequests
+from mavis_core.errors import MavisError, TooManyRequests, Unauthenticated
 from mavis_ext.answers import STREAM
 from mavis_ext.app import PREFIX
 from mavis_hub.dashboards.addresses import FRAMES
@@ -121,7 +121,11 @@ class Live(PersonPage):
                     await asyncio.wait_for(self._left.wait(), _LOOK_EVERY_S)
 
     async def _look(self, view_id: str) -> View:
-        self.ctx = await self.site.identity.browser(self)  # a login that has ended ends the view
+        try:
+            self.ctx = await self.site.identity.browser(self)
+        except Unauthenticated:  # a login that has ended ends the view, which nobody comes back to
+            await self.ask(lambda: self.app.views.end(self.ctx, view_id))
+            raise
         return await self.ask(lambda: self.app.views.keep(self.ctx, view_id))
 
     async def _send(self, event: str, data: dict[str, str]) -> None:

@@ -147,6 +147,19 @@ def test_a_page_that_is_left_ends_soon_and_may_come_back(
     assert not shop.views.alive([opened.view.id])
 
 
+def test_a_view_whose_viewer_s_login_is_over_ends_now_and_comes_back_no_more(
+    shop: Core, opened: Opened
+) -> None:
+    token = shop.views.start(opened.ticket).token
+    shop.views.end(ADA, opened.view.id)
+    assert shop.views.alive([opened.view.id]), "it is somebody else's"
+    shop.views.end(ENDA, opened.view.id)
+    assert shop.views.alive([opened.view.id]) == frozenset()
+    assert shop.views.caller(token) is None
+    with pytest.raises(NotFound):
+        shop.views.keep(ENDA, opened.view.id)
+
+
 def revoke(core: Core) -> None:
     core.projects.remove_member(ADA, "shop", "user:as-enduser")
 
