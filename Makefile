@@ -34,7 +34,12 @@ LINTERS := tests/js/node_modules/.package-lock.json
 UNREACHED = { echo "npm could not install what $(<D) names; what it said is above. Where it did not" \
   "reach its registry: look at the network and at npm's settings, then try again." >&2; exit 1; }
 
-.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi guide docs client format venv tools debian clean
+# The tests that take the guide's pictures.
+PICTURED := tests/integration/pages/test_in_a_browser.py tests/integration/widgets/test_in_lab.py \
+  tests/e2e/test_browser.py tests/e2e/test_first_days.py
+
+.PHONY: help demo up down check test test-slow bench assets lock npm-lock openapi guide docs pictures client \
+  format venv tools debian clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +84,11 @@ guide: venv ## Write the tables of the documents anew that follow from the code
 docs: venv ## Build the guide as a site, without any network: build/docs/index.html
 	@umask 022; $(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going -q -b html docs build/docs
 	@echo "build/docs/index.html"
+
+pictures: venv $(LINTERS) ## Take the guide's pictures anew, where the tests take them
+	@rm -rf build/pictures
+	@MAVIS_SCREENSHOTS=$(CURDIR)/build/pictures $(BIN)/pytest -q $(PICTURED)
+	@for each in docs/images/*.png; do cp "build/pictures/$${each##*/}" "$$each"; done
 
 client: venv ## Make the parts of the client anew that follow from something else
 	@PYTHONPATH=tools:mavis_kernel $(BIN)/python -m client_making

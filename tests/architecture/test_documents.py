@@ -71,6 +71,15 @@ def test_the_guide_to_notebooks_has_every_magic_with_options_that_it_takes() -> 
             assert set(re.findall(r"--[a-z-]+", line)) - {"--help"} <= taken, f"%{name}{line}"
 
 
+def test_every_picture_is_on_a_page_and_small() -> None:
+    pages = "".join(each.read_text(encoding="utf-8") for each in ROOT.glob("docs/**/*.md"))
+    pictures = list(ROOT.glob("docs/images/*"))
+    assert pictures
+    for each in pictures:
+        assert f"images/{each.name})" in pages, f"no page shows {each.name}"
+        assert each.stat().st_size < 200_000, each.name
+
+
 def test_every_setting_is_explained_in_a_sentence() -> None:
     for setting in settings():
         assert setting.help.endswith("."), setting.key

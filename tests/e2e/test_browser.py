@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
@@ -25,6 +24,7 @@ from appliance_double.terminal import Terminal
 from cloud.accounts import ec2
 from cloud.seed import Machine
 from e2e.appliance import Appliance
+from e2e.looks import is_here
 from mavis_kernel import Mavis
 from mavis_kernel.device_login import begin, fetch
 from mavis_kernel.errors import NotLoggedIn
@@ -96,7 +96,7 @@ def visit(appliance: Appliance, browser: Browser, outside: list[str]) -> Callabl
 
     def note(request: Request) -> None:
         # What a page's own security policy blocks was not sent.
-        if not _is_here(request.url) and request.failure != "csp":
+        if not is_here(request.url) and request.failure != "csp":
             outside.append(request.url)
 
     @contextmanager
@@ -109,7 +109,7 @@ def visit(appliance: Appliance, browser: Browser, outside: list[str]) -> Callabl
         context.on("requestfinished", note)
         context.on("requestfailed", note)
         page = context.new_page()
-        page.on("websocket", lambda s: None if _is_here(s.url) else outside.append(s.url))
+        page.on("websocket", lambda s: None if is_here(s.url) else outside.append(s.url))
         page.goto(path)
         if name is not None:
             page.get_by_label("Username").fill(name)
@@ -151,11 +151,6 @@ class Laptop:
 @pytest.fixture
 def laptop(appliance: Appliance, tmp_path: Path) -> Laptop:
     return Laptop(tmp_path, appliance.config.ca_file)
-
-
-def _is_here(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.hostname == "127.0.0.1" or parts.scheme in ("data", "blob", "about")
 
 
 def picture(page: Page, name: str) -> None:

@@ -118,6 +118,7 @@ def test_the_gallery_leads_to_a_dashboard(made: Scene, open_page: OpenPage, view
         expect(opened.frame.get_by_text("none yet")).to_be_visible()
         opened.page.get_by_role("link", name="Dashboards").click()
         expect(opened.page.get_by_role("heading", name="Dashboards")).to_be_visible()
+        assert opened.errors == [], "nor when the dashboard's page goes"
 
 
 def test_the_gallery_of_somebody_without_any_says_what_to_do(open_page: OpenPage) -> None:
