@@ -38,6 +38,7 @@ from mavis_core.protection.restore.service import Restores
 from mavis_core.protection.timetable import Timetable
 from mavis_core.records import Outbox, Record
 from mavis_core.scheduling.execution import Attempt, Execution
+from mavis_core.scheduling.groups import PreviewGroups
 from mavis_core.scheduling.model import Run
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import Opener, Sealer, generate
@@ -97,6 +98,7 @@ class Core:
             )
         )
         self.jobs, self.runs = work.jobs, work.runs
+        self.preview_groups = PreviewGroups(self.database, self.projects, self.runs)
         self.replies = Replies(self.database)
         self.logins = DeviceLogins(self.database)
         self.dashboards = Dashboards(self.database, self.projects, shipped_dashboards())

@@ -68,6 +68,7 @@ from mavis_core.protection.taking.on_demand import RecoveryPointJob
 from mavis_core.protection.taking.taking import Taking
 from mavis_core.protection.timetable import Timetable
 from mavis_core.scheduling.execution import Execution
+from mavis_core.scheduling.groups import PreviewGroups
 from mavis_core.scheduling.jobs import Job
 from mavis_core.scheduling.service import Runs
 from mavis_core.vault.sealing import Opener, Sealer
@@ -106,6 +107,7 @@ class ApiApp:
     restores: Restores
     holds: Holds
     runs: Runs
+    preview_groups: PreviewGroups
     replies: Replies
     logins: DeviceLogins
     dashboards: Dashboards
@@ -172,6 +174,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         restores=Restores(database, projects),
         holds=Holds(database, projects),
         runs=work.runs,
+        preview_groups=PreviewGroups(database, projects, work.runs),
         replies=Replies(database),
         logins=DeviceLogins(database),
         dashboards=Dashboards(database, projects, shipped_dashboards()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -28,6 +28,12 @@ class NewPreview(Body):
     resource: str | None = None
     """What it works on, by id, cloud id or name."""
     arguments: dict[str, Any] = Field(default_factory=dict)
+    group: (
+        Annotated[str, Field(json_schema_extra={"pattern": "^pgr_[0-7][0-9a-hjkmnp-tv-z]{25}$"})]
+        | None
+    ) = None
+    """An id of the caller's own. Previews of one group, 200 at most, are confirmed together on one
+    page of the appliance, `/projects/{project}/preview-groups/{group}`."""
 
 
 class Confirmation(Body):
@@ -57,6 +63,7 @@ class Previews(ApiHandler):
                 action=body.action,
                 resource=body.resource,
                 arguments=body.arguments,
+                group=body.group,
             )
         )
         return Created(made, f"/projects/{made.project}/previews/{made.id}")

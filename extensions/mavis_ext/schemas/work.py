@@ -49,6 +49,10 @@ class Preview(Schema):
     expires_at: datetime
     run: str | None
     """The id of the Run that carries it out; null until somebody applies it."""
+    group: str | None
+    """The id under which it is confirmed together with others, or null."""
+    error: Failure | None
+    """Why it was not applied when its group was, or null."""
 
     @classmethod
     def of(cls, found: PreviewModel) -> Preview:
@@ -66,6 +70,8 @@ class Preview(Schema):
             created_at=found.created_at,
             expires_at=found.expires_at,
             run=found.run_id,
+            group=found.group,
+            error=None if found.error is None else Failure(**found.error),
         )
 
 

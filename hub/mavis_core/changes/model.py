@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Preview",
+    "PreviewGroup",
     "Severity",
     "Work",
 ]
@@ -67,6 +68,11 @@ class Effect:
     account: str
     region: str
     detail: str = ""
+
+    @property
+    def place(self) -> str:
+        """Environment, account and region, for a reader; empty where it is nowhere."""
+        return " · ".join(part for part in (self.environment, self.account, self.region) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,10 @@ class Preview:
     ----------
     run_id
         The Run that carries it out, once it was applied.
+    group
+        The id under which it is confirmed together with others, or None.
+    error
+        Why it was not applied when the group was: code, message and mend; or None.
     """
 
     id: str
@@ -148,11 +158,48 @@ class Preview:
     created_at: datetime
     expires_at: datetime
     run_id: str | None = None
+    group: str | None = None
+    error: Mapping[str, str] | None = None
 
     @property
     def confirm(self) -> str | None:
         """The text that must be typed to apply it, or None."""
         return self.plan.project_name if self.plan.severity.needs_confirmation else None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewGroup:
+    """Previews of one person that are confirmed together; at least one."""
+
+    id: str
+    previews: tuple[Preview, ...]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the ids and hashes of all, in hex."""
+        text = "\n".join(f"{each.id} {each.hash}" for each in self.previews)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def waiting(self) -> tuple[Preview, ...]:
+        """Those that are not applied."""
+        return tuple(each for each in self.previews if each.run_id is None)
+
+    @property
+    def severity(self) -> Severity:
+        """The worst that one of them does."""
+        order = list(Severity)
+        return max((each.plan.severity for each in self.previews), key=order.index)
+
+    @property
+    def confirm(self) -> str | None:
+        """The text that must be typed to apply them, or None."""
+        return next((each.confirm for each in self.previews if each.confirm is not None), None)
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the first of them expires."""
+        return min(each.expires_at for each in self.previews)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from mavis_core import clock
 from mavis_core.access import CallContext
-from mavis_core.changes.model import Plan, Preview
+from mavis_core.changes.model import Plan, Preview, PreviewGroup
 from mavis_core.db import tables
-from mavis_core.errors import ConfirmationNeeded, NotFound, PlanChanged
-from mavis_core.ids import new_id
+from mavis_core.errors import (
+    ConfirmationNeeded,
+    InvalidInput,
+    MavisError,
+    NotFound,
+    PlanChanged,
+    told,
+)
+from mavis_core.ids import check_id, new_id
 
-__all__ = ["LIFETIME", "check_applicable", "keep", "load", "mark_applied"]
+__all__ = [
+    "LIFETIME",
+    "check_applicable",
+    "keep",
+    "load",
+    "load_group",
+    "mark_applied",
+    "mark_refused",
+]
 
 LIFETIME = timedelta(minutes=15)
 _KEEP = timedelta(hours=1)
+_MOST = 200  # previews of a group
 
 
-def keep(tx: sa.Connection, ctx: CallContext, plan: Plan) -> Preview:
-    """Keep `plan` as shown to the caller; forget what expired in its project an hour ago."""
+def keep(tx: sa.Connection, ctx: CallContext, plan: Plan, group: str | None = None) -> Preview:
+    """Keep `plan` as shown to the caller; forget what expired in its project an hour ago.
+
+    Parameters
+    ----------
+    group
+        The id under which it is confirmed together with others; None: by itself.
+
+    Raises
+    ------
+    InvalidInput
+        That is no id of a group, or the group is full.
+    """
     now = clock.now()
+    if group is not None:
+        _check_room(tx, ctx, plan, group)
     table = tables.previews
     tx.execute(
         sa.delete(table).where(
             table.c.project_id == plan.project_id, table.c.expires_at < now - _KEEP
         )
     )
-    preview = Preview(new_id("pre"), plan, plan.hash, ctx.principal.name, now, now + LIFETIME)
+    preview = Preview(
+        new_id("pre"), plan, plan.hash, ctx.principal.name, now, now + LIFETIME, group=group
+    )
     tx.execute(
         sa.insert(table).values(
             id=preview.id,
@@ -39,6 +71,7 @@ def keep(tx: sa.Connection, ctx: CallContext, plan: Plan) -> Preview:
             hash=preview.hash,
             created_at=preview.created_at,
             expires_at=preview.expires_at,
+            group_id=group,
         )
     )
     return preview
@@ -65,6 +98,47 @@ def load(tx: sa.Connection, ctx: CallContext, project_id: str, preview_id: str) 
             f"No preview {preview_id[:60]!r} of yours in this project",
             mend="Ask for a new preview.",
         )
+    return _preview(row)
+
+
+def load_group(tx: sa.Connection, ctx: CallContext, project_id: str, group: str) -> PreviewGroup:
+    """Return the previews that the caller was shown under the id of a group, in their order.
+
+    Raises
+    ------
+    NotFound
+        There is none in this project, or somebody else was shown them.
+    """
+    table = tables.previews
+    rows = tx.execute(_of_group(ctx, project_id, group).order_by(table.c.id)).all()
+    if not rows:
+        raise NotFound(
+            f"No previews {group[:60]!r} of yours in this project", mend="Ask for new ones."
+        )
+    return PreviewGroup(group, tuple(map(_preview, rows)))
+
+
+def _of_group(ctx: CallContext, project_id: str, group: str) -> sa.Select[Any]:
+    table = tables.previews
+    return sa.select(table).where(
+        table.c.group_id == group,
+        table.c.project_id == project_id,
+        table.c.person == ctx.principal.name,
+    )
+
+
+def _check_room(tx: sa.Connection, ctx: CallContext, plan: Plan, group: str) -> None:
+    check_id(group, "pgr", field="group")
+    mine = _of_group(ctx, plan.project_id, group).subquery()
+    if (tx.scalar(sa.select(sa.func.count()).select_from(mine)) or 0) >= _MOST:
+        raise InvalidInput(
+            f"The group {group} has {_MOST} previews, the most that is confirmed at once",
+            mend="Begin another group.",
+            field="group",
+        )
+
+
+def _preview(row: sa.Row[Any]) -> Preview:
     return Preview(
         row.id,
         Plan.from_json(row.plan),
@@ -73,6 +147,8 @@ def load(tx: sa.Connection, ctx: CallContext, project_id: str, preview_id: str) 
         row.created_at,
         row.expires_at,
         row.run_id,
+        row.group_id,
+        row.error,
     )
 
 
@@ -112,4 +188,11 @@ def check_applicable(preview: Preview, now_plan: Plan, *, hash: str, confirm: st
 def mark_applied(tx: sa.Connection, preview: Preview, run_id: str) -> None:
     """Bind a preview to the Run that carries it out: it cannot be applied twice."""
     table = tables.previews
-    tx.execute(sa.update(table).where(table.c.id == preview.id).values(run_id=run_id))
+    values = {"run_id": run_id, "error": sa.null()}
+    tx.execute(sa.update(table).where(table.c.id == preview.id).values(**values))
+
+
+def mark_refused(tx: sa.Connection, preview: Preview, error: MavisError) -> None:
+    """Write down why a preview was not applied with its group."""
+    table = tables.previews
+    tx.execute(sa.update(table).where(table.c.id == preview.id).values(error=told(error)))

@@ -164,7 +164,10 @@ previews = sa.Table(
     moment("created_at"),
     moment("expires_at"),
     text("run_id", null=True),
+    text("group_id", null=True),
+    json("error", null=True),
 )
+sa.Index("ix_previews_group_id", previews.c.group_id, previews.c.id)
 sa.Index("ix_previews_project_id_expires_at", previews.c.project_id, previews.c.expires_at)
 
 replies = sa.Table(

@@ -68,8 +68,15 @@ class Runs:
         action: str,
         resource: str | None,
         arguments: Mapping[str, Any],
+        group: str | None = None,
     ) -> Preview:
         """Return exactly what a job would do, and keep it so that it can be applied.
+
+        Parameters
+        ----------
+        group
+            An id of the caller's own, ``pgr_…``, under which this preview is confirmed together
+            with others (`PreviewGroups`); None: by itself.
 
         Raises
         ------
@@ -84,7 +91,7 @@ class Runs:
         request = PlanRequest(project, resource, arguments)
         with self._database.write() as tx:
             hold(tx, project.id)
-            return previews.keep(tx, ctx, bind(job.plan(tx, request), request))
+            return previews.keep(tx, ctx, bind(job.plan(tx, request), request), group)
 
     def shown(self, ctx: CallContext, reference: str, preview_id: str) -> Preview:
         """Return a preview that the caller was shown.

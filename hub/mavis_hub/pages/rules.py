@@ -11,6 +11,7 @@ from mavis_hub.pages.handlers import Callback, Site
 from mavis_hub.pages.home import Home
 from mavis_hub.pages.members import Members
 from mavis_hub.pages.new_project import NewProject
+from mavis_hub.pages.preview_groups import GroupConfirmation
 from mavis_hub.pages.previews import Confirmation
 from mavis_hub.pages.projects import ProjectPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
@@ -31,6 +32,7 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/new-project", NewProject, given),
         (rf"{PREFIX}/records", Audit, given),
         (rf"{PREFIX}/projects/{_ANY}/members", Members, given),
+        (rf"{PREFIX}/projects/{_ANY}/preview-groups/{_ANY}", GroupConfirmation, given),
         (rf"{PREFIX}/projects/{_ANY}/previews/{_ANY}", Confirmation, given),
         (rf"{PREFIX}/projects/{_ANY}/runs", RunsPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}", RunPage, given),

@@ -1019,6 +1019,10 @@ class Preview(Model):
         The text that must be sent as `confirm` to apply it, or null.
     run
         The id of the Run that carries it out; null until somebody applies it.
+    group
+        The id under which it is confirmed together with others, or null.
+    error
+        Why it was not applied when its group was, or null.
     """
 
     id: str
@@ -1033,6 +1037,8 @@ class Preview(Model):
     created_at: dt.datetime
     expires_at: dt.datetime
     run: str | None = None
+    group: str | None = None
+    error: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

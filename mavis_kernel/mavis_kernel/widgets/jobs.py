@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ _ROUND_S = 1.0
 _LOOK_AT_RUNS = 200
 _ENDED = ("succeeded", "failed", "refused", "cancelled")
 _ON_A_PAGE = "backup_plan."  # what a plan keeps decides what is deleted later
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # of a ULID
 _NOTHING: Message = {"action": "", "arguments": {}, "stage": "none", "rows": []}
 
 
@@ -95,11 +97,10 @@ class Bulk:
         self, project: str, action: str, resources: Iterable[str], arguments: Mapping[str, object]
     ) -> None:
         """Show what `action` would do to each of `resources`. Nothing is changed."""
-        client = self.client()
+        client, wanted = self.client(), list(resources)
+        ask = _Ask(client, project, action, arguments, _new_group() if len(wanted) > 1 else None)
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="plan") as pool:
-            planned = list(
-                pool.map(lambda one: _planned(client, project, action, one, arguments), resources)
-            )
+            planned = list(pool.map(lambda one: _planned(ask, one), wanted))
         with self._lock:
             self._turn += 1
             self._project = project
@@ -182,28 +183,54 @@ class Bulk:
                 yield _confirmed(client, project, part)
 
 
-def _planned(
-    client: Mavis, project: str, action: str, resource: str, arguments: Mapping[str, object]
-) -> tuple[Part, Preview | None]:
+@dataclass(frozen=True)
+class _Ask:
+    """What is asked for, of each of many resources.
+
+    Parameters
+    ----------
+    group
+        Under which they are confirmed together; None: there is one only.
+    """
+
+    client: Mavis
+    project: str
+    action: str
+    arguments: Mapping[str, object]
+    group: str | None
+
+    def page_of(self, preview: Preview) -> str:
+        """Return where a preview is confirmed; empty where that needs no page."""
+        if preview.confirm is None and not self.action.startswith(_ON_A_PAGE):
+            return ""
+        place = f"{self.client.url}/projects/{preview.project}"
+        if self.group is not None:
+            return f"{place}/preview-groups/{self.group}"
+        return f"{place}/previews/{preview.id}"
+
+
+def _new_group() -> str:
+    return "pgr_0" + "".join(secrets.choice(_LETTERS) for _ in range(25))
+
+
+def _planned(ask: _Ask, resource: str) -> tuple[Part, Preview | None]:
     try:
-        preview = _preview(client, project, action, resource, arguments)
+        preview = _preview(ask, resource)
     except MavisError as exc:
         return _failed(Part(resource, resource, ""), exc), None
-    page = ""
-    if preview.confirm is not None or action.startswith(_ON_A_PAGE):
-        page = f"{client.url}/projects/{preview.project}/previews/{preview.id}"
+    page = ask.page_of(preview)
     effects = tuple(dict(each.raw) for each in preview.effects)
     part = Part(resource, preview.resource, "planned", effects, preview.warnings, preview.id, page)
     return part, preview
 
 
-def _preview(
-    client: Mavis, project: str, action: str, resource: str, arguments: Mapping[str, object]
-) -> Preview:
-    kind = action.removeprefix("restore.")
-    if kind in ("volumes", "instance") and kind != action:
-        return client.restores.preview(project, resource, kind, arguments)
-    return client.previews.create(project, action, resource, arguments)
+def _preview(ask: _Ask, resource: str) -> Preview:
+    kind = ask.action.removeprefix("restore.")
+    if kind in ("volumes", "instance") and kind != ask.action:
+        return ask.client.restores.preview(ask.project, resource, kind, ask.arguments)
+    return ask.client.previews.create(
+        ask.project, ask.action, resource, ask.arguments, group=ask.group
+    )
 
 
 def _applied(client: Mavis, project: str, part: Part, preview: Preview) -> Part:
@@ -223,6 +250,9 @@ def _confirmed(client: Mavis, project: str, part: Part) -> Part:
         return _expired(part)
     if preview.run is not None:
         return _with_run(part, client.runs.get(project, preview.run))
+    if preview.error is not None:
+        why = preview.error
+        return replace(part, state="refused", message=why.message, mend=why.mend)
     return _expired(part) if preview.expires_at <= datetime.now(UTC) else part
 
 

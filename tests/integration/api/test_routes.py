@@ -96,6 +96,9 @@ API_PROCESS = {
     "mavis_hub.pages.login.Answer": Row("/login/callback", Guard.ANSWER),
     "mavis_hub.pages.home.Home": Row("/", Guard.PAGE),
     "mavis_hub.pages.projects.ProjectPage": Row("/projects/shop", Guard.PAGE),
+    "mavis_hub.pages.preview_groups.GroupConfirmation": Row(
+        "/projects/shop/preview-groups/x", Guard.PAGE, 404
+    ),
     "mavis_hub.pages.previews.Confirmation": Row("/projects/shop/previews/x", Guard.PAGE, 404),
     "mavis_hub.pages.runs.RunsPage": Row("/projects/shop/runs", Guard.PAGE),
     "mavis_hub.pages.runs.RunPage": Row("/projects/shop/runs/x", Guard.PAGE, 404),

@@ -6,6 +6,7 @@ With ``MAVIS_SCREENSHOTS=DIR`` the pictures are kept in that folder.
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from core_double import call
+from core_double import call, plan_document
 from integration.pages.conftest import Scene
 from integration.pages.test_confirmation import previewed
 from mavis_core import clock
@@ -45,6 +46,8 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "project": ("olga", lambda site, scene: SHOP),
     "preview": ("olga", lambda site, scene: previewed(site)),
     "preview-viewer": ("vera", lambda site, scene: previewed(site, "vera")),
+    "preview-plan": ("ada", lambda site, scene: edited(site)),
+    "preview-group": ("olga", lambda site, scene: many(site)),
     "run": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.done}"),
     "runs": ("olga", lambda site, scene: f"{SHOP}/runs"),
     "run-failed": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.failed}"),
@@ -58,6 +61,29 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "new-project": ("ada", lambda site, scene: "/new-project"),
     "story": ("olga", lambda site, scene: f"/stories/{scene.story}"),
 }
+
+
+def edited(site: PagesService) -> str:
+    """Ask for the preview of another definition of a plan; return its page."""
+    wanted = plan_document(
+        keep={"daily": 7, "weekly": 4}, rpo="26h", selection={"match": "tag:never = yes"}
+    )
+    body = {
+        "action": "backup_plan.change",
+        "resource": "nightly",
+        "arguments": {"definition": wanted},
+    }
+    made = site.rest.ask("POST", f"{SHOP}/previews", "ada", body)
+    return f"{SHOP}/previews/{made.json['id']}"
+
+
+def many(site: PagesService) -> str:
+    """Ask for previews of several things together; return their page."""
+    group = f"pgr_0{secrets.token_hex(13)[:25]}"
+    for action in ("resource.stop", "resource.start"):
+        body = {"action": action, "resource": "web-1", "group": group}
+        assert site.rest.ask("POST", f"{SHOP}/previews", "olga", body).status == 201
+    return f"{SHOP}/preview-groups/{group}"
 
 
 @dataclass

@@ -228,6 +228,18 @@ def test_escape_leaves_a_plan(stage: Stage) -> None:
     assert len(stage.asked("forget")) == 1
 
 
+def test_many_that_interrupt_link_to_one_page(stage: Stage) -> None:
+    page = "http://127.0.0.1:9/services/mavis/projects/shop/preview-groups/pgr_1"
+    planned = job("planned", {"page": page}, {"page": page}, action="resource.stop")
+    widget = table(stage, {"apply": {"answer": {}}}, job=planned, selected=["res_1", "res_2"])
+    expect(widget.get_by_role("link", name="Confirm the 2")).to_have_attribute("href", page)
+    expect(widget.get_by_role("link")).to_have_count(1)
+    picture(widget, "widget-instance_table-many")
+    waiting = [{"page": page, "state": "unconfirmed"}] * 2
+    stage.tell(job=job("applied", *waiting, action="resource.stop"))
+    expect(widget.get_by_role("link", name="Confirm the 2")).to_be_visible()
+
+
 def test_what_interrupts_links_to_its_own_page(stage: Stage) -> None:
     page = "http://127.0.0.1:9/services/mavis/projects/shop/previews/pre_1"
     planned = job("planned", {"page": page}, action="resource.stop")

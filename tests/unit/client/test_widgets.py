@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from appliance_double.objects import (
     run_json,
 )
 from appliance_double.server import TOKEN, Appliance, Asked, Reply, events, pages, problem
+from core_double import wait_until
 from mavis_kernel.client import Mavis
 from mavis_kernel.widgets import (
     BackupPlanEditor,
@@ -330,6 +332,33 @@ def test_a_preview_that_nobody_confirms_expires(appliance: Appliance, table: Ins
     page.ask("plan", action="resource.stop", ids=["res_1"])
     page.ask("apply")
     assert "Nobody confirmed" in job_until(table, "expired")["rows"][0]["message"]
+
+
+def test_many_are_confirmed_on_one_page_and_one_that_is_refused_says_why(
+    appliance: Appliance, table: InstanceTable
+) -> None:
+    table._bulk.round_s = 0.01
+    why = {"code": "conflict", "message": "web-2 is gone.", "mend": "Discover again."}
+    shown = [preview_json(id=f"pre_{n}", resource=f"web-{n}") for n in (1, 2)]
+    appliance.on("POST", f"{SHOP}/previews", *(Reply(each, 201) for each in shown))
+    done = run_json("succeeded", id="run_1")
+    appliance.on("GET", f"{SHOP}/runs/run_1", Reply(done))
+    appliance.on("GET", f"{SHOP}/previews/pre_1", Reply({**shown[0], "run": "run_1"}))
+    appliance.on("GET", f"{SHOP}/previews/pre_2", Reply({**shown[1], "error": why}))
+    page = Page(table)
+    page.ask("plan", action="resource.stop", ids=["res_1", "res_2"])
+    (group,) = {each.body["group"] for each in appliance.to("POST", f"{SHOP}/previews")}
+    assert re.fullmatch(r"pgr_[0-7][0-9a-hjkmnp-tv-z]{25}", group)
+    assert {row["page"] for row in table.job["rows"]} == {
+        f"{appliance.url}/projects/shop/preview-groups/{group}"
+    }
+    page.ask("apply")
+    wait_until(lambda: {row["state"] for row in table.job["rows"]} == {"succeeded", "refused"})
+    rows = {row["preview"]: row for row in table.job["rows"]}
+    assert rows["pre_2"]["message"] == "web-2 is gone."
+    page.ask("plan", action="resource.stop", ids=["res_1"])
+    assert "group" not in appliance.to("POST", f"{SHOP}/previews")[-1].body
+    end(table)
 
 
 def test_who_may_not_look_any_more_is_told_so(appliance: Appliance, table: InstanceTable) -> None:

@@ -84,7 +84,10 @@ class CreatePlanJob(_WritesPlan):
     def plan(self, tx: sa.Connection, request: PlanRequest) -> Plan:
         name, definition = request.resource or "", _definition(tx, request)
         check_free(tx, request.project, name)
-        effects = [*_said(name, None, definition), *_taken(tx, request.project, None, definition)]
+        effects = [
+            *_said(name, None, definition),
+            *_taken(tx, request.project, name, None, definition),
+        ]
         return self._plan(request, name, Severity.CREATES, effects)
 
     def _write(self, ctx: CallContext, run: Run) -> BackupPlan:
@@ -114,7 +117,7 @@ class ChangePlanJob(_WritesPlan):
                 mend="Read it again, and edit that.",
             )
         goes = list(_let_go(tx, before, definition))
-        taken = list(_taken(tx, request.project, before.definition, definition))
+        taken = list(_taken(tx, request.project, before.name, before.definition, definition))
         effects = [*_said(before.name, before.definition, definition, len(goes)), *taken]
         severity = Severity.CHANGES
         if goes:
@@ -245,7 +248,11 @@ class _Selected:
 
 
 def _taken(
-    tx: sa.Connection, project: Project, before: PlanDefinition | None, after: PlanDefinition
+    tx: sa.Connection,
+    project: Project,
+    name: str,
+    before: PlanDefinition | None,
+    after: PlanDefinition,
 ) -> Iterator[Effect]:
     """Yield how many machines are taken now, and each that was not, or is no more."""
     new = _select(tx, project, after)
@@ -254,7 +261,7 @@ def _taken(
         return
     count, was = len(new.targets), f"; before: {len(old.targets)}" if before is not None else ""
     machines = f"takes {count} machine{'s' * (count != 1)} now{was}"
-    yield _of_plan("select", "selection", project.name, machines)
+    yield _of_plan("select", "machines", name, machines)
     for machine, target in new.targets.items():
         if machine not in old.targets:
             yield _of_machine("protect", target, f"{new.told(machine)}, from its next slot on")

@@ -152,21 +152,25 @@ export class Bulk {
     const paged = good.filter(row => row.page !== '');
     const here = good.length - paged.length;
     const words = WORDS[job.action] ?? 'Apply to';
+    const page = this.shared(paged);
     return h(
       'div',
       { class: 'mavis-panel is-busy', role: 'group', 'aria-label': 'Plan' },
       h('p', { class: 'mavis-panel-title' }, `Plan: ${job.action} on ${this.count(job.rows.length)}`),
-      h('ul', { class: 'mavis-list' }, ...job.rows.map(row => this.plannedRow(row))),
+      h('ul', { class: 'mavis-list' }, ...job.rows.map(row => this.plannedRow(row, page === null))),
       paged.length > 0 &&
         h(
           'p',
           { class: 'mavis-mend' },
-          'A notebook may not do this: read each plan on its own page, and apply it there. What you apply shows here.',
+          page === null
+            ? 'A notebook may not do this: read each plan on its own page, and apply it there. What you apply shows here.'
+            : `A notebook may not do this: read the ${paged.length} plans on their page, and apply them there together. What you apply shows here.`,
         ),
       h(
         'div',
         { class: 'mavis-row' },
         button('Cancel', () => void this.frame.ask('forget')),
+        page !== null && link(`Confirm the ${paged.length}`, page),
         here > 0 && button(`${words} ${here}`, () => void this.apply(), { kind: 'first', key: 'apply' }),
         paged.length > 0 &&
           here === 0 &&
@@ -175,7 +179,13 @@ export class Bulk {
     );
   }
 
-  private plannedRow(row: Row): HTMLElement {
+  /* The one page on which several are confirmed; none where each has its own. */
+  private shared(rows: readonly Row[]): string | null {
+    const [page, ...more] = new Set(rows.map(row => row.page).filter(each => each !== ''));
+    return rows.length > 1 && page !== undefined && more.length === 0 ? page : null;
+  }
+
+  private plannedRow(row: Row, alone: boolean): HTMLElement {
     return h(
       'li',
       {},
@@ -184,7 +194,7 @@ export class Bulk {
         { class: 'mavis-row' },
         badge(row.state),
         h('strong', {}, row.name),
-        row.page !== '' && link('Confirm', row.page),
+        alone && row.page !== '' && link('Confirm', row.page),
         row.message && h('span', { class: 'mavis-wrong' }, row.message),
         row.mend && h('span', { class: 'mavis-mend' }, row.mend),
       ),
@@ -208,6 +218,8 @@ export class Bulk {
     const tone = going > 0 ? 'busy' : failed > 0 ? 'bad' : 'good';
     const said = `${done} of ${job.rows.length} done${failed > 0 ? `, ${failed} failed` : ''}${going > 0 ? `, ${going} going on` : ''}`;
     this.frame.say(said);
+    const waiting = job.rows.filter(row => row.run === '' && row.state === 'unconfirmed');
+    const page = this.shared(waiting);
     return h(
       'div',
       { class: `mavis-panel is-${tone}`, role: 'group', 'aria-label': 'Results' },
@@ -222,7 +234,7 @@ export class Bulk {
             badge(row.state, row.state === 'running' ? 'busy' : undefined),
             h('strong', {}, row.name),
             row.run !== '' && link('Run', this.frame.page('projects', this.frame.get<string>('project'), 'runs', row.run)),
-            row.run === '' && row.page !== '' && link('Confirm', row.page),
+            page === null && row.run === '' && row.page !== '' && link('Confirm', row.page),
             row.message && h('span', {}, row.message),
             row.mend && h('span', { class: 'mavis-mend' }, row.mend),
             row.request_id && ident(row.request_id),
@@ -232,6 +244,7 @@ export class Bulk {
       h(
         'div',
         { class: 'mavis-row' },
+        page !== null && link(`Confirm the ${waiting.length}`, page),
         failed > 0 && button(`Retry the ${failed} that failed`, () => this.retry(job), { key: 'retry' }),
         button('Close', () => void this.frame.ask('forget'), {
           why: going > 0 ? 'Some go on; their Runs do not need this list' : null,

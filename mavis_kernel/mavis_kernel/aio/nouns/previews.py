@@ -29,6 +29,7 @@ class Previews:
         resource: str,
         arguments: Mapping[str, object] | None = None,
         *,
+        group: str | None = None,
         idempotency_key: str | None = None,
     ) -> Preview:
         """Return what `action` would do. Nothing is changed.
@@ -46,11 +47,21 @@ class Previews:
             of a backup plan.
         arguments
             For ``resource.tag`` ``{"tags": {...}}``, for ``recovery_point.lock``
-            ``{"mode": ..., "until": ...}``, for ``restore.in_place`` ``{"volumes": [...]}``.
+            ``{"mode": ..., "until": ...}``, for ``restore.in_place`` ``{"volumes": [...]}``, for
+            ``backup_plan.create`` and ``backup_plan.change`` ``{"definition": {...}}``.
+        group
+            An id of your own, ``pgr_`` and a ULID in lower case: previews of one group are
+            confirmed together, on one page of the appliance. None: by itself.
         idempotency_key
             As in `Projects.create`.
         """
-        body = {"action": action, "resource": resource, "arguments": dict(arguments or {})}
+        body: dict[str, object] = {
+            "action": action,
+            "resource": resource,
+            "arguments": dict(arguments or {}),
+        }
+        if group is not None:
+            body["group"] = group
         return await self._transport.post(
             Preview, _path(project), body, idempotency_key=idempotency_key
         )
