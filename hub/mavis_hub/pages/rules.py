@@ -14,6 +14,8 @@ from mavis_hub.pages.new_project import NewProject
 from mavis_hub.pages.preview_groups import GroupConfirmation
 from mavis_hub.pages.previews import Confirmation
 from mavis_hub.pages.projects import ProjectPage
+from mavis_hub.pages.recovery_points import PointPage, PointsPage
+from mavis_hub.pages.restores import RestoresPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
 from mavis_hub.pages.schedules import Schedules
 from mavis_hub.pages.stories import Story
@@ -34,6 +36,9 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/projects/{_ANY}/members", Members, given),
         (rf"{PREFIX}/projects/{_ANY}/preview-groups/{_ANY}", GroupConfirmation, given),
         (rf"{PREFIX}/projects/{_ANY}/previews/{_ANY}", Confirmation, given),
+        (rf"{PREFIX}/projects/{_ANY}/recovery-points", PointsPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/recovery-points/{_ANY}", PointPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/restores", RestoresPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs", RunsPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}", RunPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}/events", RunEvents, given),

@@ -67,6 +67,23 @@ _LOOKS = {
     # Backup plans.
     "on": Look("on", "check", "good"),
     "paused": Look("paused", "dash", "warn"),
+    # Recovery points, their copies and proofs, and restores.
+    "planned": Look("planned", "ring"),
+    "complete": Look("complete", "check", "good"),
+    "partial": Look("partial", "warn", "warn"),
+    "expiring": Look("expiring", "wait", "warn"),
+    "gone": Look("gone", "dash"),
+    "held": Look("held", "warn", "warn"),
+    "locked": Look("locked", "check", "good"),
+    "proven": Look("restores", "check", "good"),
+    "not_proven": Look("does not restore", "cross", "bad"),
+    "taking_back": Look("taking back", "turns", "warn"),
+    "left_over": Look("something is left over", "warn", "warn"),
+    "stranded": Look("stranded", "cross", "bad"),
+    "undoing": Look("undoing", "turns", "busy"),
+    "undone": Look("undone", "dash"),
+    "forgetting": Look("letting go of the old volumes", "turns", "busy"),
+    "final": Look("final", "check", "good"),
     # How bad a plan is.
     "creates": Look("creates", "check"),
     "changes": Look("changes", "arrow"),

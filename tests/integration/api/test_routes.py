@@ -95,11 +95,19 @@ API_PROCESS = {
     "mavis_hub.pages.login.Question": Row("/login", Guard.PAGE),
     "mavis_hub.pages.login.Answer": Row("/login/callback", Guard.ANSWER),
     "mavis_hub.pages.home.Home": Row("/", Guard.PAGE),
+    "mavis_hub.pages.audit.Audit": Row("/records", Guard.PAGE),
+    "mavis_hub.pages.members.Members": Row("/projects/shop/members", Guard.PAGE),
+    "mavis_hub.pages.new_project.NewProject": Row("/new-project", Guard.PAGE, 403),
     "mavis_hub.pages.projects.ProjectPage": Row("/projects/shop", Guard.PAGE),
     "mavis_hub.pages.preview_groups.GroupConfirmation": Row(
         "/projects/shop/preview-groups/x", Guard.PAGE, 404
     ),
     "mavis_hub.pages.previews.Confirmation": Row("/projects/shop/previews/x", Guard.PAGE, 404),
+    "mavis_hub.pages.recovery_points.PointsPage": Row("/projects/shop/recovery-points", Guard.PAGE),
+    "mavis_hub.pages.recovery_points.PointPage": Row(
+        "/projects/shop/recovery-points/x", Guard.PAGE, 404
+    ),
+    "mavis_hub.pages.restores.RestoresPage": Row("/projects/shop/restores", Guard.PAGE),
     "mavis_hub.pages.runs.RunsPage": Row("/projects/shop/runs", Guard.PAGE),
     "mavis_hub.pages.runs.RunPage": Row("/projects/shop/runs/x", Guard.PAGE, 404),
     "mavis_hub.pages.runs.RunEvents": Row("/projects/shop/runs/x/events", Guard.LOADED, 404),

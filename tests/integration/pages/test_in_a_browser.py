@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from core_double import call, plan_document
+from core_double import PLATFORM, call, plan_document
 from integration.pages.conftest import Scene
 from integration.pages.test_confirmation import previewed
 from mavis_core import clock
@@ -48,6 +48,9 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "preview-viewer": ("vera", lambda site, scene: previewed(site, "vera")),
     "preview-plan": ("ada", lambda site, scene: edited(site)),
     "preview-group": ("olga", lambda site, scene: many(site)),
+    "points": ("olga", lambda site, scene: f"{SHOP}/recovery-points"),
+    "point": ("ada", lambda site, scene: restored(site)),
+    "restores": ("olga", lambda site, scene: f"{SHOP}/restores"),
     "run": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.done}"),
     "runs": ("olga", lambda site, scene: f"{SHOP}/runs"),
     "run-failed": ("olga", lambda site, scene: f"{SHOP}/runs/{scene.failed}"),
@@ -75,6 +78,19 @@ def edited(site: PagesService) -> str:
     }
     made = site.rest.ask("POST", f"{SHOP}/previews", "ada", body)
     return f"{SHOP}/previews/{made.json['id']}"
+
+
+def restored(site: PagesService) -> str:
+    """Let a recovery point be restored in place, where none was; return its page."""
+    core, ada = site.rest.core, call("ada", PLATFORM)
+    (point, *_) = site.rest.ask("GET", f"{SHOP}/recovery-points?state=complete").json["items"]
+    if not site.rest.ask("GET", f"{SHOP}/restores").json["items"]:
+        shown = core.runs.preview(
+            ada, "shop", action="restore.in_place", resource=point["id"], arguments={}
+        )
+        core.runs.apply(ada, "shop", shown.id, hash=shown.hash, confirm="shop")
+        core.carry_out_only("restore.in_place")
+    return f"{SHOP}/recovery-points/{point['id']}"
 
 
 def many(site: PagesService) -> str:

@@ -61,6 +61,12 @@ def scanned(site: PagesService, questions: list[tuple[str, Any]]) -> set[str]:
         pytest.param("/projects/shop/schedules", id="schedules"),
         pytest.param("/stories/{story}", id="story"),
         pytest.param("/projects/shop/preview-groups/{group}", id="many plans"),
+        pytest.param("/projects/shop/recovery-points", id="recovery points"),
+        pytest.param("/projects/shop/recovery-points?instance=web-1", id="of one instance"),
+        pytest.param("/projects/shop/recovery-points?state=complete", id="in a state"),
+        pytest.param("/projects/shop/recovery-points/{point}", id="recovery point"),
+        pytest.param("/projects/shop/restores", id="restores"),
+        pytest.param("/projects/shop/restores?state=failed", id="restores in a state"),
         pytest.param("/dashboards", id="gallery"),
     ],
 )
@@ -68,7 +74,8 @@ def test_an_index_finds_what_a_page_shows(site: PagesService, scene: Scene, path
     group = "pgr_" + "0" * 26
     body = {"action": "resource.stop", "resource": "web-1", "group": group}
     assert site.rest.ask("POST", "/projects/shop/previews", "olga", body).status == 201
-    given = {"done": scene.done, "story": scene.story, "group": group}
+    (point, *_) = site.rest.ask("GET", "/projects/shop/recovery-points").json["items"]
+    given = {"done": scene.done, "story": scene.story, "group": group, "point": point["id"]}
     with asked(site) as questions:
         page = site.get("olga", path.format(**given))
     assert page.status == 200
