@@ -74,6 +74,7 @@ class Permission(StrEnum):
 
     PROJECT_READ = "project.read"
     PROJECT_CREATE = "project.create"
+    PROJECT_WRITE = "project.write"
     MEMBER_WRITE = "member.write"
     KEY_READ = "key.read"
     KEY_WRITE = "key.write"
@@ -130,6 +131,7 @@ _RULE = frozenset({Role.ADMIN})
 PERMISSIONS: dict[Permission, Grant] = {
     Permission.PROJECT_READ: Grant(Scope.READ, _SEE),
     Permission.PROJECT_CREATE: Grant(Scope.ADMIN),
+    Permission.PROJECT_WRITE: Grant(Scope.DESTROY, _RULE),  # the mark of production warns people
     Permission.MEMBER_WRITE: Grant(Scope.DESTROY, _RULE),
     Permission.KEY_READ: Grant(Scope.ADMIN),
     Permission.KEY_WRITE: Grant(Scope.ADMIN),

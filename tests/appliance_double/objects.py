@@ -15,6 +15,7 @@ def project_json(name: str = "shop", **more: Any) -> dict[str, Any]:
         "role": "operator",
         "created_at": NOW,
         "created_by": "root",
+        "production": False,
         **more,
     }
 

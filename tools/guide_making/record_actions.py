@@ -59,6 +59,7 @@ _CHANGES = {
     "member.put": "somebody gets a role",
     "member.remove": "somebody loses a role",
     "project.create": "a project is made",
+    "project.edit": "a project has another title, or is in production from now on or no more",
     "recovery_point.hold": "a legal hold is placed",
     "recovery_point.release": "a legal hold is ended",
     "run.cancel": "somebody ends a Run",

@@ -29,6 +29,21 @@ class NewProject(Body):
     """2 to 40 lower-case letters, digits and hyphens, a letter first."""
     title: Line = ""
     """What people read; the name where nothing is said."""
+    production: bool = False
+    """Whether people depend on it; everything that shows it says so."""
+
+
+class EditedProject(Body):
+    """What a project shall be from now on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "The web shop", "production": True}]}
+    )
+
+    title: Line
+    """What people read; the name where it is empty."""
+    production: bool
+    """Whether people depend on it; everything that shows it says so."""
 
 
 class MemberRole(Body):
@@ -56,7 +71,9 @@ class Projects(ApiHandler):
     @operation("create_project", Permission.PROJECT_CREATE)
     def post(self, *, body: NewProject) -> Created[schemas.Project]:
         """Make a project; the caller becomes its administrator."""
-        made = self.app.projects.create(self.ctx, name=body.name, title=body.title)
+        made = self.app.projects.create(
+            self.ctx, name=body.name, title=body.title, production=body.production
+        )
         return Created(schemas.Project.of(made), f"/projects/{made.project.name}")
 
 
@@ -68,6 +85,13 @@ class Project(ApiHandler):
         """Show a project, by name or id."""
         found = self.app.projects.authorize(self.ctx, project, Permission.PROJECT_READ)
         return schemas.Project.of(found)
+
+    @operation("put_project", Permission.PROJECT_WRITE)
+    def put(self, project: str, *, body: EditedProject) -> schemas.Project:
+        """Give a project another title, and say whether it is in production."""
+        return schemas.Project.of(
+            self.app.projects.edit(self.ctx, project, title=body.title, production=body.production)
+        )
 
 
 class Members(ApiHandler):

@@ -33,6 +33,8 @@ class Project(Schema):
     """The caller's highest role in it."""
     created_at: datetime
     created_by: str
+    production: bool
+    """Whether people depend on it; everything that shows it says so."""
 
     @classmethod
     def of(cls, found: Membership) -> Project:
@@ -44,6 +46,7 @@ class Project(Schema):
             role=next(role for role in _RANK if role in found.roles),
             created_at=project.created_at,
             created_by=project.created_by,
+            production=project.production,
         )
 
 

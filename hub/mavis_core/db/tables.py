@@ -87,6 +87,7 @@ projects = sa.Table(
     text("title"),
     moment("created_at"),
     text("created_by"),
+    sa.Column("production", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 members = sa.Table(

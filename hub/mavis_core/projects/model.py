@@ -35,13 +35,20 @@ _SUBJECT = re.compile(r"(user|group):[A-Za-z0-9._@+-]{1,100}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The infrastructure that runs one application."""
+    """The infrastructure that runs one application.
+
+    Parameters
+    ----------
+    production
+        Whether people depend on it, so that everything which shows it says so.
+    """
 
     id: str
     name: str
     title: str
     created_at: datetime
     created_by: str
+    production: bool = False
 
 
 @dataclass(frozen=True, slots=True)

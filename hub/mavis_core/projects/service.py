@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import islice
 
 import sqlalchemy as sa
@@ -104,7 +105,9 @@ class Projects:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, ctx: CallContext, *, name: str, title: str) -> Membership:
+    def create(
+        self, ctx: CallContext, *, name: str, title: str, production: bool = False
+    ) -> Membership:
         """Make a project whose first administrator is the caller.
 
         Raises
@@ -119,6 +122,7 @@ class Projects:
             title=check_text(title, field="title") or name,
             created_at=clock.now(),
             created_by=ctx.principal.name,
+            production=production,
         )
         table = tables.projects
         with self._database.write() as tx:
@@ -131,6 +135,25 @@ class Projects:
                 audit(ctx, "project.create", name, f"Project {name} created", project=project.id),
             )
         return Membership(project, frozenset({Role.ADMIN}))
+
+    def edit(self, ctx: CallContext, reference: str, *, title: str, production: bool) -> Membership:
+        """Give a project another title, and say whether it is in production."""
+        found = self.authorize(ctx, reference, Permission.PROJECT_WRITE)
+        before, table = found.project, tables.projects
+        project = replace(
+            before, title=check_text(title, field="title") or before.name, production=production
+        )
+        with self._database.write() as tx:
+            hold(tx, project.id)
+            tx.execute(
+                sa.update(table)
+                .where(table.c.id == project.id)
+                .values(title=project.title, production=project.production)
+            )
+            mark = "in production" if project.production else "not in production"
+            summary = f"Project {project.name} is {mark}; its title is {project.title}"
+            records.write(tx, audit(ctx, "project.edit", project.name, summary, project=project.id))
+        return Membership(project, found.roles)
 
     def authorize(self, ctx: CallContext, reference: str, permission: Permission) -> Membership:
         """Return the project named by `reference` where the caller has `permission` in it.

@@ -2,7 +2,7 @@
 
 import { fill, h } from './core/dom';
 import { widget } from './core/frame';
-import { badge, empty } from './core/states';
+import { badge, empty, production } from './core/states';
 import { filter } from './core/table';
 
 interface Environment {
@@ -17,6 +17,7 @@ interface Project {
   name: string;
   title: string;
   role: string;
+  production?: boolean;
 }
 
 interface Found {
@@ -56,6 +57,7 @@ export default widget('Project', frame => {
             onkeydown: event => step(event as KeyboardEvent, match, each.name),
           },
           h('strong', {}, each.name),
+          each.production === true && production(),
           each.title !== each.name && h('span', {}, each.title),
           h('span', { class: 'mavis-dim' }, `you are ${each.role}`),
         ),

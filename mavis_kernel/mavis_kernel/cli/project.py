@@ -30,6 +30,7 @@ __all__ = ["project"]
 _COLUMNS: tuple[Column[Project], ...] = (
     Column("NAME", lambda each: each.name),
     Column("TITLE", lambda each: each.title, shrinks=True),
+    Column("PRODUCTION", lambda each: "production" if each.production else ""),
     Column("YOUR ROLE", lambda each: each.role or ""),
     Column("CREATED", lambda each: relative(each.created_at)),
 )
@@ -93,13 +94,38 @@ def show(state: State, name: str | None) -> None:
 @project.command()
 @click.argument("name")
 @click.option("--title", help="What people read; else the name.")
+@click.option("--production", is_flag=True, help="People depend on it: everything says so.")
 @common
 @click.pass_obj
-def create(state: State, name: str, title: str | None) -> None:
+def create(state: State, name: str, title: str | None, production: bool) -> None:
     """Make the project NAME; for platform administrators."""
-    made = state.client().projects.create(name, title=title)
+    made = state.client().projects.create(name, title=title, production=production)
     _show(state, made)
     say(f"Connect a cloud account next: mavis environment add NAME -p {made.name} --help")
+
+
+@project.command()
+@click.argument("name", required=False, shell_complete=complete.projects)
+@click.option("--title", help="What people read; else it stays.")
+@click.option(
+    "--production/--no-production",
+    default=None,
+    help="Whether people depend on it, so that everything says so; else it stays.",
+)
+@in_project
+@common
+@click.pass_obj
+def edit(state: State, name: str | None, title: str | None, production: bool | None) -> None:
+    """Change the title of the project NAME, or whether it is in production."""
+    projects, wanted = state.client().projects, name or state.project
+    before = projects.get(wanted)
+    changed = projects.edit(
+        wanted,
+        title=before.title if title is None else title,
+        production=before.production if production is None else production,
+        if_match=before.etag,
+    )
+    _show(state, changed)
 
 
 @project.command()

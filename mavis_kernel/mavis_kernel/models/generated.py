@@ -1087,6 +1087,8 @@ class Project(Model):
         What people read.
     role
         The caller's highest role in it.
+    production
+        Whether people depend on it; everything that shows it says so.
     """
 
     id: str
@@ -1095,6 +1097,7 @@ class Project(Model):
     role: Role
     created_at: dt.datetime
     created_by: str
+    production: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ class ProjectPicker(Widget):
         return {"projects": self._projects, "environments": self._environments}
 
     def _projects(self, _given: Given) -> Message:
-        fields = ("name", "title", "role")
+        fields = ("name", "title", "role", "production")
         found = self.mavis.projects.list(sort="name", limit=_SHOWN + 1, fields=fields)
         projects = [dict(each.raw) for each in found]
         if self.value is None and len(projects) == 1:

@@ -125,6 +125,10 @@ class ProjectWidget(Widget):
         None, allow_none=True, help="Name or id of the project; None: none is chosen."
     ).tag(sync=True)
 
+    production = traitlets.Bool(help="Whether the project is marked as in production.").tag(
+        sync=True
+    )
+
     def __init__(
         self,
         bundle_name: str,
@@ -134,6 +138,7 @@ class ProjectWidget(Widget):
         **traits: Any,
     ) -> None:
         named = project if isinstance(project, str) else os.environ.get("MAVIS_PROJECT") or None
+        self._marked: str | None = None
         super().__init__(bundle_name, mavis=mavis, project=named, **traits)
         if isinstance(project, traitlets.HasTraits):
             self._link = traitlets.dlink((project, "value"), (self, "project"))
@@ -148,4 +153,17 @@ class ProjectWidget(Widget):
         """
         if not self.project:
             raise NoProject("No project is chosen.")
-        return str(self.project)
+        project = str(self.project)
+        if project != self._marked:
+            self._mark(project)
+        return project
+
+    def _mark(self, project: str) -> None:
+        """Find out, once for each project, whether it is in production."""
+        self._marked = project
+        try:
+            found = self.mavis.projects.get(project, fields=("production",))
+        except MavisError:  # what the widget asks for itself says what is wrong
+            self.change(production=False)
+        else:
+            self.change(production=found.production)

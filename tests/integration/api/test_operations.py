@@ -55,6 +55,7 @@ BODIES: dict[str, dict[str, object]] = {
         "value": {"access_key_id": "A", "secret_access_key": "B"},
     },
     "POST /projects": {"name": "another"},
+    "PUT /projects/{project}": {"title": "The shop", "production": False},
     "PUT /projects/{project}/members/{subject}": {"role": "viewer"},
     "POST /projects/{project}/environments": {
         "name": "another",

@@ -164,6 +164,7 @@ def one(rest: RestService) -> dict[str, str]:
 
 
 BODIES: dict[str, dict[str, Any]] = {
+    "put_project": {"title": "The shop", "production": True},
     "put_member": {"role": "operator"},
     "put_backup_plan": {"definition": plan_document(keep={"daily": 7})},
 }
@@ -203,6 +204,8 @@ def test_of_many_who_have_read_the_same_one_changes_it(
     path = operation.path.format(**one)
     tag = rest.ask("GET", path).headers["ETag"]
     bodies: list[Any] = [None] * 4
+    if operation.id == "put_project":
+        bodies = [{"title": f"Title {each}", "production": True} for each in range(4)]
     if operation.id == "put_member":
         bodies = [{"role": role} for role in ("operator", "approver", "auditor", "admin")]
     if operation.id == "put_backup_plan":

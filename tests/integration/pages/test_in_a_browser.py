@@ -48,6 +48,7 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "preview-viewer": ("vera", lambda site, scene: previewed(site, "vera")),
     "preview-plan": ("ada", lambda site, scene: edited(site)),
     "preview-group": ("olga", lambda site, scene: many(site)),
+    "project-production": ("ada", lambda site, scene: live(site)),
     "points": ("olga", lambda site, scene: f"{SHOP}/recovery-points"),
     "point": ("ada", lambda site, scene: restored(site)),
     "restores": ("olga", lambda site, scene: f"{SHOP}/restores"),
@@ -91,6 +92,13 @@ def restored(site: PagesService) -> str:
         core.runs.apply(ada, "shop", shown.id, hash=shown.hash, confirm="shop")
         core.carry_out_only("restore.in_place")
     return f"{SHOP}/recovery-points/{point['id']}"
+
+
+def live(site: PagesService) -> str:
+    """Make a project that is in production, where there is none; return its page."""
+    body = {"name": "live", "title": "The live shop", "production": True}
+    assert site.rest.ask("POST", "/projects", "ada", body).status in (201, 409)
+    return "/projects/live"
 
 
 def many(site: PagesService) -> str:

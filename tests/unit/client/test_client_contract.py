@@ -65,7 +65,13 @@ CALLS: dict[str, list[Call]] = {
         lambda m: list(m.records.list("shop", action="a", correlation_id="c", query="q")),
     ],
     "list_projects": [lambda m: list(m.projects.list(sort="name", fields=NAMED))],
-    "create_project": [lambda m: m.projects.create("shop")],
+    "create_project": [
+        lambda m: m.projects.create("shop"),
+        lambda m: m.projects.create("shop", production=True),
+    ],
+    "put_project": [
+        lambda m: m.projects.edit("shop", title="Shop", production=True, if_match='"1"')
+    ],
     "get_project": [lambda m: m.projects.get("shop", fields=NAMED), lambda m: m.projects.get("s")],
     "list_members": [lambda m: list(m.members.list("shop", fields=("role",)))],
     "get_member": [lambda m: m.members.get("shop", "user:al", fields=("role",))],
@@ -176,7 +182,8 @@ COMMANDS: dict[str, list[str]] = {
     "list_all_records": ["record list --all-projects"],
     "list_records": ["record list"],
     "list_projects": ["project list"],
-    "create_project": ["project create shop"],
+    "create_project": ["project create shop", "project create shop --production"],
+    "put_project": ["project edit shop --production"],
     "get_project": ["project show"],
     "list_members": ["project members"],
     "get_member": ["project member user:al"],

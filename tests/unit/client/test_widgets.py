@@ -540,12 +540,13 @@ def editor(appliance: Appliance, mavis: Mavis) -> Iterator[BackupPlanEditor]:
 def test_an_editor_says_why_somebody_cannot_save_a_plan(
     appliance: Appliance, editor: BackupPlanEditor, role: str, why: str
 ) -> None:
-    appliance.on("GET", SHOP, Reply({"role": role}))
+    appliance.on("GET", SHOP, Reply({"role": role, "production": True}))
     opened = Page(editor).ask("open", plan="nightly")["answer"]
     assert (opened["plans"], opened["environments"]) == (["nightly"], ["prod"])
     assert opened["plan"]["version"] == 3
     assert why in opened["why_not"]
     assert bool(why) == bool(opened["why_not"])
+    assert editor.production, "the page marks it"
 
 
 def test_a_plan_is_checked_or_refused_at_its_field(

@@ -18,6 +18,7 @@ DOES = {R.OPERATOR, R.ADMIN}
 EXPECTED: dict[Permission, tuple[Scope, set[Role] | None]] = {
     P.PROJECT_READ: (S.READ, SEES),
     P.PROJECT_CREATE: (S.ADMIN, None),
+    P.PROJECT_WRITE: (S.DESTROY, {R.ADMIN}),
     P.MEMBER_WRITE: (S.DESTROY, {R.ADMIN}),
     P.KEY_READ: (S.ADMIN, None),
     P.KEY_WRITE: (S.ADMIN, None),

@@ -2,7 +2,7 @@
 
 import { Conversation, Refused, type Failure, type Kind, type Model, type Mood } from './conversation';
 import { button, fill, h, icon, type Child } from './dom';
-import { badge, problem } from './states';
+import { badge, problem, production } from './states';
 import { elapsed, moment, tick } from './times';
 
 export { Refused, type Failure, type Kind, type Model };
@@ -29,6 +29,7 @@ export class Frame {
   private readonly trouble = h('div', { class: 'mavis-trouble', role: 'alert' });
   private readonly live = h('div', { class: 'mavis-hidden', 'aria-live': 'polite' });
   private readonly closers: (() => void)[] = [];
+  private about: Child[] = [];
   private readAt: string | null = null;
   private loads = 0;
 
@@ -54,6 +55,7 @@ export class Frame {
     );
     this.root.addEventListener('keydown', event => this.press(event));
     tick(this.root, signal);
+    this.on(['production'], () => this.context(...this.about));
     const timer = window.setInterval(() => this.showAge(), 10_000);
     signal.addEventListener('abort', () => window.clearInterval(timer));
   }
@@ -84,8 +86,10 @@ export class Frame {
     return [this.get<string>('url'), ...segments.map(each => encodeURIComponent(each))].join('/');
   }
 
+  /* What it is about; a project in production is marked by a word and a colour of its own. */
   context(...children: Child[]): void {
-    fill(this.head, ...children);
+    this.about = children;
+    fill(this.head, ...children, this.model.get('production') === true && production());
   }
 
   /* Tell people who listen. */

@@ -23,6 +23,11 @@ export function badge(word: string, tone?: Tone): HTMLElement {
   return h('span', { class: `mavis-state is-${found}` }, icon(SHAPES[found]), word.replace(/_/g, ' '));
 }
 
+/* Production has a word and a colour of its own. */
+export function production(): HTMLElement {
+  return h('strong', { class: 'mavis-production' }, 'production');
+}
+
 const TITLES: Partial<Record<Failure['kind'], string>> = {
   forbidden: 'Not allowed',
   gone: 'The kernel is gone',
