@@ -9,7 +9,8 @@ is therefore started in a user, mount and process namespace of its own (user_nam
   kernels, database and journals are not there. It has no capability to uncover them, and in a
   namespace inside of its own the covers are locked (mount_namespaces(7)), if it could make one:
   it may make none;
-- it can gain no privilege (``no_new_privs``), and may ask for bounded memory.
+- it can gain no privilege (``no_new_privs``), and may ask for bounded memory;
+- where processors are short, the platform's own processes come first (nice(1)).
 
 The network is the machine's, since a kernel calls the API; every port of loopback asks for a
 secret. ``/tmp`` is the machine's, too, with ``TMPDIR`` in the kernel's own folder.
@@ -29,6 +30,7 @@ from mavis_core.errors import Unavailable
 __all__ = ["Walls", "hide_memory", "walls_stand"]
 
 _PR_SET_DUMPABLE = 4
+_NICE = 5
 _NAMESPACES = (
     "unshare", "--user", "--map-root-user", "--mount", "--propagation", "private", "--pid",
     "--ipc", "--fork", "--kill-child", "--mount-proc",
@@ -72,7 +74,7 @@ class Walls:
 
     def around(self, folder: Path, command: tuple[str, ...]) -> tuple[str, ...]:
         """Return `command` as it runs with nothing but `folder` of the state folder in sight."""
-        with_me = ("setpriv", "--pdeathsig", "KILL", "--")
+        with_me = ("nice", "-n", str(_NICE), "setpriv", "--pdeathsig", "KILL", "--")
         memory = str(self.memory_mb * 1024)
         if not self.namespaces:
             return (*with_me, "sh", "-euc", _BOUNDED, "kernel", memory, *command)

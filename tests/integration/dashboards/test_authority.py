@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -352,6 +353,7 @@ told = {
     'state': sorted(str(p.relative_to(state)) for p in state.rglob('*'))[:50],
     'home': os.environ['HOME'],
     'processes': sorted(int(p) for p in os.listdir('/proc') if p.isdigit()),
+    'nice': os.nice(0),
     'caps': [l for l in open('/proc/self/status') if l.startswith(('CapEff', 'NoNewPrivs'))],
     'uncover': subprocess.run(['umount', str(state)], capture_output=True).returncode,
     'nest': subprocess.run(['unshare', '--user', 'true'], capture_output=True).returncode,
@@ -393,6 +395,7 @@ def test_a_kernel_finds_its_project_and_nothing_of_the_process(made: Scene) -> N
     own = told["home"].rsplit("/", 1)[1]
     assert all(own in path or path in ("run", "run/dashboards") for path in told["state"])
     assert len(told["processes"]) < 5
+    assert told["nice"] == os.nice(0) + 5
     assert told["caps"] == ["CapEff:\t0000000000000000\n", "NoNewPrivs:\t1\n"]
     assert told["uncover"] != 0
     assert told["nest"] != 0
