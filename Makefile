@@ -30,6 +30,8 @@ JS := mavis_kernel/js
 WIDGETS := mavis_kernel/mavis_kernel/static/widgets.css
 ASSETS := $(SWAGGER_UI) $(WIDGETS)
 BUNDLER := $(JS)/node_modules/.package-lock.json
+# Notebook 7 lies beside the virtual environment: there it would switch itself on in every server.
+NOTEBOOK7 := build/notebook7
 LINTERS := tests/js/node_modules/.package-lock.json
 UNREACHED = { echo "npm could not install what $(<D) names; what it said is above. Where it did not" \
   "reach its registry: look at the network and at npm's settings, then try again." >&2; exit 1; }
@@ -60,11 +62,11 @@ check: venv ## Lint, types, imports and unit tests, for every commit
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/architecture
 
-test: debian check $(LINTERS) ## Everything but what is long
+test: debian check $(LINTERS) $(NOTEBOOK7) ## Everything but what is long
 	$(BIN)/pytest -q -m "not slow" --durations=5 tests/conformance tests/integration
 	$(BIN)/pytest -q -m "not slow" --durations=5 tests/e2e
 
-test-slow: debian venv $(LINTERS) ## What is long
+test-slow: debian venv $(LINTERS) $(NOTEBOOK7) ## What is long
 	$(BIN)/pytest -q -m slow
 
 bench: venv ## Measure, each claim beside what one would take instead
@@ -120,6 +122,10 @@ $(VENV)/.project: $(VENV)/.packages pyproject.toml $(ASSETS) $(if $(CLOSED),$(SO
 $(LINTERS): tests/js/package-lock.json tests/js/.npmrc | $(VENV)/.packages
 	@echo "Fetching what the tests take from npm ..." >&2
 	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
+	@touch $@
+
+$(NOTEBOOK7): tests/notebook7.txt | $(VENV)/.packages
+	@rm -rf $@ && umask 022 && $(UV) pip install -q --no-deps --require-hashes --target $@ -r $<
 	@touch $@
 
 $(SWAGGER_UI): extensions/assets/package-lock.json extensions/assets/.npmrc | $(VENV)/.packages

@@ -57,15 +57,22 @@ class Jupyter:
 
 
 @contextmanager
-def jupyter(folder: Path, environ: Mapping[str, str]) -> Iterator[Jupyter]:
-    """Run a Jupyter server for whoever is on loopback, as tests are."""
+def jupyter(folder: Path, environ: Mapping[str, str], *extensions: str) -> Iterator[Jupyter]:
+    """Run a Jupyter server for whoever is on loopback, as tests are.
+
+    Parameters
+    ----------
+    extensions
+        Which it has beside Lab and Voila.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     config = folder / "jupyter_server_config.py"
+    wanted = ("jupyterlab", "voila.server_extension", *extensions)
+    switched = {**dict.fromkeys(wanted, True), "mavis_ext.lab": False}
     config.write_text(
-        "c.ServerApp.jpserver_extensions = {'jupyterlab': True, 'voila.server_extension': True,"
-        " 'mavis_ext.lab': False}\n"
+        f"c.ServerApp.jpserver_extensions = {switched!r}\n"
         "c.IdentityProvider.token = ''\n"
         f"c.ServerApp.port = {port}\n"
         "c.ServerApp.ip = '127.0.0.1'\n"
