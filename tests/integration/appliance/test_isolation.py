@@ -127,7 +127,12 @@ def test_kernels_have_no_port_that_shows_their_output(appliance) -> None:
 
 def test_each_process_runs_as_its_own_user(appliance) -> None:
     users = {row.name: psutil.Process(row.pid).username() for row in rows(appliance)}
-    assert users == {"edge": "mavis-edge", "hub": "root", "prefect": "mavis-prefect"}
+    assert users == {
+        "edge": "mavis-edge",
+        "hub": "root",
+        "api": "mavis-api",
+        "prefect": "mavis-prefect",
+    }
 
 
 def test_the_idle_culler_is_not_root(appliance) -> None:
