@@ -8,9 +8,10 @@ GOOD, WAITING, BAD, OVER = "good", "waiting", "bad", "over"
 
 _WORDS = {
     GOOD: "available complete completed creates done enabled in-use ok running succeeded",
-    WAITING: "changes expiring forgetting interrupts never_backed_up new partial paused pending"
-    " planned queued skipped stopping taking_back undoing waiting",
-    BAD: "destroys error failed left_over missing refused rpo_missed stranded unprotected",
+    WAITING: "changes expiring forgetting interrupts new partial paused pending planned"
+    " queued skipped stopping taking_back undoing waiting",
+    BAD: "destroys error failed left_over missing never_backed_up refused rpo_missed stranded"
+    " unprotected",
     OVER: "cancelled final gone removed stopped terminated undone",
 }
 _TONES = {word: tone for tone, words in _WORDS.items() for word in words.split()}

@@ -220,6 +220,8 @@ def places(day: Day, name: str) -> dict[str, Place]:
     for_members = {
         "project": BAKERY,
         "members": f"{BAKERY}/members",
+        "points": f"{BAKERY}/recovery-points",
+        "restores": f"{BAKERY}/restores",
         "runs": f"{BAKERY}/runs",
         "run": f"{BAKERY}/runs/{day.run}",
         "preview": f"{BAKERY}/previews/{day.previews[name]}",

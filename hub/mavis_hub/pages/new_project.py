@@ -13,7 +13,7 @@ _PURPOSE = "new project"
 
 
 class NewProject(PersonPage):
-    """A form with a name and a title."""
+    """A form with a name, a title, and whether people depend on it."""
 
     def get(self) -> None:
         """Show it.
@@ -37,8 +37,16 @@ class NewProject(PersonPage):
     async def _make(self) -> None:
         self.check_form(_PURPOSE)
         name, title = (self.get_body_argument(each, "").strip() for each in ("name", "title"))
-        made = await self.ask(lambda: self.app.projects.create(self.ctx, name=name, title=title))
+        production = self._production()
+        made = await self.ask(
+            lambda: self.app.projects.create(
+                self.ctx, name=name, title=title, production=production
+            )
+        )
         self.redirect(f"{PREFIX}/projects/{made.project.name}", status=303)
+
+    def _production(self) -> bool:
+        return self.get_body_argument("production", "") == "yes"
 
     def _show(self, *, fault: str = "") -> None:
         self.show(
@@ -46,6 +54,7 @@ class NewProject(PersonPage):
             fault=fault,
             name=self.get_body_argument("name", ""),
             title=self.get_body_argument("title", ""),
+            production=self._production(),
             ticket=self.ticket(_PURPOSE),
             xsrf=self.xsrf,
         )

@@ -154,7 +154,13 @@ def test_an_administrator_of_the_platform_makes_a_project(site: PagesService) ->
     assert again.status == 409
     assert "There is a project 'bakery' already" in site.text(again)
     assert 'value="bakery"' in again.content.decode()
-    assert send(site, "/new-project", "eve", name="Not A Name", title="").status == 400
+    wrong = send(site, "/new-project", "eve", name="Not A Name", title="", production="yes")
+    assert wrong.status == 400
+    assert 'value="yes" checked' in wrong.content.decode()
+    assert "production" not in site.text(page)
+    assert send(site, "/new-project", "eve", name="oven", title="", production="yes").status == 303
+    assert '<strong class="production">' in site.get("eve", "/projects/oven").content.decode()
+    assert "oven" in site.text(site.get("eve", "/projects/oven"))
     site.hub.known["paul"] = caller("paul", PERSON)
     for person in ("olga", "paul"):
         refused = site.get(person, "/new-project")
