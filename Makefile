@@ -60,7 +60,7 @@ check: venv ## Lint, types, imports and unit tests, for every commit
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/architecture
+	$(BIN)/pytest -q -n 2 -p no:schemathesis -m "not slow" tests/unit tests/architecture
 
 test: debian check $(LINTERS) $(NOTEBOOK7) ## Everything but what is long
 	$(BIN)/pytest -q -m "not slow" --durations=5 tests/conformance tests/integration
