@@ -110,7 +110,7 @@ def test_what_was_done_to_a_record_is_named(what: str, config: Config, mavisctl:
     journal(config).write_bytes(b"".join(lines))
     done = mavisctl("audit", "verify")
     assert done.returncode == 3
-    assert done.stdout.startswith(f"{what}: record 7 ")
+    assert done.stdout.startswith(f"{what}: record 7")
     assert done.stdout.count("\n") == 1
 
 

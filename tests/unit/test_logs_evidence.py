@@ -387,7 +387,7 @@ def test_the_one_file_checks_a_bundle_by_itself(
     told = command(bad, "--key", name)
     assert told.returncode == 1
     assert told.stdout.splitlines() == [
-        "missing: record 2 of before 2030-01-01T00:00:00.000000Z is missing",
+        "missing: record 2, written before 2030-01-01T00:00:00.000000Z, is missing",
         "2 records were not sealed yet; nothing can be said about them",
     ]
 

@@ -558,7 +558,9 @@ def _align(sealed: Sealed, found: _Found, verdict: Verdict, following: bytes) ->
             verdict.find("order", number, f"records {number} and {number + 1} were exchanged")
             at, taken = at + 2, 2
         elif not there or there[0] == wanted[1]:
-            verdict.find("missing", number, f"record {number} of before {seal.time} is missing")
+            verdict.find(
+                "missing", number, f"record {number}, written before {seal.time}, is missing"
+            )
             at, taken = at + 1, 0
         elif there[1:] == wanted[:1]:
             verdict.find("inserted", number, f"one was added before record {number}")
