@@ -349,14 +349,16 @@ def test_a_long_list_of_projects_is_filtered(
     with visit("ada", "/") as opened:
         page = opened.page
         rows = page.get_by_role("region", name="Your projects").locator("tbody tr:visible")
-        expect(rows).to_have_count(10)
+        expect(rows.filter(has_text="Team")).to_have_count(9)
+        everything = rows.count()
+        assert everything > 9
         page.keyboard.press("/")
         page.keyboard.type("Team 4")
         expect(rows).to_have_count(1)
         page.keyboard.type("x")
         expect(page.get_by_text("No row has this text")).to_be_visible()
         page.keyboard.press("Escape")
-        expect(rows).to_have_count(10)
+        expect(rows).to_have_count(everything)
         assert opened.faults() == []
 
 

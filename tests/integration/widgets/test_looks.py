@@ -70,7 +70,8 @@ def page_of(server: Jupyter, request: pytest.FixtureRequest, browser: Browser) -
     at = request.getfixturevalue("notebook7") if where == "notebook7" else server
     name = at.notebook(f"looks-{where}-{look}", CARDS, WIDGETS)
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, locale="en-GB")
-    path = {"lab": "/lab/tree/", "notebook7": "/notebooks/"}[where]
+    # In a workspace of its own: else Lab opens what other tests have had open, too.
+    path = {"lab": f"/lab/workspaces/looks-{look}/tree/", "notebook7": "/notebooks/"}[where]
     visit = opened(context, f"{at.url}{path}{name}")
     _execute(visit.page, look)
     yield visit
