@@ -398,10 +398,11 @@ def test_prefect_shows_an_administrator_the_runs(
     with visit("demo-admin", "/services/mavis/") as page:
         picture(page, "home-admin")
         page.get_by_role("link", name="Prefect").click()
-        expect(page.get_by_text("Flow Runs").first).to_be_visible()
+        expect(page.get_by_text("Flow Runs").first).to_be_visible(timeout=30_000)  # it is large
         picture(page, "prefect")
         page.goto("/services/mavis/prefect/v2/runs")
-        expect(page.get_by_role("link", name=f"{run.subject} #1").first).to_be_visible()
+        row = page.get_by_role("link", name=f"{run.subject} #1").first
+        expect(row).to_be_visible(timeout=30_000)
         expect(page.get_by_role("link", name=run.kind).first).to_be_visible()
         picture(page, "prefect-runs")
 

@@ -80,8 +80,11 @@ def day(
     admin: Mavis,
     operator: Mavis,
     secret: str,
-) -> Day:
-    """The administrator's first day, from page to page; what no page does, a command does."""
+) -> Iterator[Day]:
+    """The administrator's first day, from page to page; what no page does, a command does.
+
+    Afterwards the others are out of the project again, as other tests expect them.
+    """
     context = browser.new_context(
         ignore_https_errors=True,
         base_url=appliance.config.public_url,
@@ -106,7 +109,10 @@ def day(
     }
     assert wrong == []
     context.close()
-    return Day(run, story, shown)
+    yield Day(run, story, shown)
+    for each in list(admin.members.list("bakery")):
+        if each.subject != "user:demo-admin":
+            admin.members.revoke("bakery", each.subject)
 
 
 def _make_the_project(page: Page) -> None:

@@ -14,7 +14,7 @@ def test_a_key_is_shown_to_nobody(
 ) -> None:
     """Neither in an answer nor in a file: logs, journal, databases, the homes of people."""
     listed = appliance.ask(tokens["demo-admin"], "GET", "/keys")
-    assert [key["name"] for key in listed.json()["items"]] == ["shop"]
+    assert "shop" in [key["name"] for key in listed.json()["items"]]
     body = {"name": "shop", "kind": "aws", "value": {"secret_access_key": secret}}
     for token in tokens.values():
         appliance.ask(token, "POST", "/keys", json=body)
