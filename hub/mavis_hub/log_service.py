@@ -4,6 +4,9 @@ Drains the outbox into journal and index and answers queries, as HTTP over a Uni
 
 * ``GET /health``: `mavis_core.logs.Health`; always 200 while the process runs.
 * ``GET /records``: a page of records; the parameters are those of `mavis_core.logs.Query`.
+* ``POST /records``: takes JSON lines, a record each, and answers with `mavis_core.logs.Receipt`
+  once they are durable. 503 with ``Retry-After`` where it has no room; whoever hears that, or
+  nothing, sends the same records again: none is kept twice.
 
 Which projects a person may see is decided by the api process; this process answers whoever it
 trusts. That is: a caller whose Unix user is root, this process's own or ``mavis-api``, *and* who
@@ -24,7 +27,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +36,9 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
+from tornado.httputil import HTTPHeaders
 from tornado.netutil import bind_unix_socket
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from mavis_core import clock
 from mavis_core import config as settings
@@ -47,11 +50,13 @@ from mavis_core.errors import (
     InvalidInput,
     MavisError,
     NotFound,
+    TooLarge,
     Unauthenticated,
     Unavailable,
 )
 from mavis_core.ids import new_id
 from mavis_core.logs import Drain, Health, Index, Journal, Page, Quarantine, Query, RecordSource
+from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Inbox, Receipt, read_lines
 from mavis_core.logs.sealing import Sealer, SealFile, private_key
 from mavis_core.records import Outbox
 
@@ -63,7 +68,8 @@ T = TypeVar("T")
 _API_USER = "mavis-api"
 _QUERY_THREADS = 4
 _MAX_WAITING = 32
-_MAX_BODY_BYTES = 1024
+_MAX_BODY_BYTES = 1024  # of what is no record
+_TAKING_S = 10.0  # a sender waits no longer, and sends again
 _UCRED = struct.Struct("3i")  # struct ucred of unix(7): process, user, group
 
 
@@ -77,6 +83,7 @@ class LogService:
     drain: Drain
     quarantine: Quarantine
     sealer: Sealer
+    inbox: Inbox
 
     @classmethod
     def open(
@@ -97,16 +104,30 @@ class LogService:
         quarantine = Quarantine(folder / "quarantine")
         journal = closers.enter_context(closing(Journal(folder, quarantine)))
         index = closers.enter_context(closing(Index(folder / "index.duckdb", quarantine)))
-        drain = Drain(source, journal, index, quarantine, on_fatal=on_fatal)
+        inbox = Inbox()
+        drain = Drain(source, journal, index, quarantine, inbox=inbox, on_fatal=on_fatal)
         sealer = Sealer(journal, closers.enter_context(closing(SealFile(folder, quarantine))), key)
         closers.callback(sealer.stop)  # after the drain has ended, so that it seals the last ones
         closers.callback(_stop, drain)
-        return cls(source, journal, index, drain, quarantine, sealer)
+        return cls(source, journal, index, drain, quarantine, sealer, inbox)
 
     def start(self) -> None:
         """Begin to move records and to seal them."""
         self.drain.start()
         self.sealer.start()
+
+    def take(self, body: bytes, sender: str) -> tuple[Future[None], Receipt]:
+        """Put the records of `body` into the inbox and what is none into the quarantine.
+
+        The receipt holds when the future is done.
+        """
+        payloads, refused = read_lines(body)
+        if refused:
+            self.quarantine.refuse_lines(
+                ((told.line, told.reason, line) for told, line in refused), sender
+            )
+        receipt = Receipt(len(payloads), tuple(told for told, _ in refused))
+        return self.inbox.put(payloads), receipt
 
     def health(self) -> Health:
         """Return how the process is."""
@@ -139,15 +160,16 @@ def _stop(drain: Drain) -> None:
 
 
 class _Pool:
-    """Threads for queries, with a bound on those who wait."""
+    """Threads for one kind of work, with a bound on those who wait."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_QUERY_THREADS, thread_name_prefix="log-query")
+    def __init__(self, work: str, threads: int) -> None:
+        self._work = work
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"log-{work}")
         self._waiting = 0
 
     async def run(self, work: Callable[[], T]) -> T:
         if self._waiting >= _MAX_WAITING:
-            raise Unavailable("The log process has too many queries at hand", retry_after_s=1)
+            raise Unavailable(f"The log process has too many {self._work} at hand", retry_after_s=1)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -162,10 +184,17 @@ class _Handler(RequestHandler):
     """Lets nobody through whom the process does not trust; tells errors as problem+json."""
 
     def initialize(
-        self, *, service: LogService, pool: _Pool, token: str, users: frozenset[int]
+        self,
+        *,
+        service: LogService,
+        pool: _Pool,
+        taking: _Pool,
+        token: str,
+        users: frozenset[int],
     ) -> None:
         self._service = service
         self._pool = pool
+        self._taking = taking
         self._token = token
         self._users = users
         self._request_id = self.request.headers.get("X-Request-Id") or new_id("req")
@@ -233,10 +262,78 @@ class _HealthHandler(_Handler):
         await self.answer(self._service.health)
 
 
+@stream_request_body
 class _RecordsHandler(_Handler):
+    """Room is taken before the body is read: what comes beyond it is thrown away as it comes."""
+
+    def prepare(self) -> None:
+        self._body = bytearray()
+        self._room: int | None = None
+        self._held = False  # a parcel has the room, whether or not its sender still waits
+        super().prepare()
+        if self.request.method != "POST":
+            return
+        size = _length(self.request.headers)
+        if size > MAX_PARCEL_BYTES:
+            raise TooLarge(f"Records of {size} bytes; at most {MAX_PARCEL_BYTES} at a time")
+        _http1(self.request.connection).set_max_body_size(size)
+        if self._service.inbox.reserve(size):
+            self._room = size
+
+    def data_received(self, chunk: bytes) -> None:
+        if self._room is not None:
+            self._body += chunk
+
     async def get(self) -> None:
         query = Query.from_params(_params(self.request.query_arguments))
         await self.answer(lambda: self._service.index.search(query))
+
+    async def post(self) -> None:
+        if self._room is None:
+            raise Unavailable(
+                "The log process has no room for more records now",
+                mend="Send them again after the seconds of Retry-After.",
+                retry_after_s=1,
+            )
+        self._held = True
+        try:
+            receipt = await self._take(bytes(self._body))
+        finally:
+            self._held = False
+            self._give_back()
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(receipt.to_json()))
+
+    async def _take(self, body: bytes) -> Receipt:
+        sender = f"unix user {_peer(self.request.connection)}"
+        durable, receipt = await self._taking.run(lambda: self._service.take(body, sender))
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(durable), _TAKING_S)
+        except TimeoutError as exc:
+            raise Unavailable(
+                "The log process did not get to these records in time",
+                mend="Send them again; none is kept twice.",
+                retry_after_s=5,
+            ) from exc
+        return receipt
+
+    def on_finish(self) -> None:
+        self._give_back()
+
+    def on_connection_close(self) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._room is not None and not self._held:
+            self._service.inbox.release(self._room)
+            self._room = None
+
+
+def _length(headers: HTTPHeaders) -> int:
+    length = headers.get("Content-Length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise InvalidInput("Records are sent with their Content-Length")
+    return int(length)
 
 
 class _UnknownHandler(_Handler):
@@ -258,11 +355,15 @@ def _params(given: Mapping[str, Sequence[bytes]]) -> dict[str, str]:
     return params
 
 
+def _http1(connection: object) -> HTTP1Connection:
+    if not isinstance(connection, HTTP1Connection):
+        raise Unauthenticated("The log process speaks HTTP/1.1 only")
+    return connection
+
+
 def _peer(connection: object) -> int:
     """Return the Unix user at the other end, as the kernel knows it."""
-    if not isinstance(connection, HTTP1Connection) or not isinstance(connection.stream, IOStream):
-        return -1
-    own_end = connection.stream.socket
+    own_end = _http1(connection).stream.socket
     packed = own_end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     user: int = _UCRED.unpack(packed)[1]
     return user
@@ -307,8 +408,13 @@ async def serve(config: Config, source: RecordSource) -> bool:
         service = LogService.open(config.journal, source, key, closers, fail)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        pool = closers.enter_context(closing(_Pool()))
-        parts = {"service": service, "pool": pool, "token": token, "users": _trusted_users()}
+        parts = {
+            "service": service,
+            "pool": closers.enter_context(closing(_Pool("queries", _QUERY_THREADS))),
+            "taking": closers.enter_context(closing(_Pool("records", 1))),
+            "token": token,
+            "users": _trusted_users(),
+        }
         server = HTTPServer(
             _application(parts),
             idle_connection_timeout=60,

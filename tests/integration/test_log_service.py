@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -21,9 +22,11 @@ import pytest
 
 from mavis_core.config import Config, load
 from mavis_core.db import Database, migrate, open_database
-from mavis_core.errors import InvalidInput, Unavailable
-from mavis_core.logs import Index, Journal, LogClient, Quarantine, Query
-from mavis_core.logs.codec import decode
+from mavis_core.errors import InvalidInput, TooLarge, Unavailable
+from mavis_core.ids import new_id
+from mavis_core.logs import Index, Journal, LogClient, Quarantine, Query, Receipt
+from mavis_core.logs.codec import decode, encode
+from mavis_core.logs.inbox import MAX_PARCEL_BYTES
 from mavis_core.logs.sealing import new_key
 from mavis_core.records import Kind, Outbox, Phase, Record, write
 from mavis_hub import audit
@@ -120,12 +123,16 @@ def put(database: Database, *records: Record) -> None:
 
 
 def ask(
-    config: Config, path: str, method: str = "GET", token: str | None = TOKEN
+    config: Config,
+    path: str,
+    method: str = "GET",
+    token: str | None = TOKEN,
+    body: bytes | Iterator[bytes] | None = None,
 ) -> httpx.Response:
     transport = httpx.HTTPTransport(uds=str(config.logs_socket))
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(transport=transport, base_url="http://logs", headers=headers) as http:
-        return http.request(method, path)
+        return http.request(method, path, content=body)
 
 
 def test_a_record_that_was_committed_is_found(
@@ -237,7 +244,7 @@ def test_bad_input_is_named(path: str, field: str, service: Config) -> None:
 
 def test_unknown_addresses_and_methods_are_told(service: Config) -> None:
     assert ask(service, "/nothing").status_code == 404
-    assert ask(service, "/records", "POST").status_code == 405
+    assert ask(service, "/records", "PUT").status_code == 405
 
 
 def test_the_client_passes_on_what_was_wrong(service: Config) -> None:
@@ -385,3 +392,147 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(
     journal.close()
     sealed = audit.verify(config, [])
     assert (sealed.findings, sealed.records, sealed.unsealed) == ([], len(expected), 0)
+
+
+def journaled(config: Config) -> list[str]:
+    """Return the ids in the journal of a process that has ended, in their order."""
+    journal = Journal(config.journal, Quarantine(config.journal / "quarantine"))
+    try:
+        return [decode(line.payload or b"").id for line in journal.read()]
+    finally:
+        journal.close()
+
+
+def test_records_that_come_directly_are_durable_and_found(
+    config: Config, database: Database, client: LogClient
+) -> None:
+    records = [make_record(project="prj_1") for _ in range(20)]
+    with running(config) as process:
+        assert client.append(records) == Receipt(20)
+        assert client.append(records) == Receipt(20)
+        assert client.append([]) == Receipt(0)
+        put(database, other := make_record())
+        wait_until(lambda: client.health().indexed == 21)
+        assert client.search(ALL).items == (other, *reversed(records))
+        process.kill()
+        process.wait()
+    assert journaled(config) == [record.id for record in [*records, other]]
+
+
+def test_lines_that_are_no_records_are_named_and_put_aside(service: Config) -> None:
+    good = make_record()
+    with LogClient.of(service) as client:
+        before = client.health().quarantined
+        body = b"\n".join([b'{"no": "record"}', encode(good), b"\xff\xfe"])
+        answer = ask(service, "/records", "POST", body=body)
+        assert answer.status_code == 200
+        assert answer.json()["accepted"] == 1
+        assert [each["line"] for each in answer.json()["refused"]] == [1, 3]
+        assert client.health().quarantined == before + 2
+
+
+def test_more_than_one_call_may_carry_is_refused(service: Config) -> None:
+    record = replace(make_record(), data={"x": "x" * 200_000})
+    too_many = [replace(record, id=new_id("rec")) for _ in range(MAX_PARCEL_BYTES // 200_000 + 1)]
+    with LogClient.of(service) as client, pytest.raises(TooLarge, match="at a time"):
+        client.append(too_many)
+    with held(service, MAX_PARCEL_BYTES + 1) as sender:
+        assert sender.recv(1000).startswith(b"HTTP/1.1 413 ")
+    answer = ask(service, "/records", "POST", body=iter([b"{}\n"]))
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+    assert "Content-Length" in answer.json()["detail"]
+
+
+def held(config: Config, size: int) -> socket.socket:
+    """Begin a call that says how much it will send, and send nothing."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(config.logs_socket))
+    head = f"POST /records HTTP/1.1\r\nHost: logs\r\nContent-Length: {size}\r\n"
+    sock.sendall(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
+    return sock
+
+
+def test_beyond_its_room_it_says_so_at_once_and_the_outbox_goes_on(
+    config: Config, database: Database, client: LogClient
+) -> None:
+    with running(config):
+        holders = [held(config, MAX_PARCEL_BYTES) for _ in range(8)]
+
+        def is_full() -> bool:
+            return ask(config, "/records", "POST", body=encode(make_record())).status_code == 503
+
+        wait_until(is_full)
+        with pytest.raises(Unavailable, match="no room") as caught:
+            client.append([make_record()])
+        assert caught.value.retry_after_s
+        answer = ask(config, "/records", "POST", body=b"x" * 3_000_000)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        put(database, record := make_record("carol"))
+        wait_until(lambda: client.search(replace(ALL, person="carol")).items == (record,))
+        for holder in holders:
+            holder.close()
+        wait_until(lambda: not is_full())
+        assert client.append([make_record()]) == Receipt(1)
+
+
+def test_kill_9_loses_nothing_that_was_answered(config: Config, database: Database) -> None:
+    rng = random.Random(4)
+    stop = threading.Event()
+    answered: list[list[str]] = [[] for _ in range(4)]
+
+    def send(told: list[str], sizes: Sequence[int]) -> None:
+        with LogClient.of(config) as client:
+            for size in sizes:
+                records = [make_record() for _ in range(size)]
+                while not stop.is_set():
+                    try:
+                        receipt = client.append(records)
+                    except Unavailable:
+                        stop.wait(0.02)
+                    else:
+                        assert receipt == Receipt(size)
+                        told += [record.id for record in records]
+                        break
+                if stop.is_set():
+                    return
+                put(database, make_record("outbox"))
+
+    sizes = [[rng.randrange(1, 60) for _ in range(5000)] for _ in answered]
+    senders = [
+        threading.Thread(target=send, args=each) for each in zip(answered, sizes, strict=True)
+    ]
+    for sender in senders:
+        sender.start()
+    try:
+        for _ in range(6):
+            with spawn(config) as process:
+                stop.wait(rng.uniform(1.2, 2.5))
+                process.kill()
+    finally:
+        stop.set()
+        for sender in senders:
+            sender.join()
+    with running(config):
+        wait_until(lambda: Outbox(database).backlog() == 0, 60)
+    told = {id_ for ids in answered for id_ in ids}
+    found = journaled(config)
+    assert len(told) > 100
+    assert len(found) == len(set(found))
+    assert told <= set(found)
+    sealed = audit.verify(config, [])
+    assert (sealed.findings, sealed.records, sealed.unsealed) == ([], len(found), 0)
+
+
+def test_a_full_disk_is_told_to_the_sender_and_what_comes_later_fits(config: Config) -> None:
+    """A limit on the size of files makes write() fail, as a full disk does."""
+    with running(config) as process, LogClient.of(config) as client:
+        assert client.append([make_record()]) == Receipt(1)
+        before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, before[1]))
+        big = [replace(make_record(), data={"x": "x" * 2000}) for _ in range(100)]
+        with pytest.raises(Unavailable, match="File too large") as caught:
+            client.append(big)
+        assert caught.value.retry_after_s
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
+        assert client.append(big) == Receipt(100)
+    assert len(journaled(config)) == 101

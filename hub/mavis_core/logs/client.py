@@ -1,4 +1,4 @@
-"""Asks the log process, over its Unix socket. For the api process.
+"""Asks the log process, and gives it records, over its Unix socket. For the api process.
 
 A connection a question, from the standard library: it costs less than a tenth of a millisecond
 here, and no kept connection goes stale when the log process restarts. (httpcore 1.0, below httpx,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -19,8 +19,10 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mavis_core.config import Config
-from mavis_core.errors import InvalidInput, Unavailable
+from mavis_core.errors import InvalidInput, TooLarge, Unavailable
+from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
 from mavis_core.logs.query import Health, Page, Query
+from mavis_core.records.model import Record
 
 __all__ = ["LogClient"]
 
@@ -76,6 +78,24 @@ class LogClient:
         """
         return Page.from_json(self._get("/records", query.to_params()))
 
+    def append(self, records: Sequence[Record]) -> Receipt:
+        """Have `records` kept; all but those that the receipt refuses are durable on return.
+
+        Whoever gets an error sends the same records again: none is kept twice.
+
+        Raises
+        ------
+        TooLarge
+            They are more than the log process takes at a time.
+        Unavailable
+            It does not answer, has no room, or its disk is full or broken.
+        """
+        lines = [json.dumps(each.to_json(), separators=(",", ":")) for each in records]
+        body = "\n".join(lines).encode("ascii")
+        if len(body) > MAX_PARCEL_BYTES:
+            raise TooLarge(f"Records of {len(body)} bytes; at most {MAX_PARCEL_BYTES} at a time")
+        return Receipt.from_json(self._ask("POST", "/records", body))
+
     def health(self) -> Health:
         """Return how the log process is.
 
@@ -102,12 +122,14 @@ class LogClient:
         self.close()
 
     def _get(self, path: str, params: Mapping[str, str]) -> Any:
+        return self._ask("GET", f"{path}?{urlencode(params)}" if params else path)
+
+    def _ask(self, method: str, target: str, body: bytes | None = None) -> Any:
         if self._closed:
             raise Unavailable("The client of the log process is closed")
-        target = f"{path}?{urlencode(params)}" if params else path
         try:
             with closing(_Connection(self._path)) as connection:
-                connection.request("GET", target, headers=self._headers)
+                connection.request(method, target, body=body, headers=self._headers)
                 response = connection.getresponse()
                 content = response.read(_MAX_ANSWER_BYTES)
             body = json.loads(content)
@@ -118,17 +140,19 @@ class LogClient:
                 retry_after_s=2,
             ) from exc
         except ValueError as exc:
-            raise Unavailable(f"The log process gave no JSON at {self._path}{path}") from exc
+            raise Unavailable(f"The log process gave no JSON at {self._path}{target}") from exc
         if response.status == HTTPStatus.OK:
             return body
         raise _error(response.status, body)
 
 
-def _error(status: int, problem: Any) -> InvalidInput | Unavailable:
+def _error(status: int, problem: Any) -> InvalidInput | TooLarge | Unavailable:
     told = problem if isinstance(problem, dict) else {}
     detail = str(told.get("detail", "no reason given"))
     if status == HTTPStatus.BAD_REQUEST:
         return InvalidInput(detail, mend=told.get("mend"), field=told.get("field"))
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLarge(detail, mend=told.get("mend"))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable(detail, mend=told.get("mend"), retry_after_s=told.get("retry_after_s"))
     return Unavailable(

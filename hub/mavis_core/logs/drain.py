@@ -1,9 +1,12 @@
-"""The way of a record from the outbox to journal and index, each exactly once.
+"""The way of a record from outbox and inbox to journal and index, each exactly once.
 
 A step: let the index catch up with the journal, read what waits, leave out what the index has,
-append the rest to the journal (durable from here on), index it, tell the outbox. A crash between
-any two of these leaves either a record that still waits and is known, or one that waits and is
-not; the next step does right by both.
+append the rest to the journal (durable from here on), answer the senders, index it, tell the
+outbox. A crash between any two of these leaves either a record that still waits and is known, or
+one that waits and is not; the next step does right by both. A sender who got no answer sends again.
+
+What waits in the outbox goes first, in every step: it is never dropped, and no flood of records
+from elsewhere holds it up.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Protocol
 
 from mavis_core.errors import InvalidInput, MavisError
 from mavis_core.logs.codec import encode
+from mavis_core.logs.inbox import Inbox, Parcel, answer
 from mavis_core.logs.index import Index
 from mavis_core.logs.journal import Journal
 from mavis_core.logs.quarantine import Quarantine
@@ -51,6 +55,8 @@ class Drain:
         Where records wait.
     journal, index, quarantine
         Where they go. All stay open; who made them closes them.
+    inbox
+        What comes directly; None where nothing does. It is closed when the thread ends.
     on_fatal
         Called from the thread before it ends because the journal cannot be written until the
         process starts anew.
@@ -65,6 +71,7 @@ class Drain:
         index: Index,
         quarantine: Quarantine,
         *,
+        inbox: Inbox | None = None,
         on_fatal: Callable[[], None] = lambda: None,
         idle_s: float = _IDLE_S,
     ) -> None:
@@ -72,6 +79,7 @@ class Drain:
         self._journal = journal
         self._index = index
         self._quarantine = quarantine
+        self._inbox = inbox or Inbox()
         self._on_fatal = on_fatal
         self._idle_s = idle_s
         self._stopping = threading.Event()
@@ -91,24 +99,47 @@ class Drain:
     def stop(self, timeout_s: float = 2.0) -> bool:
         """Finish the step at hand and end; return False where that takes too long."""
         self._stopping.set()
+        self._inbox.close()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def step(self) -> int:
-        """Move one batch and return how many rows were taken from the source."""
+        """Move one batch and return how many records were taken from the source and the inbox."""
         self._index.catch_up(self._journal, stopping=self._stopping.is_set)
         if self._stopping.is_set():
             return 0
-        rows = self._source.pending(_BATCH)
-        if not rows:
-            return 0
+        rows, trouble = self._pending()
         payloads = self._encode(rows)
-        known = self._index.known(list(payloads))
-        self._journal.append([text for id_, text in payloads.items() if id_ not in known])
-        self._index.catch_up(self._journal)
-        self._source.mark_drained([seq for seq, _ in rows])
-        return len(rows)
+        parcels = self._inbox.take()
+        if rows or parcels:
+            self._keep(payloads, parcels)
+            self._index.catch_up(self._journal)
+        if rows:
+            self._source.mark_drained([seq for seq, _ in rows])
+        if trouble is not None:
+            raise trouble
+        return len(rows) + sum(len(parcel.payloads) for parcel in parcels)
+
+    def _pending(self) -> tuple[list[tuple[int, Record]], MavisError | None]:
+        """Return what waits in the source, or why it cannot be asked: parcels do not need it."""
+        try:
+            return self._source.pending(_BATCH), None
+        except MavisError as exc:
+            return [], exc
+
+    def _keep(self, payloads: dict[str, bytes], parcels: Sequence[Parcel]) -> None:
+        """Make `payloads`, then those of `parcels`, durable and answer whoever waits for that."""
+        try:
+            for parcel in parcels:
+                for id_, text in parcel.payloads.items():
+                    payloads.setdefault(id_, text)
+            known = self._index.known(list(payloads))
+            self._journal.append([text for id_, text in payloads.items() if id_ not in known])
+        except Exception as exc:
+            answer(parcels, exc)
+            raise
+        answer(parcels)
 
     def _encode(self, rows: Sequence[tuple[int, Record]]) -> dict[str, bytes]:
         """Return the lines for the journal by record id; what is no record is put aside."""
@@ -122,6 +153,12 @@ class Drain:
         return payloads
 
     def _run(self) -> None:
+        try:
+            self._go_on()
+        finally:
+            self._inbox.close()
+
+    def _go_on(self) -> None:
         pause_s = self._idle_s
         while not self._stopping.is_set():
             try:
@@ -136,7 +173,7 @@ class Drain:
                     self._on_fatal()
                     return
             if not moved:
-                self._stopping.wait(pause_s)
+                self._inbox.wait(pause_s)
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, MavisError):

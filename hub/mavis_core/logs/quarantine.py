@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from mavis_core import clock
+from mavis_core.errors import Unavailable
 from mavis_core.folders import private_folder, sync_folder
 
 __all__ = ["Quarantine"]
@@ -50,20 +54,45 @@ class Quarantine:
 
     def refuse_record(self, seq: int, row: str, reason: str) -> None:
         """Keep the row `seq` of the outbox, as text, with the reason why it is no record."""
-        line = json.dumps(
-            {"time": clock.iso(clock.now()), "seq": seq, "reason": reason, "row": row}
+        self._refuse([{"seq": seq, "reason": reason, "row": row}])
+
+    def refuse_lines(self, lines: Iterable[tuple[int, str, bytes]], sender: str) -> None:
+        """Keep lines that `sender` sent and that are no records: number, reason and bytes."""
+        self._refuse(
+            [
+                {"sender": sender, "line": number, "reason": reason, "row": _text(line)}
+                for number, reason, line in lines
+            ]
         )
+
+    def _refuse(self, refused: Sequence[dict[str, Any]]) -> None:
+        now = clock.iso(clock.now())
+        lines = [json.dumps({"time": now, **each}).encode("ascii") for each in refused]
         with self._lock:
             path = self.folder / _REFUSED
             created = not path.exists()
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(line.encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            with os.fdopen(fd, "wb", buffering=0) as file:
+                self._append(file, b"".join(line + b"\n" for line in lines))
             if created:
                 sync_folder(self.folder)
-            self._count += 1
+            self._count += len(lines)
+
+    def _append(self, file: FileIO, block: bytes) -> None:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            view = memoryview(block)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        except OSError as exc:
+            with suppress(OSError):
+                file.truncate(size)
+            raise Unavailable(
+                f"The quarantine in {self.folder} cannot be written: {exc.strerror}",
+                mend="Free disk space or mend the disk.",
+                retry_after_s=5,
+            ) from exc
 
     def keep_bytes(self, name: str, chunks: Iterable[bytes]) -> Path:
         """Keep `chunks` as a new file that begins with `name`, durable on return."""
@@ -96,3 +125,8 @@ class Quarantine:
             if not path.exists():
                 return path
         raise FileExistsError(f"{self.folder} has no free name for {name}")
+
+
+def _text(line: bytes) -> str:
+    """Return `line` as text of which its bytes can be made again, whatever they are."""
+    return line.decode("utf-8", "surrogateescape")
