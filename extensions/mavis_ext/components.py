@@ -86,6 +86,7 @@ _RENAMED = {
     "Disks": "RestoreDisks",
     "Finding": "ReportFinding",
     "Kind": "RecordKind",
+    "Origin": "RecordOrigin",
     "Outcome": "RecordOutcome",
     "Phase": "RecordPhase",
 }

@@ -16,7 +16,7 @@ from mavis_core.errors import Damaged, Unavailable
 from mavis_core.logs.codec import encode
 from mavis_core.logs.evidence import leaf
 from mavis_core.logs.segments import ProjectSpan, SegmentFile, write_segment
-from mavis_core.records import Kind, Outcome, Phase, Record
+from mavis_core.records import Kind, Origin, Outcome, Phase, Record
 
 START = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -43,6 +43,9 @@ RECORDS = st.builds(
     error_code=st.none() | TEXTS,
     request_id=st.none() | TEXTS,
     source=TEXTS,
+    origin=st.sampled_from(Origin),
+    stream=st.none() | TEXTS,
+    sequence=st.none() | st.integers(1, 2**63 - 1),
     data=st.dictionaries(TEXTS, VALUES, max_size=3),
     time=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the zone is beside them
 )

@@ -27,7 +27,7 @@ class RecordQuery(Listing):
     action: Annotated[str | None, Field(description="The beginning of the action.")] = None
     correlation_id: Annotated[str | None, Field(description="All of one story.")] = None
     q: Annotated[
-        str | None, Field(description="A text that summary, object, person or action holds.")
+        str | None, Field(description="A text that summary, object, person, action or data holds.")
     ] = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from mavis_core.records.model import Kind, Outcome, Phase
+from mavis_core.records.model import Kind, Origin, Outcome, Phase
 from mavis_ext.schemas.base import Schema
 
 __all__ = ["Record"]
@@ -36,4 +36,10 @@ class Record(Schema):
     request_id: str | None
     source: str
     """From where: an address or a process."""
+    origin: Origin
+    """`observed`: Mavis saw it; `reported`: a person's own process, or another system, says so."""
+    stream: str | None
+    """What numbers such records one after the other; null where nothing does."""
+    sequence: int | None
+    """The record's number in its stream, from 1 on: a missing one shows."""
     data: dict[str, Any]

@@ -11,13 +11,13 @@ from types import NoneType
 
 from mavis_core.errors import InvalidInput, MavisError
 from mavis_core.ids import check_id, is_id
-from mavis_core.records.model import Kind, Outcome, Phase, Record
+from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
 __all__ = ["MAX_RECORD_BYTES", "decode", "encode"]
 
 MAX_RECORD_BYTES = 256 * 1024
 _TEXTS = ("action", "person", "object", "summary", "correlation_id", "source")
-_OPTIONAL_TEXTS = ("project", "error_code", "request_id")
+_OPTIONAL_TEXTS = ("project", "error_code", "request_id", "stream")
 
 
 def encode(record: Record) -> bytes:
@@ -57,6 +57,8 @@ def _comes_back(record: Record) -> bool:
         and record.kind.__class__ is Kind
         and record.phase.__class__ is Phase
         and record.outcome.__class__ in (Outcome, NoneType)
+        and record.origin.__class__ is Origin
+        and record.sequence.__class__ in (int, NoneType)
         and record.time.tzinfo is UTC
         and is_id(record.id, "rec")
         and (not record.data or json.loads(json.dumps(dict(record.data))) == record.data)

@@ -35,6 +35,8 @@ class State:
     ----------
     position
         The place in the journal up to which it has read.
+    number
+        How many lines of the journal lie before it.
     records
         Records that queries see.
     last_time
@@ -44,6 +46,7 @@ class State:
     """
 
     position: Position = START
+    number: int = 0
     records: int = 0
     last_time: datetime | None = None
     damaged: int = 0
@@ -89,9 +92,10 @@ def _read_state(root: duckdb.DuckDBPyConnection) -> State:
         states = cursor.execute(READ_STATE).fetchall()
         if len(states) != 1:
             raise duckdb.DataError("made by another release")
-        file, offset, damaged = states[0]
+        file, offset, number, damaged = states[0]
         records, last, _ = cursor.execute(READ_ALL).fetchall()[0]
-    return State(Position(file, offset), records, last and last.replace(tzinfo=UTC), damaged)
+    last = last and last.replace(tzinfo=UTC)
+    return State(Position(file, offset), number, records, last, damaged)
 
 
 def is_surroundings(error: duckdb.Error) -> bool:

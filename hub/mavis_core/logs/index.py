@@ -220,63 +220,71 @@ class _OtherLines(Exception):
     """A batch has a line that only Python can take apart, or that is no record."""
 
 
-_Adding = Callable[[duckdb.DuckDBPyConnection, Sequence[Line]], tuple[int, int, datetime | None]]
+_Adding = Callable[
+    [duckdb.DuckDBPyConnection, Sequence[Line], int], tuple[int, int, datetime | None]
+]
 
 
 def _add(
     writer: duckdb.DuckDBPyConnection, lines: Sequence[Line], state: State, adding: _Adding
 ) -> State:
     """Add the records of `lines` in the writer's transaction and return the state after it."""
-    added, damaged, last = adding(writer, lines)
+    added, damaged, last = adding(writer, lines, state.number + 1)
     state = State(
         position=lines[-1].end,
+        number=state.number + len(lines),
         records=state.records + added,
         last_time=max(filter(None, (last, state.last_time)), default=None),
         damaged=state.damaged + damaged,
     )
-    writer.execute(SET_STATE, [state.position.file, state.position.offset, state.damaged])
+    place = state.position
+    writer.execute(SET_STATE, [place.file, place.offset, state.number, state.damaged])
     return state
 
 
 def _as_they_lie(
-    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line]
+    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line], first: int
 ) -> tuple[int, int, datetime | None]:
     """Add lines by DuckDB alone; return how many were new, how many damaged, the newest time."""
     texts, times = [], []
     for line in lines:
-        found = line.payload is not None and line.payload.isascii() and _TIME.search(line.payload)
+        found = line.payload is not None and _TIME.search(line.payload)
         if not found or line.payload is None:
             raise _OtherLines
-        texts.append(line.payload.decode("ascii"))
+        try:
+            texts.append(line.payload.decode("utf-8"))
+        except UnicodeDecodeError as exc:
+            raise _OtherLines from exc
         times.append(found[1])
+    numbers = list(range(first, first + len(lines)))
     try:
-        added = writer.execute(INSERT_LINES, [texts]).fetchall()[0][0]
+        added = writer.execute(INSERT_LINES, [numbers, texts]).fetchall()[0][0]
     except (duckdb.ConstraintException, duckdb.DataError, duckdb.ProgrammingError) as exc:
         raise _OtherLines from exc
     return added, 0, clock.parse(max(times).decode("ascii"))
 
 
 def _one_by_one(
-    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line]
+    writer: duckdb.DuckDBPyConnection, lines: Sequence[Line], first: int
 ) -> tuple[int, int, datetime | None]:
-    records, damaged = _decode(lines)
+    records, damaged = _decode(lines, first)
     added = 0
     if records:
-        columns = zip(*map(row_of, records), strict=True)
+        columns = zip(*(row_of(number, each) for number, each in records), strict=True)
         added = writer.execute(INSERT, [list(column) for column in columns]).fetchall()[0][0]
-    return added, damaged, max((record.time for record in records), default=None)
+    return added, damaged, max((each.time for _, each in records), default=None)
 
 
-def _decode(lines: Iterable[Line]) -> tuple[list[Record], int]:
-    """Return the records of `lines`, each id once, and how many lines are none."""
-    records: dict[str, Record] = {}
+def _decode(lines: Iterable[Line], first: int) -> tuple[list[tuple[int, Record]], int]:
+    """Return the records of `lines` with their numbers, each id once; and how many are none."""
+    records: dict[str, tuple[int, Record]] = {}
     damaged = 0
-    for line in lines:
+    for number, line in enumerate(lines, first):
         try:
             record = decode(line.payload or b"")
         except InvalidInput as exc:
             damaged += 1
             logger.warning("journal.damaged_line place=%s error=%s", line.start, exc)
         else:
-            records.setdefault(record.id, record)
+            records.setdefault(record.id, (number, record))
     return list(records.values()), damaged

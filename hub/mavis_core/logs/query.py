@@ -84,7 +84,7 @@ class Query:
     correlation_id
         All of one story.
     q
-        Text that summary, object, person or action holds, in any case of letters.
+        Text that summary, object, person, action or data holds, in any case of letters.
     limit
         Records on a page, 1 to `MAX_LIMIT`.
     cursor

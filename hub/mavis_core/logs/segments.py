@@ -31,11 +31,14 @@ _ROW_GROUP = 20_480  # DuckDB's unit of 2,048 rows, ten times
 _BATCH = 20_000
 _TEXTS = (
     *("kind", "phase", "action", "person", "object", "summary", "correlation_id", "project"),
-    *("outcome", "error_code", "request_id", "source"),
+    *("outcome", "error_code", "request_id", "source", "origin", "stream"),
 )
+_LINE_ORDER = (*_TEXTS, "sequence")
 _TIME = "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ')"
 _FORM = (
-    "{" + ",".join(f'"{name}":"VARCHAR"' for name in (*_TEXTS, "id", "time")) + ',"data":"JSON"}'
+    "{"
+    + ",".join(f'"{name}":"VARCHAR"' for name in (*_TEXTS, "id", "time"))
+    + ',"sequence":"BIGINT","data":"JSON"}'
 )
 
 
@@ -46,21 +49,21 @@ def _json(expression: str) -> str:
 # The line of a record, as `Record.to_json` orders it and `codec.encode` writes it.
 _LINE = (
     "'{'"
-    + "".join(f" || '\"{name}\":' || {_json(name)} || ','" for name in _TEXTS)
+    + "".join(f" || '\"{name}\":' || {_json(name)} || ','" for name in _LINE_ORDER)
     + f" || '\"data\":' || data || ',\"id\":' || {_json('id')} || ',\"time\":' || {_json(_TIME)}"
     + " || '}'"
 )
 _TABLE = (
     "CREATE TABLE rows (number BIGINT, "
     + ", ".join(f"{name} VARCHAR" for name in _TEXTS)
-    + ", data VARCHAR, id VARCHAR, time TIMESTAMP, raw BLOB)"
+    + ", sequence BIGINT, data VARCHAR, id VARCHAR, time TIMESTAMP, raw BLOB)"
 )
-_COLUMNS = ", ".join(("number", *_TEXTS, "data", "id", "time"))
+_COLUMNS = ", ".join(("number", *_LINE_ORDER, "data", "id", "time"))
 _INSERT = f"""
 INSERT INTO rows
 SELECT {_COLUMNS}, coalesce(odd, CASE WHEN {_LINE} = line THEN NULL ELSE encode(line) END)
 FROM (
-  SELECT number, odd, line, data::VARCHAR AS data, id, {", ".join(_TEXTS)},
+  SELECT number, odd, line, data::VARCHAR AS data, id, {", ".join(_LINE_ORDER)},
     TRY_CAST(time AS TIMESTAMP) AS time
   FROM (
     SELECT number, odd, line, unnest(json_transform(TRY_CAST(line AS JSON), '{_FORM}'))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from mavis_core.logs.query import Query
-from mavis_core.records.model import Kind, Outcome, Phase, Record
+from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
 __all__ = [
     "INSERT",
@@ -21,16 +22,19 @@ __all__ = [
     "READ_STATE",
     "SCHEMA",
     "SET_STATE",
+    "Condition",
+    "conditions",
     "record_of",
     "row_of",
     "select",
 ]
 
-_VERSION = 1  # another number makes older files unreadable, so that they are rebuilt
+_VERSION = 2  # another number makes older files unreadable, so that they are rebuilt
 
-# In the order of `row_of`. `words` is what `q` looks in: case-folded by Python, so that what
-# counts as the same letter does not depend on the database.
+# In the order of `row_of`. `number` is the line's in the journal, as seals count. `words` is what
+# `q` looks in.
 _COLUMNS = {
+    "number": "BIGINT NOT NULL",
     "id": "VARCHAR PRIMARY KEY",
     "time": "TIMESTAMP NOT NULL",
     "kind": "VARCHAR NOT NULL",
@@ -45,59 +49,79 @@ _COLUMNS = {
     "correlation_id": "VARCHAR NOT NULL",
     "request_id": "VARCHAR",
     "source": "VARCHAR NOT NULL",
+    "origin": "VARCHAR NOT NULL",
+    "stream": "VARCHAR",
+    "sequence": "BIGINT",
     "data": "VARCHAR NOT NULL",
     "words": "VARCHAR NOT NULL",
 }
-_READ = ", ".join(name for name in _COLUMNS if name != "words")
+_GIVEN = [name for name in _COLUMNS if name not in ("number", "words")]
+_FIELDS = ", ".join(_GIVEN)
 _READ_GIVEN = ", ".join(
-    {"time": "given.time::TIMESTAMP", "data": "given.data::VARCHAR"}.get(name, f"given.{name}")
-    for name in _COLUMNS
-    if name != "words"
+    {
+        "time": "given.time::TIMESTAMP AS time",
+        "data": "given.data::VARCHAR AS data",
+        "origin": f"coalesce(given.origin, '{Origin.OBSERVED}') AS origin",
+    }.get(name, f"given.{name}")
+    for name in _GIVEN
 )
+_STATE = "version INT, file VARCHAR, position BIGINT, number BIGINT, damaged BIGINT"
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS records ("
     + ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
     + ")",
-    'CREATE TABLE IF NOT EXISTS state (version INT, file VARCHAR, "offset" BIGINT, damaged BIGINT)',
-    f"INSERT INTO state SELECT {_VERSION}, '', 0, 0 WHERE NOT EXISTS (FROM state)",
+    f"CREATE TABLE IF NOT EXISTS state ({_STATE})",
+    f"INSERT INTO state SELECT {_VERSION}, '', 0, 0, 0 WHERE NOT EXISTS (FROM state)",
 )
-READ_STATE = f'SELECT file, "offset", damaged FROM state WHERE version = {_VERSION}'  # noqa: S608 - a constant of this module
-SET_STATE = 'UPDATE state SET file = ?, "offset" = ?, damaged = ?'
+READ_STATE = f"SELECT file, position, number, damaged FROM state WHERE version = {_VERSION}"  # noqa: S608 - a constant of this module
+SET_STATE = "UPDATE state SET file = ?, position = ?, number = ?, damaged = ?"
 # The hash makes DuckDB read every block, which compares its checksum.
 READ_ALL = "SELECT count(*), max(time), bit_xor(hash(records)) FROM records"
 KNOWN = "SELECT id FROM records WHERE id IN (SELECT unnest(?::VARCHAR[]))"
-# A list a column: one statement with 16 values takes any number of rows.
-INSERT = "INSERT OR IGNORE INTO records SELECT " + ", ".join(
-    f"unnest(?::{kind.split()[0]}[])" for kind in _COLUMNS.values()
-)
 
-_ONE_OF = {"kind": Kind, "phase": Phase, "outcome": Outcome}
-_GIVEN = {name: kind.split()[0] for name, kind in _COLUMNS.items() if name != "words"}
-_GIVEN |= {"data": "JSON", "time": "VARCHAR"}
-_FORM = json.dumps(_GIVEN, separators=(",", ":"))
+_SEARCHED = "summary, object, person, action, data"
+_WORDS = f"lower(concat_ws(chr(10), {_SEARCHED}))"
+# A list a column: one statement with so many values takes any number of rows.
+INSERT = f"INSERT OR IGNORE INTO records SELECT *, {_WORDS} FROM (SELECT " + ", ".join(  # noqa: S608 - constants of this module
+    f"unnest(?::{kind.split()[0]}[]) AS {name}"
+    for name, kind in _COLUMNS.items()
+    if name != "words"
+)
+INSERT += ")"
+
+_ONE_OF = {"kind": Kind, "phase": Phase, "outcome": Outcome, "origin": Origin}
+_FREE = ("outcome", "origin")  # may be missing
+_FORM = json.dumps(
+    {name: _COLUMNS[name].split()[0] for name in _GIVEN} | {"data": "JSON", "time": "VARCHAR"},
+    separators=(",", ":"),
+)
 _CHECKS = " AND ".join(
     [
         f"coalesce(given.{name} IN ({', '.join(repr(str(word)) for word in words)}),"
-        f" {str(name == 'outcome').lower()})"
+        f" {str(name in _FREE).lower()})"
         for name, words in _ONE_OF.items()
     ]
-    + ["regexp_matches(given.id, '^rec_[0-7][0-9a-hjkmnp-tv-z]{25}$')"]
+    + [
+        "regexp_matches(given.id, '^rec_[0-7][0-9a-hjkmnp-tv-z]{25}$')",
+        "coalesce(given.sequence > 0, true)",
+    ]
 )
-_WORDS = "lower(concat_ws(chr(10), given.summary, given.object, given.person, given.action))"
-# The lines as they are: DuckDB takes them apart five times as fast as Python. For lines in ASCII
-# only, in which `lower` is what Python's case-folding is; what is no record is an error.
+# The lines as they are: DuckDB takes them apart five times as fast as Python. What is no record is
+# an error.
 INSERT_LINES = (
-    f"INSERT OR IGNORE INTO records SELECT {_READ_GIVEN}, {_WORDS} FROM"  # noqa: S608 - constants of this module
-    f" (SELECT json_transform_strict(unnest(?::VARCHAR[])::JSON, '{_FORM}') AS given)"
-    f" WHERE CASE WHEN {_CHECKS} THEN true ELSE error('not a record') END"
+    f"INSERT OR IGNORE INTO records SELECT *, {_WORDS} FROM"  # noqa: S608 - constants of this module
+    f" (SELECT number, {_READ_GIVEN} FROM"
+    " (SELECT unnest(?::BIGINT[]) AS number,"
+    f" json_transform_strict(unnest(?::VARCHAR[])::JSON, '{_FORM}') AS given)"
+    f" WHERE CASE WHEN {_CHECKS} THEN true ELSE error('not a record') END)"
 )
 
 
-def row_of(record: Record) -> tuple[Any, ...]:
-    """Return `record` as the values of its row."""
-    words = (record.summary, record.object, record.person, record.action)
+def row_of(number: int, record: Record) -> tuple[Any, ...]:
+    """Return `record`, which is in line `number` of the journal, as the values of its row."""
     return (
+        number,
         record.id,
         record.time.replace(tzinfo=None),
         str(record.kind),
@@ -112,14 +136,16 @@ def row_of(record: Record) -> tuple[Any, ...]:
         record.correlation_id,
         record.request_id,
         record.source,
-        json.dumps(dict(record.data), separators=(",", ":")),
-        "\n".join(words).casefold(),  # a query holds no control character, so none spans two
+        str(record.origin),
+        record.stream,
+        record.sequence,
+        json.dumps(dict(record.data), ensure_ascii=False, separators=(",", ":")),
     )
 
 
 def record_of(row: Sequence[Any]) -> Record:
     """Return the record of a row that `select` asked for."""
-    values = dict(zip(_COLUMNS, row, strict=False))
+    values = dict(zip(_GIVEN, row, strict=True))
     time: datetime = values["time"]
     return Record(
         **{
@@ -128,33 +154,62 @@ def record_of(row: Sequence[Any]) -> Record:
             "kind": Kind(values["kind"]),
             "phase": Phase(values["phase"]),
             "outcome": Outcome(values["outcome"]) if values["outcome"] else None,
+            "origin": Origin(values["origin"]),
             "data": json.loads(values["data"]),
         }
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What holds for a row: SQL with placeholders, and the values for them."""
+
+    text: str
+    values: tuple[object, ...] = ()
+
+
+def conditions(query: Query, words: str = "words") -> list[Condition]:
+    """Return what holds for the records of `query`, the cursor's place left out.
+
+    Parameters
+    ----------
+    words
+        The expression for the text that `q` looks in.
+    """
+    found = []
+    if query.projects is not None:
+        found.append(
+            Condition("project IN (SELECT unnest(?::VARCHAR[]))", ([*sorted(query.projects)],))
+        )
+    if query.since is not None:
+        found.append(Condition("time >= ?::TIMESTAMP", (_utc(query.since),)))
+    if query.until is not None:
+        found.append(Condition("time < ?::TIMESTAMP", (_utc(query.until),)))
+    if query.person is not None:
+        found.append(Condition("person = ?", (query.person,)))
+    if query.action is not None:
+        found.append(Condition("starts_with(action, ?)", (query.action,)))
+    if query.correlation_id is not None:
+        found.append(Condition("correlation_id = ?", (query.correlation_id,)))
+    if query.q is not None:
+        text = json.dumps(query.q, ensure_ascii=False)[1:-1]  # as `data` has it
+        either = f"(contains({words}, lower(?)) OR contains({words}, lower(?)))"
+        found.append(
+            Condition(f"contains({words}, lower(?))", (text,))
+            if text == query.q
+            else Condition(either, (query.q, text))
+        )
+    return found
+
+
 def select(query: Query) -> tuple[str, list[object]]:
     """Return the statement for `query` and its values; it asks for one row more than a page."""
-    conditions: list[tuple[str, list[object]]] = []
-    if query.projects is not None:
-        conditions.append(("project IN (SELECT unnest(?::VARCHAR[]))", [[*sorted(query.projects)]]))
-    if query.since is not None:
-        conditions.append(("time >= ?::TIMESTAMP", [_utc(query.since)]))
-    if query.until is not None:
-        conditions.append(("time < ?::TIMESTAMP", [_utc(query.until)]))
-    if query.person is not None:
-        conditions.append(("person = ?", [query.person]))
-    if query.action is not None:
-        conditions.append(("starts_with(action, ?)", [query.action]))
-    if query.correlation_id is not None:
-        conditions.append(("correlation_id = ?", [query.correlation_id]))
-    if query.q is not None:
-        conditions.append(("contains(words, ?)", [query.q.casefold()]))
+    wanted = conditions(query)
     if (place := query.after) is not None:
-        conditions.append(("(time, id) < (?::TIMESTAMP, ?)", [_utc(place.time), place.id]))
-    where = " AND ".join(text for text, _ in conditions) or "true"
-    statement = f"SELECT {_READ} FROM records WHERE {where} ORDER BY time DESC, id DESC LIMIT ?"  # noqa: S608 - constants of this module
-    return statement, [*(value for _, values in conditions for value in values), query.limit + 1]
+        wanted.append(Condition("(time, id) < (?::TIMESTAMP, ?)", (_utc(place.time), place.id)))
+    where = " AND ".join(each.text for each in wanted) or "true"
+    statement = f"SELECT {_FIELDS} FROM records WHERE {where} ORDER BY time DESC, id DESC LIMIT ?"  # noqa: S608 - constants of this module
+    return statement, [*(value for each in wanted for value in each.values), query.limit + 1]
 
 
 def _utc(moment: datetime) -> datetime:

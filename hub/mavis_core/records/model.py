@@ -3,7 +3,8 @@
 *Record*: one thing that was asked for, done or refused. *Audit record*: about an API call.
 *Operation record*: about a command or a call to a cloud. *Phase*: an ``intent`` is written before
 an effect, its ``outcome`` after it; an ``event`` stands alone. Records of one story share a
-correlation id.
+correlation id. *Stream*: what numbers its records from 1 on, one after the other, so that a missing
+one shows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mavis_core import clock
 from mavis_core.errors import InvalidInput, MavisError
 from mavis_core.ids import new_id
 
-__all__ = ["Kind", "Outcome", "Phase", "Record"]
+__all__ = ["Kind", "Origin", "Outcome", "Phase", "Record"]
 
 
 class Kind(StrEnum):
@@ -44,6 +45,13 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Origin(StrEnum):
+    """Who says so."""
+
+    OBSERVED = "observed"
+    REPORTED = "reported"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One thing that was asked for, done or refused.
@@ -66,6 +74,11 @@ class Record:
         One sentence for a reader.
     source
         From where: an address or a process.
+    origin
+        ``observed`` where the platform saw it itself; ``reported`` where a person's own process,
+        or another system, says so.
+    stream, sequence
+        What numbers the record, and its number there; None where nothing does.
     data
         JSON values; never a secret.
     """
@@ -82,6 +95,9 @@ class Record:
     error_code: str | None = None
     request_id: str | None = None
     source: str = "unknown"
+    origin: Origin = Origin.OBSERVED
+    stream: str | None = None
+    sequence: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: new_id("rec"))
     time: datetime = field(default_factory=clock.now)
@@ -101,6 +117,9 @@ class Record:
             "error_code": self.error_code,
             "request_id": self.request_id,
             "source": self.source,
+            "origin": self.origin,
+            "stream": self.stream,
+            "sequence": self.sequence,
             "data": dict(self.data),
             "id": self.id,
             "time": clock.iso(self.time),
@@ -126,6 +145,7 @@ class Record:
                     "kind": Kind(value["kind"]),
                     "phase": Phase(value["phase"]),
                     "outcome": Outcome(outcome) if outcome else None,
+                    "origin": Origin(value.get("origin", Origin.OBSERVED)),
                     "time": clock.parse(value["time"]),
                     "data": dict(value.get("data") or {}),
                 }
@@ -135,6 +155,9 @@ class Record:
         for name in ("action", "person", "object", "summary", "correlation_id", "id", "source"):
             if not isinstance(getattr(record, name), str):
                 raise InvalidInput(f"not a record: {name} is no text")
+        sequence = record.sequence
+        if sequence is not None and (sequence.__class__ is not int or not 1 <= sequence < 1 << 63):
+            raise InvalidInput("not a record: sequence is no number from 1 on")
         return record
 
 

@@ -65,6 +65,7 @@ __all__ = [
     "ProtectionReport",
     "Record",
     "RecordKind",
+    "RecordOrigin",
     "RecordOutcome",
     "RecordPhase",
     "RecoveryPoint",
@@ -153,6 +154,13 @@ class RecordKind(Word):
 
     AUDIT = "audit"
     OPERATION = "operation"
+
+
+class RecordOrigin(Word):
+    """Who says so."""
+
+    OBSERVED = "observed"
+    REPORTED = "reported"
 
 
 class RecordOutcome(Word):
@@ -1139,6 +1147,12 @@ class Record(Model):
         One sentence for a reader.
     source
         From where: an address or a process.
+    origin
+        `observed`: Mavis saw it; `reported`: a person's own process, or another system, says so.
+    stream
+        What numbers such records one after the other; null where nothing does.
+    sequence
+        The record's number in its stream, from 1 on: a missing one shows.
     """
 
     id: str
@@ -1155,6 +1169,9 @@ class Record(Model):
     correlation_id: str
     request_id: str | None = None
     source: str
+    origin: RecordOrigin
+    stream: str | None = None
+    sequence: int | None = None
     data: JsonObject
 
 

@@ -28,7 +28,7 @@ class Records(ProjectWidget):
     project, mavis
         As in `ProjectWidget`.
     query
-        A text in summary, object, person or action.
+        A text in summary, object, person, action or data.
     page_size
         Rows on a page, 1 to 200.
 

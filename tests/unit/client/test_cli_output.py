@@ -43,6 +43,9 @@ RECORD = {
     "summary": "A recovery point.",
     "correlation_id": "cor_1",
     "source": "10.0.0.1",
+    "origin": "observed",
+    "stream": None,
+    "sequence": None,
     "data": {},
 }
 

@@ -73,6 +73,9 @@ RECORD = {
     "correlation_id": "cor_1",
     "request_id": "req_1",
     "source": "10.0.0.1",
+    "origin": "observed",
+    "stream": None,
+    "sequence": None,
     "data": {"n": 1},
 }
 ME = {
