@@ -18,6 +18,8 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+import boto3
+
 ACCESS_KEY, SECRET_KEY = "AKIAEXAMPLEOFATEST", "of-this-test-run-only"
 
 
@@ -35,6 +37,17 @@ class SeaweedServer:
             encoding="utf-8",
         )
         return path
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket."""
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+        )
+        client.create_bucket(Bucket=name)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,8 @@ from mavis_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mavis_core.logs import evidence
 from mavis_core.logs.codec import decode
 from mavis_core.logs.evidence import Seal, Sealed, Verdict, Written, fingerprint, leaf, proof
-from mavis_core.logs.journal import read_folder
+from mavis_core.logs.opening import archive_store
+from mavis_core.logs.reading import all_lines
 from mavis_core.logs.sealing import private_key, read_seals
 from mavis_core.records.model import Record
 
@@ -71,7 +73,7 @@ def _anchor_at(path: Path) -> Seal:
 
 
 def verify(config: Config, anchors: Iterable[Path]) -> Verdict:
-    """Compare the whole journal with its seals.
+    """Compare the whole log, archive included, with its seals.
 
     Raises
     ------
@@ -203,9 +205,12 @@ def _read(it: Written) -> Record | None:
 
 
 def _records(config: Config) -> Iterator[Written]:
-    lines = _reading(config, lambda: read_folder(config.journal))
-    for number, line in enumerate(lines, start=1):
-        yield Written(number, line.payload or b"")
+    with tempfile.TemporaryDirectory(prefix="mavis-audit-") as scratch:
+        lines = all_lines(
+            config.journal, archive_store(config), _key(config).public_key(), Path(scratch)
+        )
+        for number, line in _reading(config, lambda: lines):
+            yield Written(number, line)
 
 
 def _seals(config: Config) -> Iterator[Sealed]:

@@ -66,6 +66,8 @@ def folders(config: Config) -> tuple[Folder, ...]:
         Folder(config.dashboards_run, 0o700, "mavis-dashboards"),
         Folder(home / "db", 0o2770, "mavis-api", "mavis-db"),
         Folder(config.journal, 0o700, "mavis-logs"),
+        Folder(config.objects_folder, 0o711),
+        Folder(config.objects_folder / "logs", 0o700, "mavis-logs"),
         Folder(home / "hub", 0o700),
         Folder(home / "api", 0o700, "mavis-api"),
         Folder(home / "prefect", 0o700, "mavis-prefect"),

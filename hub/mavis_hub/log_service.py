@@ -30,10 +30,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders
@@ -55,9 +55,10 @@ from mavis_core.errors import (
     Unavailable,
 )
 from mavis_core.ids import new_id
-from mavis_core.logs import Drain, Health, Index, Journal, Page, Quarantine, Query, RecordSource
+from mavis_core.logs import Drain, Health, Page, Query, RecordSource
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Inbox, Receipt, read_lines
-from mavis_core.logs.sealing import Sealer, SealFile, private_key
+from mavis_core.logs.opening import Log, archive_store, open_log, rule_of
+from mavis_core.logs.sealing import private_key
 from mavis_core.records import Outbox
 
 __all__ = ["LogService", "main", "serve"]
@@ -78,43 +79,50 @@ class LogService:
     """The parts of the log process, open."""
 
     source: RecordSource
-    journal: Journal
-    index: Index
+    log: Log
     drain: Drain
-    quarantine: Quarantine
-    sealer: Sealer
     inbox: Inbox
 
     @classmethod
     def open(
         cls,
-        folder: Path,
+        config: Config,
         source: RecordSource,
-        key: Ed25519PrivateKey,
         closers: ExitStack,
         on_fatal: Callable[[], None] = lambda: None,
     ) -> LogService:
-        """Open journal and index in `folder`; `closers` closes them.
+        """Open the log of an appliance; `closers` closes it.
 
         Raises
         ------
         Conflict
-            Another process has them open.
+            Another process has it open.
+        Unavailable
+            A secret or the object store is missing.
         """
-        quarantine = Quarantine(folder / "quarantine")
-        journal = closers.enter_context(closing(Journal(folder, quarantine)))
-        index = closers.enter_context(closing(Index(folder / "index.duckdb", quarantine)))
+        log = open_log(
+            config.journal,
+            archive_store(config),
+            private_key(config.read_secret("logs", "seal-key")),
+            closers,
+            rule=rule_of(config),
+            cache_bytes=config.logs.cache_mb << 20,
+            keep=timedelta(days=config.logs.lock_days),
+        )
         inbox = Inbox()
-        drain = Drain(source, journal, index, quarantine, inbox=inbox, on_fatal=on_fatal)
-        sealer = Sealer(journal, closers.enter_context(closing(SealFile(folder, quarantine))), key)
-        closers.callback(sealer.stop)  # after the drain has ended, so that it seals the last ones
+        drain = Drain(
+            source, log.journal, log.index, log.quarantine, inbox=inbox, on_fatal=on_fatal
+        )
+        closers.callback(log.archiver.stop)
+        closers.callback(log.sealer.stop)  # after the drain, so that it seals the last ones
         closers.callback(_stop, drain)
-        return cls(source, journal, index, drain, quarantine, sealer, inbox)
+        return cls(source, log, drain, inbox)
 
     def start(self) -> None:
-        """Begin to move records and to seal them."""
+        """Begin to move records, to seal and to archive them."""
         self.drain.start()
-        self.sealer.start()
+        self.log.sealer.start()
+        self.log.archiver.start()
 
     def take(self, body: bytes, sender: str) -> tuple[Future[None], Receipt]:
         """Put the records of `body` into the inbox and what is none into the quarantine.
@@ -123,7 +131,7 @@ class LogService:
         """
         payloads, refused = read_lines(body)
         if refused:
-            self.quarantine.refuse_lines(
+            self.log.quarantine.refuse_lines(
                 ((told.line, told.reason, line) for told, line in refused), sender
             )
         receipt = Receipt(len(payloads), tuple(told for told, _ in refused))
@@ -131,22 +139,27 @@ class LogService:
 
     def health(self) -> Health:
         """Return how the process is."""
-        error = self.drain.error or self.sealer.error
+        log = self.log
+        error = self.drain.error or log.sealer.error or log.archiver.error
         try:
             backlog = self.source.backlog()
         except Unavailable as exc:
             backlog, error = None, exc.message
-        state, last = self.index.state, self.sealer.last
-        status = "ok" if self.index.ready else "starting"
+        state, last, segments = log.index.state, log.sealer.last, log.archive.segments
+        archived = sum(span.count for segment in segments for span in segment.projects)
+        times = [span.until for segment in segments for span in segment.projects]
+        status = "ok" if log.index.ready else "starting"
         return Health(
             status="degraded" if error else status,
             backlog=backlog,
-            indexed=state.records,
-            journal_bytes=self.journal.size_bytes,
-            last_record_time=state.last_time,
+            indexed=state.records + archived,
+            journal_bytes=log.journal.size_bytes,
+            last_record_time=max(filter(None, (state.last_time, *times)), default=None),
             damaged_lines=state.damaged,
-            quarantined=self.quarantine.count,
+            quarantined=log.quarantine.count,
             sealed_until=None if last is None else clock.parse(last.time),
+            archived=archived,
+            archive_bytes=sum(segment.size_bytes for segment in segments),
             error=error,
         )
 
@@ -286,7 +299,7 @@ class _RecordsHandler(_Handler):
 
     async def get(self) -> None:
         query = Query.from_params(_params(self.request.query_arguments))
-        await self.answer(lambda: self._service.index.search(query))
+        await self.answer(lambda: self._service.log.library.search(query))
 
     async def post(self) -> None:
         if self._room is None:
@@ -397,7 +410,6 @@ def _bind(path: Path) -> socket.socket:
 async def serve(config: Config, source: RecordSource) -> bool:
     """Run until SIGTERM or SIGINT; return False where a failure ended it."""
     token = config.read_secret("logs", "logs-token")
-    key = private_key(config.read_secret("logs", "seal-key"))
     loop, ended, failed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def fail() -> None:
@@ -405,7 +417,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
         loop.call_soon_threadsafe(ended.set)
 
     with ExitStack() as closers:
-        service = LogService.open(config.journal, source, key, closers, fail)
+        service = LogService.open(config, source, closers, fail)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         parts = {

@@ -505,8 +505,10 @@ def test_kill_9_loses_nothing_that_was_answered(config: Config, database: Databa
         sender.start()
     try:
         for _ in range(6):
+            before = sum(map(len, answered))
             with spawn(config) as process:
-                stop.wait(rng.uniform(1.2, 2.5))
+                wait_until(lambda before=before: sum(map(len, answered)) > before, 60)
+                stop.wait(rng.uniform(0, 1.0))
                 process.kill()
     finally:
         stop.set()

@@ -12,55 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import duckdb
 import pytest
 
+from log_questions import START, everything, make_query, make_record, walk
 from mavis_core.errors import InvalidInput, Unavailable
 from mavis_core.ids import new_id
 from mavis_core.logs import Index, Journal, Page, Quarantine, Query
 from mavis_core.logs.codec import MAX_RECORD_BYTES, decode, encode
-from mavis_core.records import Kind, Origin, Outcome, Phase, Record
-
-START = datetime(2030, 1, 31, 12, tzinfo=UTC)
-PROJECTS = ("prj_a", "prj_b", "prj_c", None)
-PEOPLE = ("alice", "bob", "o'brien", "straße", "%", "_")
-ACTIONS = ("snapshot.create", "snapshot.delete", "resource.stop", "ec2.CreateSnapshots", "a%b")
-WORDS = (
-    "Server",
-    "STRASSE",
-    "100%",
-    "it's",
-    'a "quote"',
-    "back\\slash",
-    "ΣΊΣΥΦΟΣ",
-    "snow ☃",
-    "_x_",
-)
-
-
-T = TypeVar("T")
-
-
-def make_record(rng: random.Random) -> Record:
-    phase = rng.choice(list(Phase))
-    return Record(
-        kind=rng.choice(list(Kind)),
-        phase=phase,
-        action=rng.choice(ACTIONS),
-        person=rng.choice(PEOPLE),
-        object=" ".join(rng.sample(WORDS, 1)),
-        summary=" ".join(rng.sample(WORDS, 3)),
-        correlation_id=f"cor_{rng.randrange(20)}",
-        project=rng.choice(PROJECTS),
-        outcome=None if phase is Phase.INTENT else rng.choice(list(Outcome)),
-        error_code=rng.choice([None, "cloud_denied"]),
-        request_id=rng.choice([None, "req_1"]),
-        data=rng.choice([{}, {"n": 2**70, "list": [1.5, None, "x\n\u0000y"]}]),
-        # Few different times, so that many records share one and the id decides.
-        time=START + timedelta(microseconds=rng.randrange(60)),
-    )
+from mavis_core.records import Origin, Record
 
 
 @pytest.fixture(scope="module")
@@ -95,56 +56,6 @@ def index(full_journal: Journal) -> Iterator[Index]:
 def open_index(journal: Journal, **options: float) -> Index:
     quarantine = Quarantine(journal.folder / "quarantine")
     return Index(journal.folder / "index.duckdb", quarantine, **options)
-
-
-def everything(index: Index, query: Query) -> list[Record]:
-    """Return the records of all pages."""
-    found: list[Record] = []
-    while True:
-        page = index.search(query)
-        assert len(page.items) <= query.limit
-        found += page.items
-        if page.next is None:
-            return found
-        assert len(page.items) == query.limit
-        query = replace(query, cursor=page.next)
-
-
-def walk(records: list[Record], query: Query) -> list[Record]:
-    """Answer `query` by looking at every record."""
-
-    def fits(record: Record) -> bool:
-        data = json.dumps(dict(record.data), ensure_ascii=False, separators=(",", ":"))
-        texts = (record.summary, record.object, record.person, record.action, data)
-        return (
-            (query.projects is None or record.project in query.projects)
-            and (query.since is None or record.time >= query.since)
-            and (query.until is None or record.time < query.until)
-            and (query.person is None or record.person == query.person)
-            and (query.action is None or record.action.startswith(query.action))
-            and (query.correlation_id is None or record.correlation_id == query.correlation_id)
-            and (query.q is None or any(query.q.lower() in text.lower() for text in texts))
-        )
-
-    return sorted(filter(fits, records), key=lambda r: (r.time, r.id), reverse=True)
-
-
-def make_query(rng: random.Random) -> Query:
-    def maybe(value: T) -> T | None:
-        return value if rng.random() < 0.3 else None
-
-    return Query(
-        projects=rng.choice([None, None, frozenset(rng.sample(PROJECTS[:3], rng.randrange(4)))]),
-        since=maybe(START + timedelta(microseconds=rng.randrange(60))),
-        until=maybe(START + timedelta(microseconds=rng.randrange(60))),
-        person=maybe(rng.choice((*PEOPLE, "nobody"))),
-        action=maybe(rng.choice(("snapshot.", "snapshot.create", "a%", "a_", "ec2", "'"))),
-        correlation_id=maybe(f"cor_{rng.randrange(21)}"),
-        q=maybe(
-            rng.choice((*WORDS, "strasse", "%", "_", "'", '"', "\\", "☃", "SS", "er s", "'; --"))
-        ),
-        limit=rng.choice([1, 7, 50, 200]),
-    )
 
 
 @pytest.mark.parametrize("seed", range(5))

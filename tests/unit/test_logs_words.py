@@ -92,7 +92,7 @@ def test_a_page_goes_on_where_the_last_one_ended(file: WordFile) -> None:
     everything = file.numbers("disk")
     assert len(everything) > 20
     first = file.numbers("disk", limit=7)
-    assert first + file.numbers("disk", before=first[-1]) == everything
+    assert first + file.numbers("disk", last=first[-1] - 1) == everything
 
 
 @settings(max_examples=200, deadline=None)

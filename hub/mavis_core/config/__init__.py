@@ -18,6 +18,8 @@ from mavis_core.config.sections import (
     DatabaseConfig,
     EdgeConfig,
     HubConfig,
+    LogsConfig,
+    ObjectsConfig,
     PortsConfig,
     WorkerConfig,
 )
@@ -32,6 +34,8 @@ __all__ = [
     "DatabaseConfig",
     "EdgeConfig",
     "HubConfig",
+    "LogsConfig",
+    "ObjectsConfig",
     "PortsConfig",
     "Setting",
     "WorkerConfig",

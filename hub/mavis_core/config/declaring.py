@@ -59,3 +59,11 @@ DATABASE_URL = Check(
     "sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME",
     lambda value: bool(re.match(r"(sqlite|postgresql\+psycopg)://", value)),
 )
+S3_URL = Check(
+    "s3://BUCKET or s3://BUCKET/PREFIX",
+    lambda value: bool(re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/[A-Za-z0-9._=-]+)*/?", value)),
+)
+HTTP_URL = Check(
+    "an address that begins with https:// or http://",
+    lambda value: bool(re.fullmatch(r"https?://[0-9A-Za-z.:\[\]-]+(/[^\s?#]*)?", value)),
+)

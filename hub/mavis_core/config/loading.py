@@ -10,18 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mavis_core.config.declaring import MASKED, Check
-from mavis_core.config.sections import (
-    ApiConfig,
-    ApplianceConfig,
-    AwsConfig,
-    Config,
-    DashboardsConfig,
-    DatabaseConfig,
-    EdgeConfig,
-    HubConfig,
-    PortsConfig,
-    WorkerConfig,
-)
+from mavis_core.config.sections import Config
 from mavis_core.errors import InvalidInput
 
 _HIDDEN = "…"  # stands for a secret, and for what may be one under a wrong key
@@ -63,16 +52,9 @@ class BadSetting:
         return f"{self.key} = {self.value!r} (from {self.source}): {self.mend}"
 
 
-_SECTIONS: dict[str, type[Any]] = {
-    "appliance": ApplianceConfig,
-    "edge": EdgeConfig,
-    "ports": PortsConfig,
-    "api": ApiConfig,
-    "database": DatabaseConfig,
-    "hub": HubConfig,
-    "aws": AwsConfig,
-    "worker": WorkerConfig,
-    "dashboards": DashboardsConfig,
+_MAKERS: dict[str, Any] = {item.name: item.default_factory for item in fields(Config)}
+_SECTIONS: dict[str, type[Any]] = {  # the class of a section makes its defaults
+    name: maker for name, maker in _MAKERS.items() if isinstance(maker, type)
 }
 _TYPES: dict[str, type[Any]] = {"str": str, "int": int, "float": float}
 

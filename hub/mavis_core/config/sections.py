@@ -10,7 +10,9 @@ from urllib.parse import quote
 from mavis_core.config.declaring import (
     DATABASE_URL,
     HOST,
+    HTTP_URL,
     PORT,
+    S3_URL,
     between,
     one_of,
     or_empty,
@@ -166,6 +168,57 @@ class DashboardsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogsConfig:
+    """The log: what is at hand at once, and what is archived."""
+
+    archive_after_days: int = setting(
+        30,
+        "Records that are older are moved to the object store; at the latest when they are twice as"
+        " old.",
+        between(1, 3650),
+    )
+    hot_records: int = setting(
+        1_000_000,
+        "Records that the index holds at most; what is more is moved to the object store sooner.",
+        between(1000, 100_000_000),
+    )
+    segment_records: int = setting(
+        500_000, "Records that one segment of the archive holds.", between(1000, 5_000_000)
+    )
+    cache_mb: int = setting(
+        2048, "Disk space for copies of segments that were asked for, in MiB.", between(0, 1 << 20)
+    )
+    lock_days: int = setting(
+        0,
+        "Days for which the object store must keep a segment of the archive; with"
+        " `objects.lock` nobody can remove it before. 0: no promise.",
+        between(0, 36500),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsConfig:
+    """The object store: the log's archive, and later recordings."""
+
+    url: str = setting(
+        "",
+        "s3://BUCKET/PREFIX; empty: the folder `objects` in the state folder. The account is read"
+        " from `secrets/logs/objects-account`, an AWS configuration file, where there is one.",
+        or_empty(S3_URL),
+    )
+    endpoint_url: str = setting(
+        "", "Address of a store that speaks S3 and is not AWS; empty: AWS.", or_empty(HTTP_URL)
+    )
+    region: str = setting("us-east-1", "The bucket's region.")
+    lock: str = setting(
+        "none",
+        "How the store keeps what must be kept: none: by our own rule. governance or compliance: by"
+        " the bucket's object lock, which must be on.",
+        one_of("none", "governance", "compliance"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one appliance, and where its files are.
 
@@ -185,6 +238,8 @@ class Config:
     aws: AwsConfig = field(default_factory=AwsConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
+    logs: LogsConfig = field(default_factory=LogsConfig)
+    objects: ObjectsConfig = field(default_factory=ObjectsConfig)
 
     @property
     def isolated(self) -> bool:
@@ -233,6 +288,11 @@ class Config:
     def journal(self) -> Path:
         """Folder of the log process: journal and index."""
         return self.home / "journal"
+
+    @property
+    def objects_folder(self) -> Path:
+        """Folder of the object store, a folder an area; with a bucket, of notes about uploads."""
+        return self.home / "objects"
 
     @property
     def aws_config_file(self) -> Path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +15,7 @@ from mavis_core.errors import Unavailable
 from mavis_core.logs.journal import START, Position
 from mavis_core.logs.statements import READ_ALL, READ_STATE, SCHEMA
 
-__all__ = ["State", "is_surroundings", "open_file", "unavailable"]
+__all__ = ["State", "is_surroundings", "open_file", "stopped_after", "unavailable"]
 
 # Words of the operating system that DuckDB passes on: the file is sound, its surroundings are not.
 _SURROUNDINGS = (
@@ -96,6 +99,28 @@ def _read_state(root: duckdb.DuckDBPyConnection) -> State:
         records, last, _ = cursor.execute(READ_ALL).fetchall()[0]
     last = last and last.replace(tzinfo=UTC)
     return State(Position(file, offset), number, records, last, damaged)
+
+
+@contextmanager
+def stopped_after(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Stop what `cursor` does when the block has taken longer than `seconds`.
+
+    Raises
+    ------
+    Unavailable
+        It has.
+    """
+    timer = threading.Timer(max(0.0, seconds), cursor.interrupt)
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as exc:
+        raise Unavailable(
+            f"The query took longer than {seconds:g} s",
+            mend="Narrow it: a shorter time, a project, a person.",
+        ) from exc
+    finally:
+        timer.cancel()
 
 
 def is_surroundings(error: duckdb.Error) -> bool:

@@ -3,7 +3,8 @@
 The place in the journal up to which the index has read is a row of the same file, changed in the
 transaction that adds the records; `Index.catch_up` goes on from there. Live indexing, the start
 after a crash and the rebuild of a lost file are this one path, so they give the same answers. A
-file that DuckDB cannot read moves to the quarantine and a new one is made.
+file that DuckDB cannot read moves to the quarantine and a new one is made. What the archive has the
+index forgets; a new one begins where the archive ends.
 
 *Reopen*: close the file and open it again, which reads all of it and so finds damage. *Cursor*
 here is DuckDB's: a connection of one query, beside those of others and of the writer.
@@ -16,6 +17,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -25,18 +27,27 @@ import duckdb
 from mavis_core import clock
 from mavis_core.errors import InvalidInput, Unavailable
 from mavis_core.logs.codec import decode
-from mavis_core.logs.duckdb_file import State, is_surroundings, open_file, unavailable
-from mavis_core.logs.journal import Journal, Line
+from mavis_core.logs.duckdb_file import (
+    State,
+    is_surroundings,
+    open_file,
+    stopped_after,
+    unavailable,
+)
+from mavis_core.logs.journal import START, Journal, Line, Position
 from mavis_core.logs.quarantine import Quarantine
 from mavis_core.logs.query import Page, Query
 from mavis_core.logs.statements import (
+    FORGET,
     INSERT,
     INSERT_LINES,
     KNOWN,
     SET_STATE,
+    conditions,
+    newest,
+    older_than,
     record_of,
     row_of,
-    select,
 )
 from mavis_core.records.model import Record
 
@@ -50,7 +61,7 @@ _TIME = re.compile(rb'"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)"\}\Z')  #
 
 
 class Index:
-    """The index of one journal. One thread calls `catch_up` and `known`; any thread `search`.
+    """The index of one journal. Any thread may call it.
 
     Parameters
     ----------
@@ -58,16 +69,28 @@ class Index:
         The DuckDB file; made on demand. Its folder belongs to this process alone.
     quarantine
         Takes files that cannot be read.
+    base
+        Says where the archive ends: the number of its last line, and the place after it.
     timeout_s
         A query that runs longer is stopped.
     """
 
-    def __init__(self, path: Path, quarantine: Quarantine, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        quarantine: Quarantine,
+        *,
+        base: Callable[[], tuple[int, Position]] = lambda: (0, START),
+        timeout_s: float = 10.0,
+    ) -> None:
         self.path = path
         self._quarantine = quarantine
+        self._base = base
         self._timeout_s = timeout_s
         self._root: duckdb.DuckDBPyConnection | None = None
         self._state = State()
+        self._floor = 0
+        self._writes = threading.RLock()
         self._failures = 0
         self._suspect = False
         self._ready = False
@@ -78,6 +101,11 @@ class Index:
     def state(self) -> State:
         """What the index holds."""
         return self._state
+
+    @property
+    def floor(self) -> int:
+        """The number of the last line that the index has forgotten."""
+        return self._floor
 
     @property
     def ready(self) -> bool:
@@ -92,18 +120,41 @@ class Index:
         Unavailable
             The disk is full, or the file is held by another process. Call again later.
         """
-        if self._root is None or self._suspect:
-            self._reopen()
-        if not journal.covers(self._state.position):
-            logger.error("index.ahead_of_journal position=%s", self._state.position)
-            self._recreate()
-        if self._state.position != journal.end:
-            lines = journal.read(self._state.position)
-            while batch := list(islice(lines, _BATCH)):
-                self._state = self._add(batch)
-                if stopping():
-                    return
-        self._ready = True
+        with self._writes:
+            if self._root is None or self._suspect:
+                self._reopen()
+            if not journal.covers(self._state.position):
+                logger.error("index.ahead_of_journal position=%s", self._state.position)
+                self._recreate()
+            if self._state.position != journal.end:
+                lines = journal.read(self._state.position)
+                while batch := list(islice(lines, _BATCH)):
+                    self._state = self._add(batch)
+                    if stopping():
+                        return
+            self._ready = True
+
+    def forget(self) -> None:
+        """Remove what the archive has by now.
+
+        Raises
+        ------
+        Unavailable
+            The disk is full. What is in both places is found once all the same.
+        """
+        with self._writes:
+            if self._root is not None:
+                self._forget(*self._base())
+
+    def _forget(self, number: int, place: Position) -> None:
+        with self._writing() as writer:
+            gone = writer.execute(FORGET, [number]).fetchall()[0][0]
+            if ahead := self._state.number < number:
+                writer.execute(SET_STATE, [place.file, place.offset, number, self._state.damaged])
+        self._floor = number
+        self._state = replace(self._state, records=self._state.records - gone)
+        if ahead:
+            self._state = replace(self._state, position=place, number=number)
 
     def _add(self, batch: Sequence[Line]) -> State:
         """Add the records of a batch in one transaction and return the state after it."""
@@ -116,7 +167,7 @@ class Index:
 
     def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those of `ids` that the index holds."""
-        with self._writing() as writer:
+        with self._writes, self._writing() as writer:
             return frozenset(row[0] for row in writer.execute(KNOWN, [list(ids)]).fetchall())
 
     def search(self, query: Query) -> Page:
@@ -127,10 +178,12 @@ class Index:
         Unavailable
             The index is catching up, or the query took longer than it may.
         """
-        statement, values = select(query)
-        with self._cursor() as cursor:
-            rows = cursor.execute(statement, values).fetchall()
-        return Page.of(map(record_of, rows), query.limit)
+        wanted = conditions(query)
+        if (place := query.after) is not None:
+            wanted.append(older_than(place))
+        with self.cursor() as cursor:
+            rows = cursor.execute(*newest("records", wanted, query.limit + 1)).fetchall()
+        return Page.of((record_of(row[1:]) for row in rows), query.limit)
 
     def close(self) -> None:
         """Stop running queries and close the file."""
@@ -155,6 +208,8 @@ class Index:
                 raise unavailable(self.path, exc) from exc
             logger.warning("index.unreadable path=%s error=%s", self.path, exc)
             self._recreate()
+        else:
+            self._begin()
         self._suspect = False
 
     def _recreate(self) -> None:
@@ -164,6 +219,14 @@ class Index:
             self._root, self._state = open_file(self.path)
         except duckdb.Error as exc:
             raise unavailable(self.path, exc) from exc
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let the file begin where the archive ends."""
+        number, place = self._base()
+        self._floor = 0
+        if number:
+            self._forget(number, place)
 
     def _set_aside(self) -> None:
         for path in (self.path, self.path.with_name(self.path.name + ".wal")):
@@ -189,27 +252,26 @@ class Index:
         self._failures = 0
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give the block a cursor of its own that is stopped when its time is over."""
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give the block a cursor of its own that is stopped when its time is over.
+
+        Raises
+        ------
+        Unavailable
+            The index is catching up, or the block took longer than it may.
+        """
         with self._readers:
             if not self._ready or self._root is None:
                 raise Unavailable("The log's index is catching up", retry_after_s=2)
             cursor = self._root.cursor()
             self._active[id(cursor)] = cursor
-        timer = threading.Timer(self._timeout_s, cursor.interrupt)
-        timer.start()
         try:
-            yield cursor
-        except duckdb.InterruptException as exc:
-            raise Unavailable(
-                f"The query took longer than {self._timeout_s:g} s",
-                mend="Narrow it: a shorter time, a project, a person.",
-            ) from exc
+            with stopped_after(cursor, self._timeout_s):
+                yield cursor
         except duckdb.Error as exc:
             self._suspect = True
             raise unavailable(self.path, exc) from exc
         finally:
-            timer.cancel()
             with self._readers:
                 del self._active[id(cursor)]
                 cursor.close()

@@ -11,6 +11,9 @@ the last good line of the last file; it was never acknowledged, and moves to the
 the journal is opened. *Damaged line*: a bad line before a good one; it stays where it is and
 readers step over it.
 
+*Forget*: remove files of which every line lies elsewhere by now, in the archive; a place in such a
+file is covered no longer.
+
 Files keep their order even where the clock is set back: writing goes on in the newest file.
 """
 
@@ -20,6 +23,7 @@ import fcntl
 import mmap
 import os
 import re
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -103,6 +107,7 @@ class Journal:
     def __init__(self, folder: Path, quarantine: Quarantine) -> None:
         self.folder = folder
         self._quarantine = quarantine
+        self._sizes = threading.Lock()
         private_folder(folder)
         self._lock_fd: int | None = _lock(folder / "lock")
         self._fd: int | None = None
@@ -183,6 +188,21 @@ class Journal:
         except FileNotFoundError:
             return False
 
+    def forget(self, place: Position) -> int:
+        """Remove the files whose last line lies before `place`; return how many there were.
+
+        Any thread may call it; the newest file stays.
+        """
+        gone = [name for name in self._names() if name < min(place.file, self._end.file)]
+        for name in gone:
+            path = self.folder / name
+            with self._sizes:
+                self._older_bytes -= path.stat().st_size
+            path.unlink()
+        if gone:
+            sync_folder(self.folder)
+        return len(gone)
+
     def close(self) -> None:
         """Give the journal free for another process."""
         for fd in (self._fd, self._lock_fd):
@@ -226,7 +246,8 @@ class Journal:
             raise
         if self._fd is not None:
             os.close(self._fd)
-        self._older_bytes += self._end.offset
+        with self._sizes:
+            self._older_bytes += self._end.offset
         self._fd, self._end = fd, Position(name, 0)
         return fd
 
@@ -242,13 +263,27 @@ class Journal:
             self._fd = None
 
 
-def read_folder(folder: Path) -> Iterator[Line]:
-    """Yield all whole lines of the journal in `folder`, also while a process writes to it."""
+def read_folder(folder: Path, start: Position = START) -> Iterator[Line]:
+    """Yield the whole lines of the journal in `folder` from `start` on.
+
+    A process may write to it meanwhile.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file was forgotten meanwhile, or before.
+    """
     names = sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+    if start.file and start.file not in names:
+        raise FileNotFoundError(folder / start.file)
     for name in names:
+        if name < start.file:
+            continue
+        offset = start.offset if name == start.file else 0
         with (folder / name).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            for line in _lines(file, Position(name, 0), size):
+            file.seek(offset)
+            for line in _lines(file, Position(name, offset), size):
                 if name == names[-1] and line.end.offset == size and line.payload is None:
                     return  # it is being written, or a crash tore it
                 yield line

@@ -19,6 +19,7 @@ from typing import Any
 from mavis_core import clock
 from mavis_core.errors import InvalidInput
 from mavis_core.ids import check_id
+from mavis_core.logs.words import match_of
 from mavis_core.records.model import Record
 
 __all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "MAX_PROJECTS", "Health", "Page", "Place", "Query"]
@@ -27,7 +28,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_PROJECTS = 1000
 _MAX_TEXT = 200
-_TEXTS = ("person", "action", "correlation_id", "q")
+_TEXTS = ("person", "action", "correlation_id", "q", "words")
 _ALL = "*"
 _MOMENTS = ("last_record_time", "sealed_until")
 _PROJECT = re.compile(r"[0-9a-z_]{1,64}")
@@ -85,6 +86,9 @@ class Query:
         All of one story.
     q
         Text that summary, object, person, action or data holds, in any case of letters.
+    words
+        Words and "phrases" that a record holds, all of them; a ``*`` at the end of a word stands
+        for any ending. See `mavis_core.logs.words`.
     limit
         Records on a page, 1 to `MAX_LIMIT`.
     cursor
@@ -103,6 +107,7 @@ class Query:
     action: str | None = None
     correlation_id: str | None = None
     q: str | None = None
+    words: str | None = None
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
@@ -119,6 +124,8 @@ class Query:
                 raise InvalidInput(f"{name} has no time zone", field=name)
         for name in _TEXTS:
             _check_text(getattr(self, name), name)
+        if self.words is not None:
+            match_of(self.words)
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}", field="limit")
         if self.cursor is not None:
@@ -246,6 +253,8 @@ class Health:
         Things that were put aside.
     sealed_until
         When the last seal was made; None before the first.
+    archived, archive_bytes
+        Those of the records that lie in the archive, and the size of it.
     """
 
     status: str
@@ -257,6 +266,8 @@ class Health:
     quarantined: int = 0
     error: str | None = None
     sealed_until: datetime | None = None
+    archived: int = 0
+    archive_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values."""

@@ -29,7 +29,16 @@ from mavis_core.logs.evidence import HINT, Seal, Sealed, Tree, leaf, sign
 from mavis_core.logs.journal import START, Journal, Line, Position
 from mavis_core.logs.quarantine import Quarantine
 
-__all__ = ["SEALS", "Mark", "SealFile", "Sealer", "new_key", "private_key", "read_seals"]
+__all__ = [
+    "SEALS",
+    "Mark",
+    "SealFile",
+    "Sealer",
+    "new_key",
+    "private_key",
+    "read_marks",
+    "read_seals",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +104,15 @@ class Mark:
             raise ValueError(f"not a seal: {exc}") from exc
 
 
-def read_seals(folder: Path) -> Iterator[Sealed]:
-    """Yield the seals of the journal in `folder`; what the last crash left of one is passed over.
+def read_marks(folder: Path, offset: int = 0) -> Iterator[tuple[Mark, int]]:
+    """Yield the seals of the journal in `folder`, each with the offset after it in the file.
+
+    What the last crash left of one is passed over.
+
+    Parameters
+    ----------
+    offset
+        Where to begin: 0, or one that was given.
 
     Raises
     ------
@@ -105,11 +121,18 @@ def read_seals(folder: Path) -> Iterator[Sealed]:
     """
     try:
         with (folder / SEALS).open("rb") as file:
+            file.seek(offset)
             for line in file:
+                offset += len(line)
                 if line.endswith(b"\n"):
-                    yield Mark.from_line(line).sealed
+                    yield Mark.from_line(line), offset
     except FileNotFoundError:
         return
+
+
+def read_seals(folder: Path) -> Iterator[Sealed]:
+    """Yield the seals of the journal in `folder`; see `read_marks`."""
+    return (mark.sealed for mark, _ in read_marks(folder))
 
 
 class SealFile:

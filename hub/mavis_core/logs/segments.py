@@ -4,7 +4,7 @@ A file has the records' fields as columns, sorted by project and time, so that t
 project and a time lie together and what does not fit is passed over by the file's own statistics.
 From the columns the very bytes of each line of the journal come back, with its number, so that
 seals hold for a segment as they do for the journal. *Raw*: the bytes of a line whose columns would
-give others, such as a damaged one; nearly always empty.
+give others, such as a damaged one; nearly always empty. *Sound*: whether a line is a record.
 
 What it takes to make and to check one lies in memory, or in a folder that the caller names.
 """
@@ -22,8 +22,10 @@ from typing import Any
 
 import duckdb
 
-from mavis_core.errors import Damaged, Unavailable
+from mavis_core.errors import Damaged, InvalidInput, Unavailable
+from mavis_core.logs.codec import decode
 from mavis_core.logs.evidence import leaf
+from mavis_core.logs.statements import checks
 
 __all__ = ["Contents", "ProjectSpan", "SegmentFile", "write_segment"]
 
@@ -56,12 +58,24 @@ _LINE = (
 _TABLE = (
     "CREATE TABLE rows (number BIGINT, "
     + ", ".join(f"{name} VARCHAR" for name in _TEXTS)
-    + ", sequence BIGINT, data VARCHAR, id VARCHAR, time TIMESTAMP, raw BLOB)"
+    + ", sequence BIGINT, data VARCHAR, id VARCHAR, time TIMESTAMP, raw BLOB, sound BOOLEAN)"
 )
 _COLUMNS = ", ".join(("number", *_LINE_ORDER, "data", "id", "time"))
+_TEXTS_OF_ALL = (
+    "action",
+    "person",
+    "object",
+    "summary",
+    "correlation_id",
+    "source",
+    "data",
+    "time",
+)
+_SOUND = " AND ".join((checks(), *(f"{name} IS NOT NULL" for name in _TEXTS_OF_ALL)))
 _INSERT = f"""
 INSERT INTO rows
-SELECT {_COLUMNS}, coalesce(odd, CASE WHEN {_LINE} = line THEN NULL ELSE encode(line) END)
+SELECT *, CASE WHEN raw IS NULL THEN {_SOUND} END FROM (
+SELECT {_COLUMNS}, coalesce(odd, CASE WHEN {_LINE} = line THEN NULL ELSE encode(line) END) AS raw
 FROM (
   SELECT number, odd, line, data::VARCHAR AS data, id, {", ".join(_LINE_ORDER)},
     TRY_CAST(time AS TIMESTAMP) AS time
@@ -72,10 +86,11 @@ FROM (
     )
   )
 )
+)
 """  # noqa: S608 - constants of this module
 _BYTES = f"coalesce(raw, encode({_LINE}))"
 _COPY = (
-    f"COPY (SELECT {_COLUMNS}, raw FROM rows ORDER BY project NULLS FIRST, time, number)"  # noqa: S608 - constants of this module
+    f"COPY (SELECT {_COLUMNS}, raw, sound FROM rows ORDER BY project NULLS FIRST, time, number)"  # noqa: S608 - constants of this module
     f" TO ? (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
 )
 
@@ -99,15 +114,18 @@ class Contents:
     first, count
         The number of its first line, and how many there are.
     projects
-        Of the records; damaged lines are in none.
+        Of the records; a line that is none is in none.
     odd
         Lines that are kept as they are, too.
+    leaves
+        The hash of each line, as seals have them.
     """
 
     first: int
     count: int
     projects: tuple[ProjectSpan, ...]
     odd: int
+    leaves: tuple[bytes, ...]
 
 
 def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: Path) -> Contents:
@@ -133,8 +151,9 @@ def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: 
         with _opened(scratch) as database:
             database.execute(_TABLE)
             hashes = _fill(database, lines, first)
+            _judge(database)
             database.execute(_COPY, [str(target)])
-            contents = _contents(database, first)
+            contents = _contents(database, first, hashes)
         _compare(SegmentFile(target, scratch), hashes)
         _sync(target)
     except duckdb.Error as exc:
@@ -214,6 +233,24 @@ def _fill(database: duckdb.DuckDBPyConnection, lines: Iterable[bytes], first: in
     return hashes
 
 
+def _judge(database: duckdb.DuckDBPyConnection) -> None:
+    """Say of the lines that are kept as they are which are records all the same."""
+    odd = database.execute("SELECT number, raw FROM rows WHERE raw IS NOT NULL").fetchall()
+    numbers = [number for number, line in odd if _is_record(bytes(line))]
+    database.execute(
+        "UPDATE rows SET sound = number IN (SELECT unnest(?::BIGINT[])) WHERE sound IS NULL",
+        [numbers],
+    )
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        decode(line)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _compare(segment: SegmentFile, hashes: Sequence[bytes]) -> None:
     if segment.leaves() != hashes:
         raise Damaged(f"The segment {segment.path.name} does not give back what was written")
@@ -233,17 +270,17 @@ def _texts(batch: Sequence[bytes]) -> tuple[list[str | None], list[bytes | None]
     return texts, odd
 
 
-def _contents(database: duckdb.DuckDBPyConnection, first: int) -> Contents:
+def _contents(database: duckdb.DuckDBPyConnection, first: int, leaves: Sequence[bytes]) -> Contents:
     count, odd = database.execute("SELECT count(*), count(raw) FROM rows").fetchall()[0]
     spans = database.execute(
-        "SELECT project, count(*), min(time), max(time) FROM rows WHERE time IS NOT NULL"
+        "SELECT project, count(*), min(time), max(time) FROM rows WHERE sound"
         " GROUP BY project ORDER BY project NULLS FIRST"
     ).fetchall()
     projects = tuple(
         ProjectSpan(project, number, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC))
         for project, number, since, until in spans
     )
-    return Contents(first, count, projects, odd)
+    return Contents(first, count, projects, odd, tuple(leaves))
 
 
 @contextmanager

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mavis_core.logs.query import Query
+from mavis_core.logs.query import Place, Query
 from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
 __all__ = [
+    "FIELDS",
+    "FORGET",
     "INSERT",
     "INSERT_LINES",
     "KNOWN",
@@ -23,10 +25,12 @@ __all__ = [
     "SCHEMA",
     "SET_STATE",
     "Condition",
+    "checks",
     "conditions",
+    "newest",
+    "older_than",
     "record_of",
     "row_of",
-    "select",
 ]
 
 _VERSION = 2  # another number makes older files unreadable, so that they are rebuilt
@@ -56,7 +60,7 @@ _COLUMNS = {
     "words": "VARCHAR NOT NULL",
 }
 _GIVEN = [name for name in _COLUMNS if name not in ("number", "words")]
-_FIELDS = ", ".join(_GIVEN)
+FIELDS = ", ".join(_GIVEN)
 _READ_GIVEN = ", ".join(
     {
         "time": "given.time::TIMESTAMP AS time",
@@ -78,6 +82,7 @@ READ_STATE = f"SELECT file, position, number, damaged FROM state WHERE version =
 SET_STATE = "UPDATE state SET file = ?, position = ?, number = ?, damaged = ?"
 # The hash makes DuckDB read every block, which compares its checksum.
 READ_ALL = "SELECT count(*), max(time), bit_xor(hash(records)) FROM records"
+FORGET = "DELETE FROM records WHERE number <= ?"
 KNOWN = "SELECT id FROM records WHERE id IN (SELECT unnest(?::VARCHAR[]))"
 
 _SEARCHED = "summary, object, person, action, data"
@@ -96,17 +101,22 @@ _FORM = json.dumps(
     {name: _COLUMNS[name].split()[0] for name in _GIVEN} | {"data": "JSON", "time": "VARCHAR"},
     separators=(",", ":"),
 )
-_CHECKS = " AND ".join(
-    [
-        f"coalesce(given.{name} IN ({', '.join(repr(str(word)) for word in words)}),"
+
+
+def checks(before: str = "") -> str:
+    """Return SQL that holds for a row that is a record, each column with `before` before it."""
+    one_of = [
+        f"coalesce({before}{name} IN ({', '.join(repr(str(word)) for word in words)}),"
         f" {str(name in _FREE).lower()})"
         for name, words in _ONE_OF.items()
     ]
-    + [
-        "regexp_matches(given.id, '^rec_[0-7][0-9a-hjkmnp-tv-z]{25}$')",
-        "coalesce(given.sequence > 0, true)",
-    ]
-)
+    others = (
+        f"regexp_matches({before}id, '^rec_[0-7][0-9a-hjkmnp-tv-z]{{25}}$')",
+        f"coalesce({before}sequence > 0, true)",
+    )
+    return " AND ".join((*one_of, *others))
+
+
 # The lines as they are: DuckDB takes them apart five times as fast as Python. What is no record is
 # an error.
 INSERT_LINES = (
@@ -114,7 +124,7 @@ INSERT_LINES = (
     f" (SELECT number, {_READ_GIVEN} FROM"
     " (SELECT unnest(?::BIGINT[]) AS number,"
     f" json_transform_strict(unnest(?::VARCHAR[])::JSON, '{_FORM}') AS given)"
-    f" WHERE CASE WHEN {_CHECKS} THEN true ELSE error('not a record') END)"
+    f" WHERE CASE WHEN {checks('given.')} THEN true ELSE error('not a record') END)"
 )
 
 
@@ -144,7 +154,7 @@ def row_of(number: int, record: Record) -> tuple[Any, ...]:
 
 
 def record_of(row: Sequence[Any]) -> Record:
-    """Return the record of a row that `select` asked for."""
+    """Return the record of a row with the columns `FIELDS`."""
     values = dict(zip(_GIVEN, row, strict=True))
     time: datetime = values["time"]
     return Record(
@@ -202,14 +212,22 @@ def conditions(query: Query, words: str = "words") -> list[Condition]:
     return found
 
 
-def select(query: Query) -> tuple[str, list[object]]:
-    """Return the statement for `query` and its values; it asks for one row more than a page."""
-    wanted = conditions(query)
-    if (place := query.after) is not None:
-        wanted.append(Condition("(time, id) < (?::TIMESTAMP, ?)", (_utc(place.time), place.id)))
+def older_than(place: Place) -> Condition:
+    """Return what holds for the records after `place` in the order of a page."""
+    return Condition("(time, id) < (?::TIMESTAMP, ?)", (_utc(place.time), place.id))
+
+
+def newest(relation: str, wanted: Sequence[Condition], limit: int) -> tuple[str, list[object]]:
+    """Return the statement for the newest rows of `relation` that `wanted` holds for.
+
+    A row is the number of its line, then the fields that `record_of` takes.
+    """
     where = " AND ".join(each.text for each in wanted) or "true"
-    statement = f"SELECT {_FIELDS} FROM records WHERE {where} ORDER BY time DESC, id DESC LIMIT ?"  # noqa: S608 - constants of this module
-    return statement, [*(value for each in wanted for value in each.values), query.limit + 1]
+    statement = (
+        f"SELECT number, {FIELDS} FROM {relation} WHERE {where}"  # noqa: S608 - conditions are of this module
+        " ORDER BY time DESC, id DESC LIMIT ?"
+    )
+    return statement, [*(value for each in wanted for value in each.values), limit]
 
 
 def _utc(moment: datetime) -> datetime:

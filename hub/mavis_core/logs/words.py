@@ -1,4 +1,4 @@
-"""The words of a segment: which of its lines hold all words and phrases of a question.
+"""The words of lines: which of them hold all words and phrases of a question.
 
 An index of SQLite's FTS5 without the texts themselves (https://sqlite.org/fts5.html, "contentless
 tables"): numbers of lines come out, lines do not. A *word* is a run of letters, digits and ``_``,
@@ -9,6 +9,7 @@ word stands for any ending.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -17,15 +18,21 @@ from pathlib import Path
 
 from mavis_core.errors import Damaged, InvalidInput, Unavailable
 
-__all__ = ["WordFile", "match_of", "write_words"]
+__all__ = ["TABLE", "WordFile", "match_of", "numbers_of", "text_of", "write_words"]
 
-_TABLE = (
+TABLE = (
     "CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0,"
     " tokenize=\"unicode61 remove_diacritics 2 tokenchars '_'\")"
 )
+_FIND = (
+    "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?"
+    " ORDER BY rowid DESC LIMIT ?"
+)
+_TEXTS = ("summary", "object", "person", "action", "correlation_id")
 _PART = re.compile(r'"([^"]*)"(\*?)|([^\s"]+)')
 _LETTER = re.compile(r"\w")
 _MOST = 20
+_LAST = (1 << 63) - 1
 
 
 def match_of(asked: str) -> str:
@@ -55,6 +62,35 @@ def match_of(asked: str) -> str:
     return " ".join(parts)
 
 
+def text_of(line: bytes) -> str:
+    """Return what words are taken from: the texts of the record in `line`, and those in its data.
+
+    What is no record has none.
+    """
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(value, dict):
+        return ""
+    texts = [text for name in _TEXTS if isinstance(text := value.get(name), str)]
+    if data := value.get("data"):
+        texts += _texts_in(data)
+    return "\n".join(texts)
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+
+
 def write_words(texts: Iterable[tuple[int, str]], target: Path) -> None:
     """Write the index of `texts`, each with the number of its line, as the new file `target`.
 
@@ -69,7 +105,7 @@ def write_words(texts: Iterable[tuple[int, str]], target: Path) -> None:
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA synchronous = OFF")
             database.execute("BEGIN")
-            database.execute(_TABLE)
+            database.execute(TABLE)
             database.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", texts)
             database.execute("INSERT INTO words(words) VALUES ('optimize')")
             database.execute("COMMIT")
@@ -86,6 +122,14 @@ def write_words(texts: Iterable[tuple[int, str]], target: Path) -> None:
         raise
 
 
+def numbers_of(
+    database: sqlite3.Connection, asked: str, first: int, last: int, limit: int
+) -> list[int]:
+    """Return what `WordFile.numbers` does, from an open file."""
+    found = database.execute(_FIND, (match_of(asked), first, last, limit))
+    return [row[0] for row in found]
+
+
 class WordFile:
     """An index that was written.
 
@@ -98,15 +142,17 @@ class WordFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def numbers(self, asked: str, *, before: int | None = None, limit: int = 1000) -> list[int]:
+    def numbers(
+        self, asked: str, *, first: int = 0, last: int = _LAST, limit: int = 1000
+    ) -> list[int]:
         """Return the numbers of up to `limit` lines that hold what is asked for, the last first.
 
         Parameters
         ----------
         asked
             Words and phrases; all must hold.
-        before
-            Only lines with lower numbers; None: all.
+        first, last
+            Only lines with numbers between these.
 
         Raises
         ------
@@ -115,14 +161,8 @@ class WordFile:
         Damaged
             The file cannot be read.
         """
-        match = match_of(asked)
         with self._opened() as database:
-            found = database.execute(
-                "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ?"
-                " ORDER BY rowid DESC LIMIT ?",
-                (match, before if before is not None else 1 << 62, limit),
-            )
-            return [row[0] for row in found]
+            return numbers_of(database, asked, first, last, limit)
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from mavis_core.errors import InvalidInput
 
-__all__ = ["Damage", "Objects", "StoredObject", "check_key", "check_prefix"]
+__all__ = ["Damage", "Lock", "Objects", "Settings", "StoredObject", "check_key", "check_prefix"]
 
 _NAME = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}")
 _MAX_KEY = 512
@@ -57,6 +58,14 @@ def check_prefix(prefix: str) -> str:
     return prefix
 
 
+class Lock(StrEnum):
+    """Who may undo a promise to keep an object: anybody, those with a special right, or nobody."""
+
+    NONE = "none"
+    GOVERNANCE = "governance"
+    COMPLIANCE = "compliance"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object.
@@ -90,6 +99,34 @@ class Damage:
 
     key: str
     found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the objects of an appliance are.
+
+    Parameters
+    ----------
+    folder
+        A folder for the objects; with a bucket, for notes about uploads.
+    url
+        ``s3://BUCKET/PREFIX``; empty: in `folder`.
+    endpoint_url
+        The address of a store that speaks S3 and is not AWS; empty: AWS.
+    region
+        The bucket's region.
+    account_file
+        AWS configuration file whose default profile has the account of the bucket.
+    lock
+        How objects that must be kept are kept.
+    """
+
+    folder: Path
+    url: str = ""
+    endpoint_url: str = ""
+    region: str = "us-east-1"
+    account_file: Path = Path("/nonexistent")
+    lock: Lock = Lock.NONE
 
 
 class Objects(Protocol):

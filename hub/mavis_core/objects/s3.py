@@ -16,7 +16,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,14 +24,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mavis_core import clock
 from mavis_core.errors import Conflict, Damaged, NotFound, Unavailable
 from mavis_core.folders import private_folder
-from mavis_core.objects.model import StoredObject, check_key, check_prefix
+from mavis_core.objects.model import Lock, StoredObject, check_key, check_prefix
 
 if TYPE_CHECKING:  # stubs, which an appliance does not have
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
     from s3fs import S3FileSystem
 
-__all__ = ["Lock", "S3Objects"]
+__all__ = ["S3Objects"]
 
 _PART_BYTES = 16 << 20  # 10,000 parts at most (S3 User Guide, "multipart upload limits"): 156 GiB
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -50,14 +49,6 @@ _OURS_TO_MEND = {
     "NoSuchBucket": "Make the bucket, or correct the object store's address.",
     "SignatureDoesNotMatch": _ACCOUNT,
 }
-
-
-class Lock(StrEnum):
-    """Who may undo a promise to keep an object: anybody, those with a special right, or nobody."""
-
-    NONE = "none"
-    GOVERNANCE = "governance"
-    COMPLIANCE = "compliance"
 
 
 class S3Objects:

@@ -1,0 +1,159 @@
+"""Moves what is older into the archive, and keeps the words of the rest at hand, in a thread.
+
+*Due* is the oldest part of what is sealed, as soon as there is more than the index shall hold, or
+as soon as its first record is twice as old as records may get there: so a small appliance has few,
+large segments, too. What came in during the last minutes stays, since a sender who got no answer
+sends again, and the index knows what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mavis_core import clock
+from mavis_core.errors import MavisError, Unavailable
+from mavis_core.logs.archive import Archive
+from mavis_core.logs.hot_words import HotWords
+from mavis_core.logs.index import Index
+from mavis_core.logs.journal import Journal
+from mavis_core.logs.manifests import Segment
+from mavis_core.logs.sealing import Mark, read_marks
+
+__all__ = ["Archiver", "Rule"]
+
+logger = logging.getLogger(__name__)
+
+_EVERY_S = 2.0
+_AFTER_FAILURE_S = 60.0
+_SETTLED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When records move.
+
+    Parameters
+    ----------
+    after
+        The age at which they may.
+    hot
+        How many the index shall hold at most.
+    most
+        How many lines a segment has at most; a single stretch may have more.
+    """
+
+    after: timedelta
+    hot: int
+    most: int
+
+
+class Archiver:
+    """Keeps journal and index small.
+
+    Parameters
+    ----------
+    journal, index, words, archive
+        What it works on. All stay open; who made them closes them after `stop`.
+    rule
+        When records move.
+    """
+
+    def __init__(
+        self, journal: Journal, index: Index, words: HotWords, archive: Archive, rule: Rule
+    ) -> None:
+        self._journal, self._index, self._words = journal, index, words
+        self._archive, self._rule = archive, rule
+        self._waiting: deque[Mark] = deque()
+        self._offset = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log-archiver", daemon=True)
+        self.error: str | None = None
+        """What the last step failed with; None where it went well."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """End after the step at hand; a process that ends meanwhile harms nothing."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def step(self) -> Segment | None:
+        """Archive what is due, at most one segment, and return it.
+
+        Raises
+        ------
+        Unavailable
+            The disk is full, or the store does not answer.
+        Damaged
+            The journal is not as it was sealed.
+        """
+        marks = self._due()
+        segment = self._archive.take(self._journal, marks) if marks else None
+        if segment is not None:
+            logger.info("archive.segment first=%d count=%d", segment.first, segment.count)
+        if segment is not None or self._index.floor < self._archive.end[0]:
+            self._index.forget()
+            self._journal.forget(self._archive.end[1])
+        return segment
+
+    def _due(self) -> list[Mark]:
+        self._look()
+        now = clock.now()
+        count = sum(mark.sealed.seal.count for mark in self._waiting)
+        if count > self._rule.hot:
+            before = now - _SETTLED
+        elif count and _sealed_at(self._waiting[0]) < clock.iso(now - 2 * self._rule.after):
+            before = now - self._rule.after
+        else:
+            return []
+        marks: list[Mark] = []
+        lines = 0
+        for mark in self._waiting:
+            lines += mark.sealed.seal.count
+            if (marks and lines > self._rule.most) or _sealed_at(mark) >= clock.iso(before):
+                break
+            marks.append(mark)
+        return marks if any(mark.sealed.seal.count for mark in marks) else []
+
+    def _look(self) -> None:
+        """Take note of the seals that came since the last look."""
+        try:
+            for mark, offset in read_marks(self._journal.folder, self._offset):
+                self._waiting.append(mark)
+                self._offset = offset
+        except ValueError as exc:
+            raise Unavailable(
+                f"The seals of the journal in {self._journal.folder} cannot be read: {exc}",
+                mend="Bring the file back from the backup of the appliance.",
+            ) from exc
+        last, _ = self._archive.end
+        while self._waiting and self._waiting[0].sealed.seal.end <= last + 1:
+            self._waiting.popleft()
+
+    def _run(self) -> None:
+        pause_s = 0.0
+        while not self._stopping.wait(pause_s):
+            try:
+                self._words.catch_up(stopping=self._stopping.is_set)
+                more = self._index.ready and self.step() is not None
+                self.error = None
+                pause_s = 0.0 if more else _EVERY_S
+            except MavisError as exc:
+                self.error = exc.message
+                pause_s = _AFTER_FAILURE_S
+                logger.error("archiver.failed error=%s", exc.message)  # noqa: TRY400 - it says all
+            except Exception as exc:  # the edge of the loop; it must go on
+                self.error = type(exc).__name__
+                pause_s = _AFTER_FAILURE_S
+                logger.exception("archiver.failed")
+
+
+def _sealed_at(mark: Mark) -> str:
+    return mark.sealed.seal.time

@@ -1,0 +1,119 @@
+"""Opens all parts of the log, over the files of one appliance."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mavis_core.config import Config
+from mavis_core.logs.archive import Archive
+from mavis_core.logs.archiver import Archiver, Rule
+from mavis_core.logs.hot_words import HotWords
+from mavis_core.logs.index import Index
+from mavis_core.logs.journal import Journal, Position
+from mavis_core.logs.library import Library
+from mavis_core.logs.quarantine import Quarantine
+from mavis_core.logs.sealing import Sealer, SealFile
+from mavis_core.logs.segment_cache import SegmentCache
+from mavis_core.logs.segment_reader import SegmentReader
+from mavis_core.objects import Lock, ObjectStore, Settings, open_store
+
+__all__ = ["Log", "archive_store", "open_log", "rule_of"]
+
+
+def archive_store(config: Config) -> ObjectStore:
+    """Return the object store, confined to the log's archive.
+
+    Raises
+    ------
+    Unavailable
+        The account of the bucket cannot be read.
+    """
+    settings = Settings(
+        folder=config.objects_folder,
+        url=config.objects.url,
+        endpoint_url=config.objects.endpoint_url,
+        region=config.objects.region,
+        account_file=config.secret_file("logs", "objects-account"),
+        lock=Lock(config.objects.lock),
+    )
+    return open_store(settings, "logs")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The parts of a log, open. They are named after their modules."""
+
+    journal: Journal
+    index: Index
+    archive: Archive
+    archiver: Archiver
+    library: Library
+    sealer: Sealer
+    quarantine: Quarantine
+
+
+def open_log(
+    folder: Path,
+    store: ObjectStore,
+    key: Ed25519PrivateKey,
+    closers: ExitStack,
+    *,
+    rule: Rule,
+    cache_bytes: int,
+    keep: timedelta = timedelta(0),
+) -> Log:
+    """Open the log in `folder`; `closers` closes it.
+
+    Parameters
+    ----------
+    store
+        For the archive.
+    key
+        Signs.
+    rule
+        When records are archived.
+    cache_bytes, keep
+        See `SegmentCache` and `Archive`.
+
+    Raises
+    ------
+    Conflict
+        Another process has it open.
+    Damaged
+        The archive's catalogue is not as it was written.
+    Unavailable
+        The disk is full, or a store that is needed does not answer.
+    """
+    quarantine = Quarantine(folder / "quarantine")
+    journal = closers.enter_context(closing(Journal(folder, quarantine)))
+    archive = Archive(folder, store, key, keep=keep)
+
+    def base() -> tuple[int, Position]:
+        return archive.end
+
+    path = folder / "index.duckdb"
+    index = closers.enter_context(closing(Index(path, quarantine, base=base)))
+    words = closers.enter_context(closing(HotWords(folder / "words.sqlite", journal, base)))
+    cache = SegmentCache(folder / "cache", store, cache_bytes)
+    reader = closers.enter_context(closing(SegmentReader(cache, folder / "tmp")))
+    return Log(
+        journal=journal,
+        index=index,
+        archive=archive,
+        archiver=Archiver(journal, index, words, archive, rule),
+        library=Library(index, words, archive, reader),
+        sealer=Sealer(journal, closers.enter_context(closing(SealFile(folder, quarantine))), key),
+        quarantine=quarantine,
+    )
+
+
+def rule_of(config: Config) -> Rule:
+    """Return when records are archived, by the settings."""
+    logs = config.logs
+    after = timedelta(days=logs.archive_after_days)
+    return Rule(after, hot=logs.hot_records, most=logs.segment_records)

@@ -1,0 +1,86 @@
+"""Questions to segments, by a DuckDB in memory that can read their files and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from mavis_core.errors import Damaged, Unavailable
+from mavis_core.logs.manifests import Segment
+from mavis_core.logs.segment_cache import SegmentCache
+from mavis_core.logs.words import WordFile
+
+__all__ = ["COLD_WORDS", "SegmentReader"]
+
+# The text that `q` looks in, as the index keeps it.
+COLD_WORDS = "lower(concat_ws(chr(10), summary, object, person, action, data))"
+# Lines of an older release do not say who says so.
+_RECORDS = (
+    "(SELECT * REPLACE (coalesce(origin, 'observed') AS origin)"
+    " FROM read_parquet('{path}') WHERE sound)"
+)
+
+
+class SegmentReader:
+    """Asks segments. Any thread may call it; close it at the end.
+
+    Parameters
+    ----------
+    cache
+        Has their files.
+    scratch
+        A folder for what does not fit into memory.
+    """
+
+    def __init__(self, cache: SegmentCache, scratch: Path) -> None:
+        self._cache = cache
+        self._root = duckdb.connect(
+            config={
+                "threads": "2",
+                "memory_limit": "512MB",
+                "temp_directory": str(scratch),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._root.execute("SET parquet_metadata_cache = true")
+        self._root.execute("SET allowed_directories = [?]", [str(cache.folder)])
+        self._root.execute("SET enable_external_access = false")
+        self._root.execute("SET lock_configuration = true")
+
+    @contextmanager
+    def relation(self, segment: Segment) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """Give the block a cursor, and the SQL that stands for the records of `segment` there.
+
+        Raises
+        ------
+        Damaged
+            The file cannot be read, or is not as it was stored.
+        Unavailable
+            The store does not answer.
+        """
+        with self._cache.file(segment.records) as path, self._root.cursor() as cursor:
+            try:
+                yield cursor, _RECORDS.format(path=str(path).replace("'", "''"))
+            except duckdb.InterruptException:
+                raise
+            except duckdb.OutOfMemoryException as exc:
+                raise Unavailable(
+                    "The question needs more memory than it may have", mend="Narrow it."
+                ) from exc
+            except duckdb.Error as exc:
+                raise Damaged(
+                    f"The segment {segment.records.key} cannot be read: {str(exc).splitlines()[0]}"
+                ) from exc
+
+    def numbers(self, segment: Segment, asked: str, first: int, last: int, limit: int) -> list[int]:
+        """Return the numbers of lines of `segment` that hold `asked`; see `WordFile.numbers`."""
+        with self._cache.file(segment.words) as path:
+            return WordFile(path).numbers(asked, first=first, last=last, limit=limit)
+
+    def close(self) -> None:
+        """End it."""
+        self._root.close()

@@ -1,0 +1,301 @@
+"""Wherever a record lies, in the index or in a segment, it is found: once, and in its place."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from log_questions import START, everything, make_query, make_record, walk
+from mavis_core import clock
+from mavis_core.errors import Damaged, Unavailable
+from mavis_core.logs import Index, Journal, Quarantine, Query, library
+from mavis_core.logs.archive import CATALOGUE, Archive, archived_lines
+from mavis_core.logs.archiver import Archiver, Rule
+from mavis_core.logs.codec import encode
+from mavis_core.logs.hot_words import HotWords
+from mavis_core.logs.library import Library
+from mavis_core.logs.sealing import Sealer, SealFile, new_key, private_key
+from mavis_core.logs.segment_cache import SegmentCache
+from mavis_core.logs.segment_reader import SegmentReader
+from mavis_core.objects import FolderObjects, ObjectStore
+from mavis_core.records import Record
+
+KEY = private_key(new_key())
+EVERYTHING = Query(projects=None, limit=200)
+
+
+@dataclass
+class Log:
+    """All parts of a log, over two folders."""
+
+    journal: Journal
+    index: Index
+    words: HotWords
+    archive: Archive
+    archiver: Archiver
+    sealer: Sealer
+    library: Library
+    store: ObjectStore
+
+    def add(self, records: Sequence[Record]) -> None:
+        self.journal.append([encode(each) for each in records])
+        self.index.catch_up(self.journal)
+        self.sealer.seal()
+
+    def archive_all(self) -> int:
+        """Archive what is sealed; return how many segments it took."""
+        later = clock.now() + timedelta(days=2)
+        with clock.set_clock(lambda: later):
+            taken = 0
+            while self.archiver.step() is not None:
+                taken += 1
+        return taken
+
+
+def opened(folder: Path, closers: ExitStack, *, most: int = 1000, cache: int = 1 << 30) -> Log:
+    """Open the log in `folder`; `closers` closes it."""
+    home = folder / "journal"
+    quarantine = Quarantine(home / "quarantine")
+    store = ObjectStore(FolderObjects(folder / "objects"))
+    archive = Archive(home, store, KEY)
+    journal = closers.enter_context(closing(Journal(home, quarantine)))
+    index = closers.enter_context(
+        closing(Index(home / "index.duckdb", quarantine, base=lambda: archive.end))
+    )
+    words = closers.enter_context(
+        closing(HotWords(home / "words.sqlite", journal, lambda: archive.end))
+    )
+    cached = SegmentCache(folder / "cache", store, cache)
+    reader = closers.enter_context(closing(SegmentReader(cached, folder / "scratch")))
+    sealer = Sealer(journal, closers.enter_context(closing(SealFile(home, quarantine))), KEY)
+    rule = Rule(timedelta(0), hot=0, most=most)
+    archiver = Archiver(journal, index, words, archive, rule)
+    index.catch_up(journal)
+    found = Library(index, words, archive, reader)
+    return Log(journal, index, words, archive, archiver, sealer, found, store)
+
+
+@pytest.fixture
+def closers() -> Iterator[ExitStack]:
+    with ExitStack() as closers:
+        yield closers
+
+
+@pytest.fixture
+def log(tmp_path: Path, closers: ExitStack) -> Log:
+    return opened(tmp_path, closers)
+
+
+def made(seed: int, count: int) -> list[Record]:
+    rng = random.Random(seed)
+    records = [make_record(rng) for _ in range(count)]
+    rng.shuffle(records)
+    return records
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_question_finds_what_a_walk_over_all_records_finds(
+    seed: int, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    # So that words which many records hold are looked for in parts, too.
+    monkeypatch.setattr(library, "_MANY", rng.choice([0, 5, 20_000]))
+    monkeypatch.setattr(library, "_WINDOW", rng.choice([1, 7, 2000]))
+    records = made(seed, 150)
+    at = 0
+    while at < len(records):
+        step = rng.randrange(1, 60)
+        log.add(records[at : at + step])
+        at += step
+        if rng.random() < 0.6:
+            log.archive_all()
+    assert len(log.archive.segments) > 1
+    found = 0
+    for query in (make_query(rng, words=True) for _ in range(25)):
+        expected = walk(records, query)
+        assert everything(log.library, query) == expected, query
+        found += bool(expected)
+    assert found > 4
+
+
+def test_the_index_and_the_journal_forget_what_is_archived(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = made(1, 50)
+    log.add(records)
+    tomorrow = clock.now() + timedelta(days=1)
+    with clock.set_clock(lambda: tomorrow):
+        log.add(more := made(2, 5))
+    assert log.archive_all() == 1
+    assert log.index.state.records == 0
+    assert [path.name for path in log.journal.folder.glob("*.jsonl")].count(
+        f"{tomorrow:%Y-%m-%d}.jsonl"
+    )
+    assert not (log.journal.folder / f"{clock.now():%Y-%m-%d}.jsonl").exists()
+    assert everything(log.library, EVERYTHING) == walk([*records, *more], EVERYTHING)
+
+
+def test_an_index_that_is_lost_begins_where_the_archive_ends(
+    tmp_path: Path, log: Log, closers: ExitStack
+) -> None:
+    records = made(3, 60)
+    log.add(records[:40])
+    log.archive_all()
+    log.add(records[40:])
+    closers.close()
+    for path in (log.index.path, tmp_path / "journal" / "words.sqlite"):
+        path.unlink(missing_ok=True)
+    log = opened(tmp_path, closers)
+    assert log.index.state.records == 20
+    for query in (EVERYTHING, replace(EVERYTHING, words="server")):
+        assert everything(log.library, query) == walk(records, query)
+
+
+def test_a_catalogue_that_is_lost_is_made_from_the_manifests(
+    tmp_path: Path, log: Log, closers: ExitStack
+) -> None:
+    records = made(4, 60)
+    for at in (0, 20, 40):
+        log.add(records[at : at + 20])
+        log.archive_all()
+    before = log.archive.segments
+    closers.close()
+    (tmp_path / "journal" / CATALOGUE).unlink()
+    log = opened(tmp_path, closers)
+    assert len(before) == 3
+    assert log.archive.segments == before
+    assert everything(log.library, EVERYTHING) == walk(records, EVERYTHING)
+
+
+def test_a_segment_that_is_lost_between_two_is_told(
+    tmp_path: Path, log: Log, closers: ExitStack
+) -> None:
+    for seed in range(3):
+        log.add(made(seed, 10))
+        log.archive_all()
+    log.store.remove(log.archive.segments[1].folder + "manifest.json")
+    with pytest.raises(Damaged, match="no records 11 to 20"):
+        log.archive.rebuild()
+    assert len(log.archive.segments) == 3
+    catalogue = tmp_path / "journal" / CATALOGUE
+    lines = catalogue.read_bytes().splitlines(keepends=True)
+    catalogue.write_bytes(lines[0] + lines[2])
+    with pytest.raises(Damaged, match="no records 11 to 20"):
+        Archive(log.journal.folder, log.store, KEY)
+
+
+def test_a_manifest_that_somebody_else_signed_is_refused(log: Log) -> None:
+    log.add(made(5, 10))
+    log.archive_all()
+    with pytest.raises(Damaged, match="not as it was signed"):
+        Archive(log.journal.folder.parent / "other", log.store, private_key(new_key()))
+
+
+def test_without_its_catalogue_nothing_is_swept_that_no_other_segment_has(log: Log) -> None:
+    log.add(made(5, 10))
+    log.archive_all()
+    keys = list(log.store.keys("segments/"))
+    log.archive.segments = ()
+    in_five_days = clock.now() + timedelta(days=5)
+    with clock.set_clock(lambda: in_five_days):
+        log.archive.sweep()
+    assert list(log.store.keys("segments/")) == keys
+
+
+def test_what_was_altered_since_it_was_sealed_is_not_archived(log: Log) -> None:
+    log.add(made(6, 10))
+    path = next(log.journal.folder.glob("20*.jsonl"))
+    content = path.read_bytes()
+    line = content.splitlines()[4]
+    payload = line[len(b'{"crc":"00000000","record":') : -1].replace(b'"person":"', b'"person":"x')
+    forged = b'{"crc":"%08x","record":%b}' % (zlib.crc32(payload), payload)
+    path.write_bytes(content.replace(line, forged))
+    with pytest.raises(Damaged, match="records 1 to 10"):
+        log.archive_all()
+    assert log.archive.segments == ()
+    assert list(log.store.keys()) == []
+
+
+@pytest.mark.parametrize("what", ["put_file", "put_bytes", "_write"])
+def test_a_failure_on_the_way_loses_nothing_and_counts_nothing_twice(
+    what: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = made(7, 30)
+    log.add(records)
+
+    def fails(*_: object, **__: object) -> None:
+        raise Unavailable("The store is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Archive if what == "_write" else ObjectStore, what, fails)
+        with pytest.raises(Unavailable, match="full"):
+            log.archive_all()
+    assert everything(log.library, EVERYTHING) == walk(records, EVERYTHING)
+    assert log.archive_all() == 1
+    assert everything(log.library, EVERYTHING) == walk(records, EVERYTHING)
+    assert list(log.journal.folder.glob("archiving-*")) == []
+    in_five_days = clock.now() + timedelta(days=5)
+    with clock.set_clock(lambda: in_five_days):
+        log.archive.sweep()
+    assert {key.rpartition("/")[0] + "/" for key in log.store.keys("segments/")} == {
+        log.archive.segments[0].folder
+    }
+
+
+def test_what_the_archive_has_and_the_index_still_has_is_found_once(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = made(8, 30)
+    log.add(records)
+    with monkeypatch.context() as broken:
+        broken.setattr(Index, "forget", lambda _: None)
+        log.archive_all()
+    assert log.index.state.records == 30
+    assert everything(log.library, EVERYTHING) == walk(records, EVERYTHING)
+
+
+def test_lines_come_back_from_the_archive_as_they_were(log: Log, tmp_path: Path) -> None:
+    records = made(9, 30)
+    log.add(records[:10])
+    log.archive_all()
+    log.add(records[10:])
+    log.archive_all()
+    lines = archived_lines(log.store, log.archive.segments, tmp_path)
+    assert list(lines) == list(enumerate(map(encode, records), 1))
+
+
+def test_a_segment_that_was_altered_is_not_asked(tmp_path: Path, log: Log) -> None:
+    log.add(made(10, 30))
+    log.archive_all()
+    path = tmp_path / "objects" / "objects" / log.archive.segments[0].records.key
+    path.chmod(0o600)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match="not what was stored"):
+        log.library.search(EVERYTHING)
+
+
+def test_segments_have_at_most_so_many_lines_and_few_are_opened(
+    tmp_path: Path, closers: ExitStack
+) -> None:
+    log = opened(tmp_path, closers, most=20, cache=0)
+    begun = [
+        replace(each, time=START + timedelta(hours=at)) for at, each in enumerate(made(11, 60))
+    ]
+    for at in range(0, 60, 10):
+        log.add(begun[at : at + 10])
+    assert log.archive_all() == 3
+    assert [segment.count for segment in log.archive.segments] == [20] * 3
+    newest = log.library.search(replace(EVERYTHING, limit=10))
+    assert list(newest.items) == walk(begun, EVERYTHING)[:10]
+    opened_ones = {it.records.sha256 for it in log.archive.segments[2:]}
+    assert log.library._reader._cache._checked == opened_ones
+    assert list((tmp_path / "cache").iterdir()) == []
