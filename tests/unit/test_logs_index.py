@@ -248,7 +248,7 @@ def test_catching_up_stops_when_asked_and_goes_on_later(
 
 
 def test_a_query_that_takes_too_long_is_stopped(index: Index, full_journal: Journal) -> None:
-    with index._cursor() as cursor:  # the statement must be slow, and no query of ours is
+    with index.cursor() as cursor:  # the statement must be slow, and no query of ours is
         threading.Timer(0.2, cursor.interrupt).start()
         with pytest.raises(duckdb.InterruptException):
             cursor.execute("SELECT count(*) FROM range(10000000) a, range(10000000) b").fetchall()
@@ -266,7 +266,7 @@ def test_closing_stops_the_queries_that_run(index: Index) -> None:
 
     def ask() -> None:
         try:
-            with index._cursor() as cursor:
+            with index.cursor() as cursor:
                 started.set()
                 cursor.execute("SELECT count(*) FROM range(10000000) a, range(10000000) b")
                 cursor.fetchall()
