@@ -255,7 +255,7 @@ def test_a_query_that_takes_too_long_is_stopped(index: Index, full_journal: Jour
     impatient = Index(index.path, Quarantine(index.path.parent / "quarantine"), timeout_s=0.2)
     index.close()
     impatient.catch_up(full_journal)
-    with pytest.raises(Unavailable, match="longer than"), impatient._cursor() as cursor:
+    with pytest.raises(Unavailable, match="longer than"), impatient.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM range(10000000) a, range(10000000) b").fetchall()
     impatient.close()
 
