@@ -88,6 +88,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/runs/{{run}}/cancel", runs.Cancel),
     (f"{_P}/runs/{{run}}/events", runs.Events),
     (f"{_P}/records", records.Records),
+    (f"{_P}/cells", records.Cells),
 )
 _NAME = re.compile(r"\{[a-z]+\}")
 

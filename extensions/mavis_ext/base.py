@@ -40,7 +40,7 @@ from mavis_core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from mavis_core.ids import new_id
+from mavis_core.ids import check_id, new_id
 from mavis_ext import problems
 from mavis_ext.answers import Deprecation
 from mavis_ext.auth import Identify, Issue, identity_of
@@ -53,11 +53,12 @@ from mavis_ext.queries import FIELDS, Query, read
 from mavis_ext.refusals import refusal
 from mavis_ext.sending import Packed, matches, pack, picked, reply_of, tag_of
 
-__all__ = ["API", "MAX_BODY", "PREFIX", "ApiHandler", "Services", "methods_of"]
+__all__ = ["API", "CORRELATION", "MAX_BODY", "PREFIX", "ApiHandler", "Services", "methods_of"]
 
 PREFIX = "/services/mavis"
 API = f"{PREFIX}/api/v1"
 MAX_BODY = 1024 * 1024
+CORRELATION = "X-Correlation-Id"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CHANGING = _METHODS[1:]
 _TEMPORARY = (429, 503)
@@ -160,7 +161,13 @@ class ApiHandler(RequestHandler):
             request_id=self.request_id,
             source=self.request.remote_ip or "unknown",
             confined=caller.confined,
+            correlation_id=self._story(),
         )
+
+    def _story(self) -> str:
+        """Return the correlation id that the caller has begun a story with, or a new one."""
+        given = self.request.headers.get(CORRELATION)
+        return new_id("cor") if given is None else check_id(given, "cor", field=CORRELATION)
 
     async def stream(self, operation: Operation, names: tuple[str, ...]) -> None:
         """Carry out an operation that answers with events."""
@@ -212,7 +219,7 @@ class ApiHandler(RequestHandler):
         fields: tuple[str, ...] | None,
     ) -> Reply:
         headers = self.request.headers
-        if operation.once and "Idempotency-Key" in headers:
+        if operation.replies and "Idempotency-Key" in headers:
             key, request = headers["Idempotency-Key"], self._fingerprint()
             reply, again = self.app.replies.once(
                 self.ctx, key, request, lambda: reply_of(call(), API)

@@ -276,7 +276,7 @@ def _good(place: _Place, operation: Operation, status: int, forms: list[Form]) -
         names.append("Location")
     if status == 200 and operation.tagged:
         names.append("ETag")
-    if operation.once:
+    if operation.replies:
         names.append("Idempotent-Replayed")
     headers = _named_headers(*names) | _farewell(operation)
     if status == 200 and place.tells_the_new(operation):
@@ -475,6 +475,8 @@ happens, and can be found afterwards.
 - **Pages.** Send `next` back as `cursor` until it is null.
 - **Once.** Every POST takes an `Idempotency-Key`: a repeated call has one effect and the first
   answer, for 24 hours.
+- **Stories.** `X-Correlation-Id` with an id of the form `cor_…`, which a caller makes, joins what
+  several calls set off; without one each call begins a story of its own.
 - **Changes** of what others may change meanwhile: send the `ETag` back as `If-Match`.
 - **Errors** are problem details (RFC 9457) with a `code` for programs, and `mend`: what to do.
 - **Destructive** actions begin with a preview, whose `hash` and `confirm` go into applying it.

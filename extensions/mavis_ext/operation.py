@@ -90,6 +90,7 @@ class Operation:
     brief: bool
     deprecated: Deprecation | None
     of_now: bool
+    kept_by_id: bool
 
     @property
     def streams(self) -> bool:
@@ -105,6 +106,11 @@ class Operation:
     def once(self) -> bool:
         """Whether it takes an ``Idempotency-Key``; whose it would be must be known."""
         return self.method == "POST" and self.needs is not Needs.NOTHING
+
+    @property
+    def replies(self) -> bool:
+        """Whether its answer is kept under that key, in the transaction of its effect."""
+        return self.once and not self.kept_by_id
 
     @property
     def picks(self) -> type[BaseModel] | None:
@@ -123,6 +129,7 @@ def operation(
     also: tuple[Form, ...] = (),
     deprecated: Deprecation | None = None,
     of_now: bool = False,
+    kept_by_id: bool = False,
 ) -> Callable[[Callable[..., Any]], Served]:
     """Return what makes a method of a handler an operation of the API.
 
@@ -134,6 +141,9 @@ def operation(
         Forms of the answer that its annotation cannot say.
     of_now
         Whether it tells the moment at which it was asked, so that no answer comes twice.
+    kept_by_id
+        Whether it has its effect beside the database, where what comes again is known by its id;
+        so no transaction may wait for it.
     """
 
     def decorate(call: Callable[..., Any]) -> Served:
@@ -156,6 +166,7 @@ def operation(
             brief=pool is None and method == "GET",
             deprecated=deprecated,
             of_now=of_now,
+            kept_by_id=kept_by_id,
         )
 
         async def serve(self: ApiHandler, *args: str) -> None:

@@ -101,6 +101,7 @@ class Permission(StrEnum):
     RUN_CANCEL = "run.cancel"
     RECORD_READ = "record.read"
     RECORD_READ_ALL = "record.read_all"
+    RECORD_REPORT = "record.report"
     PREFECT_READ = "prefect.read"
     DASHBOARD_VIEW = "dashboard.view"
     DASHBOARD_PUBLISH = "dashboard.publish"
@@ -158,6 +159,7 @@ PERMISSIONS: dict[Permission, Grant] = {
     Permission.RUN_CANCEL: Grant(Scope.OPERATE, _DO),
     Permission.RECORD_READ: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN, Role.OPERATOR})),
     Permission.RECORD_READ_ALL: Grant(Scope.ADMIN),
+    Permission.RECORD_REPORT: Grant(Scope.OPERATE, _DO),
     Permission.PREFECT_READ: Grant(Scope.ADMIN),
     Permission.DASHBOARD_VIEW: Grant(Scope.READ, _SEE | {Role.ENDUSER}),
     # What is published reads the project for whoever may open it, and nothing else: its kernel

@@ -29,6 +29,7 @@ from mavis_core.inventory.discovery import Discover
 from mavis_core.inventory.service import Resources
 from mavis_core.logins.service import DeviceLogins
 from mavis_core.logs.client import LogClient
+from mavis_core.logs.reporting import Reporting
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.servers import Servers
 from mavis_core.projects.service import Projects
@@ -113,6 +114,7 @@ class ApiApp:
     dashboards: Dashboards
     views: Views
     logs: LogClient
+    reporting: Reporting
 
     def close(self) -> None:
         """Close what was opened."""
@@ -155,7 +157,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
     """
     kits = find_kits() if kits is None else kits
     database = open_database(config.database_url, pool_size=config.database.pool_size)
-    projects = Projects(database)
+    projects, logs = Projects(database), LogClient.of(config)
     vault = Vault(database, Sealer(config.read_secret("api", "vault-public-key")))
     work = make_work(_parts(config, database, vault, kits, threading.Event()))
     return ApiApp(
@@ -179,7 +181,8 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         logins=DeviceLogins(database),
         dashboards=Dashboards(database, projects, shipped_dashboards()),
         views=Views(database, projects, idle=timedelta(seconds=config.dashboards.idle_s)),
-        logs=LogClient.of(config),
+        logs=logs,
+        reporting=Reporting(projects, logs, cells=config.logs.cells == "reported"),
     )
 
 

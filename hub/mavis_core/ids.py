@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from mavis_core import clock
 from mavis_core.errors import InvalidInput
 
-__all__ = ["Ids", "check_id", "id_before", "is_id", "new_id", "time_of"]
+__all__ = ["Ids", "check_id", "id_before", "id_of", "is_id", "new_id", "time_of"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -53,6 +53,15 @@ _ids = Ids()
 def new_id(prefix: str) -> str:
     """Return a new id of this process with `prefix`."""
     return _ids.make(prefix)
+
+
+def id_of(prefix: str, moment: datetime, digest: bytes) -> str:
+    """Return the id with `prefix` that a digest of at least ten bytes gives a thing of `moment`.
+
+    The same thing has the same id wherever it is made; see RFC 9562, version 8, for the idea.
+    """
+    number = int(moment.timestamp() * 1000) << _RANDOM_BITS | int.from_bytes(digest[:10])
+    return f"{prefix}_{_encode(number)}"
 
 
 def id_before(moment: datetime, prefix: str) -> str:

@@ -94,10 +94,14 @@ _CALLS = {
     "cloud.resource.stop": "somebody stops a machine",
     "cloud.resource.tag": "somebody sets tags",
 }
+_REPORTS = {
+    "cell.run": "a kernel of Mavis says that a person has run a cell",
+    "reported.…": "somebody reports what they or another system saw, in words of their own",
+}
 
 ACTIONS: Mapping[str, tuple[str, str]] = {
     **{name: (_CHANGE, f"{text} (a Run)") for name, text in _RUNS.items()},
     **{name: (_CHANGE, text) for name, text in _CHANGES.items()},
-    **{name: (_CLOUD, text) for name, text in _CALLS.items()},
+    **{name: (_CLOUD, text) for name, text in {**_CALLS, **_REPORTS}.items()},
 }
 """Kind and meaning by action."""

@@ -8,7 +8,7 @@ from typing import Any
 from mavis_core.records.model import Kind, Origin, Outcome, Phase
 from mavis_ext.schemas.base import Schema
 
-__all__ = ["Record"]
+__all__ = ["Record", "Reported", "ReportedCells"]
 
 
 class Record(Schema):
@@ -43,3 +43,17 @@ class Record(Schema):
     sequence: int | None
     """The record's number in its stream, from 1 on: a missing one shows."""
     data: dict[str, Any]
+
+
+class Reported(Schema):
+    """What became of a report."""
+
+    accepted: int
+    """How many records are kept, on disk for certain."""
+
+
+class ReportedCells(Reported):
+    """What became of a report of cells."""
+
+    wanted: bool
+    """Whether this appliance keeps cells; where it does not, none was kept and none is to come."""

@@ -194,6 +194,12 @@ class LogsConfig:
         " `objects.lock` nobody can remove it before. 0: no promise.",
         between(0, 36500),
     )
+    cells: str = setting(
+        "reported",
+        "reported: kernels of Mavis report the cells that people run to the log of the project."
+        " off: what they report is thrown away, and they stop.",
+        one_of("reported", "off"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

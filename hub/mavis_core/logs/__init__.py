@@ -13,8 +13,10 @@ from mavis_core.logs.index import Index
 from mavis_core.logs.journal import Journal, Position
 from mavis_core.logs.quarantine import Quarantine
 from mavis_core.logs.query import Health, Page, Query
+from mavis_core.logs.reporting import Cell, Report, Reporting
 
 __all__ = [
+    "Cell",
     "Drain",
     "Health",
     "Inbox",
@@ -28,4 +30,6 @@ __all__ = [
     "Receipt",
     "RecordSource",
     "Refusal",
+    "Report",
+    "Reporting",
 ]

@@ -72,6 +72,8 @@ __all__ = [
     "RecoveryPointDetail",
     "ReportFinding",
     "ReportRow",
+    "Reported",
+    "ReportedCells",
     "Resource",
     "ResourceKind",
     "Restore",
@@ -1241,6 +1243,35 @@ class ReportRow(Model):
     newest_at: dt.datetime | None = None
     why: str
     mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported(Model):
+    """What became of a report.
+
+    Parameters
+    ----------
+    accepted
+        How many records are kept, on disk for certain.
+    """
+
+    accepted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedCells(Model):
+    """What became of a report of cells.
+
+    Parameters
+    ----------
+    accepted
+        How many records are kept, on disk for certain.
+    wanted
+        Whether this appliance keeps cells; where it does not, none was kept and none is to come.
+    """
+
+    accepted: int
+    wanted: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from mavis_kernel.models import Record
+from mavis_kernel.batches import batches
+from mavis_kernel.models import Record, Reported, ReportedCells
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Records"]
@@ -57,3 +58,26 @@ class Records:
             "q": query,
         }
         return self._transport.list(Record, path, params, limit=limit, fields=fields)
+
+    def report(self, project: str, records: Iterable[Mapping[str, object]]) -> int:
+        """Have kept what somebody else saw; return how many are on disk for certain.
+
+        Parameters
+        ----------
+        records
+            Each with ``action`` and ``time``, an aware datetime or text, and as it has them with
+            ``object``, ``summary``, ``outcome`` (``ok``, ``failed``, ``refused``), ``data``,
+            ``correlation_id``, ``stream`` and ``sequence``. They go in calls of some hundred; where
+            one is refused, those of the calls before it are kept. What has a stream may be sent
+            again: it is kept once.
+        """
+        path, kept = f"/projects/{segment(project)}/records", 0
+        for batch in batches(records):
+            answer = self._transport.post(Reported, path, {"records": batch})
+            kept += answer.accepted
+        return kept
+
+    def report_cells(self, project: str, cells: Sequence[Mapping[str, object]]) -> ReportedCells:
+        """Have kept what a kernel says of its cells. The kernel of Mavis does so by itself."""
+        path = f"/projects/{segment(project)}/cells"
+        return self._transport.post(ReportedCells, path, {"cells": list(cells)})

@@ -42,6 +42,15 @@ NOTEBOOK = {
     "metadata": {},
     "cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outputs": []}],
 }
+CELL = {
+    "code": "1",
+    "sha256": "0" * 64,
+    "started_at": "2026-11-27T22:15:00Z",
+    "ended_at": "2026-11-27T22:15:01Z",
+    "status": "ok",
+    "stream": "kernel-1",
+    "sequence": 1,
+}
 BODIES: dict[str, dict[str, object]] = {
     "POST /device-logins": {"client_id": "mavis", "client_name": "laptop"},
     "POST /device-logins/token": {
@@ -80,6 +89,10 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /projects/{project}/dashboards/{dashboard}/versions/{version}/activate": {},
     "POST /projects/{project}/dashboards/{dashboard}/unpublish": {},
     "POST /projects/{project}/runs/{run}/cancel": {},
+    "POST /projects/{project}/records": {
+        "records": [{"action": "deploy.finish", "time": "2026-11-27T22:15:00Z"}]
+    },
+    "POST /projects/{project}/cells": {"cells": [CELL]},
 }
 
 

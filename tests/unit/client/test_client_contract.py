@@ -33,6 +33,16 @@ NOTEBOOK = {
     "metadata": {},
     "cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outputs": [{}]}],
 }
+REPORT = {"action": "deploy.finish", "time": NOW, "stream": "s", "sequence": 1}
+CELL = {
+    "code": "1",
+    "sha256": "0" * 64,
+    "started_at": "2026-07-01T00:00:00Z",
+    "ended_at": "2026-07-01T00:00:01Z",
+    "status": "ok",
+    "stream": "kernel-1",
+    "sequence": 1,
+}
 SOME = ("id",)
 NAMED = ("name",)
 
@@ -46,6 +56,7 @@ NO_COMMAND = {
     "get_openapi": "a document for programs, at its address",
     "lock_recovery_point": "`lock` begins with a preview, which shows what it does",
     "unlock_recovery_point": "`unlock` begins with a preview, which shows what it does",
+    "report_cells": "kernels report by themselves",
 }
 
 CALLS: dict[str, list[Call]] = {
@@ -64,6 +75,8 @@ CALLS: dict[str, list[Call]] = {
         lambda m: list(m.records.list("shop", since=NOW, until=NOW, person="o", fields=SOME)),
         lambda m: list(m.records.list("shop", action="a", correlation_id="c", query="q")),
     ],
+    "report_records": [lambda m: m.records.report("shop", [REPORT])],
+    "report_cells": [lambda m: m.records.report_cells("shop", [CELL])],
     "list_projects": [lambda m: list(m.projects.list(sort="name", fields=NAMED))],
     "create_project": [
         lambda m: m.projects.create("shop"),
@@ -181,6 +194,7 @@ COMMANDS: dict[str, list[str]] = {
     "delete_key": ["key remove main --yes"],
     "list_all_records": ["record list --all-projects"],
     "list_records": ["record list"],
+    "report_records": ["record report LINES --stream s"],
     "list_projects": ["project list"],
     "create_project": ["project create shop", "project create shop --production"],
     "put_project": ["project edit shop --production"],
@@ -308,7 +322,10 @@ def test_a_command_does_what_is_described(
     plan.write_text(json.dumps(DEFINITION))
     notebook = tmp_path / "fleet.ipynb"
     notebook.write_text(json.dumps(NOTEBOOK))
-    called = words.replace("PLAN", str(plan)).replace("NOTEBOOK", str(notebook)).split()
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"action": "deploy.finish"}\n')
+    files = {"PLAN": plan, "NOTEBOOK": notebook, "LINES": lines}
+    called = [str(files.get(word, word)) for word in words.split()]
     has_form = not WITHOUT_FORM[words] & {form, "all"}
     done = cli(*called, *(("-o", form) if has_form and "-o" not in called else ()))
     assert done.exit_code == 0, done.stderr
@@ -323,6 +340,7 @@ WITHOUT_FORM = defaultdict(
         "environment remove prod --yes": frozenset({"all"}),
         "backup-plan delete nightly --yes": frozenset({"all"}),
         "dashboard unpublish fleet --yes": frozenset({"all"}),
+        "record report LINES --stream s": frozenset({"all"}),
         "dashboard notebook fleet 1": frozenset({"all"}),
         "report protection": frozenset({"id"}),
         "backup-plan calendar nightly": frozenset({"id"}),

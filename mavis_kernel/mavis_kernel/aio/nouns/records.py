@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from mavis_kernel.aio.transport import AsyncTransport, segment
-from mavis_kernel.models import Record
+from mavis_kernel.batches import batches
+from mavis_kernel.models import Record, Reported, ReportedCells
 
 __all__ = ["Records"]
 
@@ -56,3 +57,28 @@ class Records:
             "q": query,
         }
         return self._transport.list(Record, path, params, limit=limit, fields=fields)
+
+    async def report(self, project: str, records: Iterable[Mapping[str, object]]) -> int:
+        """Have kept what somebody else saw; return how many are on disk for certain.
+
+        Parameters
+        ----------
+        records
+            Each with ``action`` and ``time``, an aware datetime or text, and as it has them with
+            ``object``, ``summary``, ``outcome`` (``ok``, ``failed``, ``refused``), ``data``,
+            ``correlation_id``, ``stream`` and ``sequence``. They go in calls of some hundred; where
+            one is refused, those of the calls before it are kept. What has a stream may be sent
+            again: it is kept once.
+        """
+        path, kept = f"/projects/{segment(project)}/records", 0
+        for batch in batches(records):
+            answer = await self._transport.post(Reported, path, {"records": batch})
+            kept += answer.accepted
+        return kept
+
+    async def report_cells(
+        self, project: str, cells: Sequence[Mapping[str, object]]
+    ) -> ReportedCells:
+        """Have kept what a kernel says of its cells. The kernel of Mavis does so by itself."""
+        path = f"/projects/{segment(project)}/cells"
+        return await self._transport.post(ReportedCells, path, {"cells": list(cells)})
