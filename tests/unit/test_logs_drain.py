@@ -15,10 +15,13 @@ import pytest
 
 from mavis_core.db import Database, migrate, open_database
 from mavis_core.errors import InvalidInput, Unavailable
+from mavis_core.ids import new_id
 from mavis_core.logs import Drain, Inbox, Index, Journal, Quarantine, Query
 from mavis_core.logs.codec import decode, encode
 from mavis_core.logs.inbox import MAX_LINES, read_lines
 from mavis_core.records import Kind, Outbox, Phase, Record, write
+
+KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # of the documentation of AWS
 
 
 def make_records(number: int) -> list[Record]:
@@ -152,6 +155,24 @@ def test_what_is_no_record_is_put_aside_and_the_others_go_on(process: Process) -
     assert '"seq": 2' in kept
     assert "UnicodeEncodeError" in kept
     assert process.quarantine.count == Quarantine(process.quarantine.folder).count == 1
+
+
+def test_secrets_are_masked_before_they_are_written(process: Process) -> None:
+    bare = make_records(1)[0]
+    held = replace(bare, summary="mysql --password=hunter2", data={"code": ["psql -p s3cr3t", KEY]})
+    poison = replace(make_records(1)[0], summary="\ud800 token=hunter2")
+    inbox = Inbox()
+    inbox.put(read_lines(encode(sent := replace(held, id=new_id("rec"))))[0])
+    process.drain(Waiting([held, poison]), inbox).step()
+    files = [path for path in process.folder.rglob("*") if path.is_file()]
+    for path in files:
+        assert b"hunter2" not in path.read_bytes()
+        assert KEY.encode() not in path.read_bytes()
+    assert "[masked: token]" in (process.folder / "quarantine" / "records.jsonl").read_text()
+    assert process.journaled() == [held.id, sent.id]
+    kept = process.index.search(Query(projects=None, q="mysql")).items
+    assert [each.summary for each in kept] == ["mysql --password=[masked: password]"] * 2
+    assert kept[0].data == {"code": ["psql -p s3cr3t", "[masked: AWS secret key]"]}
 
 
 def test_a_database_that_is_away_for_a_while_is_asked_again(process: Process) -> None:

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC
 from types import NoneType
 
 from mavis_core.errors import InvalidInput, MavisError
 from mavis_core.ids import check_id, is_id
+from mavis_core.logs.masking import mask, mask_value, may_hold_secret
 from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
-__all__ = ["MAX_RECORD_BYTES", "decode", "encode"]
+__all__ = ["MAX_RECORD_BYTES", "decode", "encode", "encode_masked"]
 
 MAX_RECORD_BYTES = 256 * 1024
 _TEXTS = ("action", "person", "object", "summary", "correlation_id", "source")
@@ -43,6 +45,25 @@ def encode(record: Record) -> bytes:
     if not _comes_back(record) and decode(payload) != record:
         raise InvalidInput("would come back as another record")
     return payload
+
+
+def encode_masked(record: Record) -> bytes:
+    """Return `record` as `encode` does, with what looks like a secret masked.
+
+    Raises
+    ------
+    InvalidInput
+        As of `encode`.
+    """
+    payload = encode(record)
+    return encode(_masked(record)) if may_hold_secret(payload) else payload
+
+
+def _masked(record: Record) -> Record:
+    """Return `record` with what looks like a secret in it masked."""
+    texts = {name: mask(getattr(record, name)) for name in _TEXTS}
+    stream = record.stream and mask(record.stream)
+    return replace(record, **texts, stream=stream, data=mask_value(record.data))
 
 
 def _comes_back(record: Record) -> bool:

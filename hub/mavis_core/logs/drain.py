@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mavis_core.errors import InvalidInput, MavisError
-from mavis_core.logs.codec import encode
+from mavis_core.logs.codec import encode_masked
 from mavis_core.logs.inbox import Inbox, Parcel, answer
 from mavis_core.logs.index import Index
 from mavis_core.logs.journal import Journal
@@ -146,7 +146,7 @@ class Drain:
         payloads: dict[str, bytes] = {}
         for seq, record in rows:
             try:
-                payloads.setdefault(record.id, encode(record))
+                payloads.setdefault(record.id, encode_masked(record))
             except InvalidInput as exc:
                 logger.warning("drain.refused seq=%d reason=%s", seq, exc)
                 self._quarantine.refuse_record(seq, repr(record), str(exc))

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mavis_core.errors import InvalidInput, MavisError, Unavailable
-from mavis_core.logs.codec import decode, encode
+from mavis_core.logs.codec import decode, encode_masked
 
 __all__ = [
     "MAX_LINES",
@@ -96,7 +96,7 @@ def read_lines(body: bytes) -> tuple[dict[str, bytes], list[tuple[Refusal, bytes
             continue
         try:
             record = decode(line)
-            payloads.setdefault(record.id, encode(record))
+            payloads.setdefault(record.id, encode_masked(record))
         except InvalidInput as exc:
             refused.append((Refusal(number, exc.message[:_MAX_REASON]), line))
     return payloads, refused

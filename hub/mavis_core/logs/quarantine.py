@@ -1,6 +1,7 @@
 """Where things go that the log cannot keep: put aside with the reason, never thrown away.
 
-``records.jsonl`` holds records that break their schema, a line each; other files hold bytes cut
+``records.jsonl`` holds records that break their schema, a line each, with what looks like a secret
+masked; other files hold bytes cut
 from a journal and index files that could not be read.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 from mavis_core import clock
 from mavis_core.errors import Unavailable
 from mavis_core.folders import private_folder, sync_folder
+from mavis_core.logs.masking import mask
 
 __all__ = ["Quarantine"]
 
@@ -54,13 +56,13 @@ class Quarantine:
 
     def refuse_record(self, seq: int, row: str, reason: str) -> None:
         """Keep the row `seq` of the outbox, as text, with the reason why it is no record."""
-        self._refuse([{"seq": seq, "reason": reason, "row": row}])
+        self._refuse([{"seq": seq, "reason": reason, "row": mask(row)}])
 
     def refuse_lines(self, lines: Iterable[tuple[int, str, bytes]], sender: str) -> None:
         """Keep lines that `sender` sent and that are no records: number, reason and bytes."""
         self._refuse(
             [
-                {"sender": sender, "line": number, "reason": reason, "row": _text(line)}
+                {"sender": sender, "line": number, "reason": reason, "row": mask(_text(line))}
                 for number, reason, line in lines
             ]
         )
