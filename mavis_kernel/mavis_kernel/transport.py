@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from mavis_kernel import story
 from mavis_kernel.addresses import LARGEST_PAGE, Params, page_of, segment, texts
 from mavis_kernel.errors import Unavailable, UnexpectedAnswer, Unreachable
 from mavis_kernel.events import Event, EventReader
@@ -190,7 +191,7 @@ class Transport:
     def events(self, path: str, last_id: str) -> Generator[Event, None, None]:
         """Yield the events at `path` that come after the one with `last_id`; empty for all."""
         exchange, reader = self._opened(), EventReader()
-        headers = {"Last-Event-ID": last_id} if last_id else {}
+        headers = story.headers() | ({"Last-Event-ID": last_id} if last_id else {})
         with closing(exchange.stream(path, headers)) as stream:
             for content in stream:
                 yield from reader.feed(content)
@@ -204,7 +205,7 @@ class Transport:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        exchange, sent, attempt = self._opened(), headers or {}, 1
+        exchange, sent, attempt = self._opened(), {**story.headers(), **(headers or {})}, 1
         while True:
             try:
                 return exchange.send(method, path, params=params, body=body, headers=sent)

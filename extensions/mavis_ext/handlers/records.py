@@ -103,7 +103,7 @@ class NewCell(Body):
     code: Annotated[str, Field(max_length=16 * 1024)]
     """Its beginning, in which secrets are masked."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of the whole code as it was run."""
+    """Of the whole code, in which secrets are masked."""
     started_at: When
     ended_at: When
     status: Literal[Outcome.OK, Outcome.FAILED]

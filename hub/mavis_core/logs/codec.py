@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 from datetime import UTC
 from types import NoneType
+from typing import Any
 
 from mavis_core.errors import InvalidInput, MavisError
 from mavis_core.ids import check_id, is_id
@@ -61,7 +62,7 @@ def encode_masked(record: Record) -> bytes:
 
 def _masked(record: Record) -> Record:
     """Return `record` with what looks like a secret in it masked."""
-    texts = {name: mask(getattr(record, name)) for name in _TEXTS}
+    texts: dict[str, Any] = {name: mask(getattr(record, name)) for name in _TEXTS}
     stream = record.stream and mask(record.stream)
     return replace(record, **texts, stream=stream, data=mask_value(record.data))
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["mask", "mask_value", "may_hold_secret"]
+__all__ = ["mask", "mask_value", "may_hold_secret", "names_secret"]
 
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _RUNS = bytes(ord("a") if byte in _BASE64 else ord(" ") for byte in range(256))
@@ -181,11 +181,17 @@ def mask_value(value: Any) -> Any:
 
 
 def _member(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value and _is_secret(name) and not value.startswith("[masked: "):
+    if (
+        isinstance(value, str)
+        and value
+        and names_secret(name)
+        and not value.startswith("[masked: ")
+    ):
         known = value.lower() in _NO_SECRET or _OUR_ID.match(value)
         return value if known else f"[masked: {_kind(name.lower())}]"
     return mask_value(value)
 
 
-def _is_secret(name: str) -> bool:
+def names_secret(name: str) -> bool:
+    """Return whether what has this name is a secret: `AWS_SECRET_ACCESS_KEY`, `dbPassword`."""
     return bool(_NAMES.match(_CAMEL.sub("_", name).lower()))

@@ -27,9 +27,8 @@ from mavis_core.logs.inbox import Receipt
 from mavis_core.projects.service import Projects
 from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
-__all__ = ["CELL", "REPORTED", "Cell", "Journal", "Report", "Reporting"]
+__all__ = ["REPORTED", "Cell", "Journal", "Report", "Reporting"]
 
-CELL = "cell.run"
 REPORTED = "reported."
 _MICROSECOND = timedelta(microseconds=1)
 _SUMMARY = 120
@@ -76,7 +75,7 @@ class Cell:
     code
         Its beginning; secrets are masked.
     sha256
-        Of the whole code as it was run, in hexadecimal digits.
+        Of the whole code, in which secrets are masked, in hexadecimal digits.
     status
         Whether it went well.
     error
@@ -218,7 +217,7 @@ def _cell_records(ctx: CallContext, project_id: str, cells: Iterable[Cell]) -> I
             kind=Kind.OPERATION,
             phase=Phase.EVENT,
             origin=Origin.REPORTED,
-            action=CELL,
+            action="cell.run",
             project=project_id,
             person=ctx.principal.name,
             object=cell.notebook or "a kernel",

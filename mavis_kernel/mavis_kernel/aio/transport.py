@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from mavis_kernel import story
 from mavis_kernel.addresses import LARGEST_PAGE, Params, page_of, segment, texts
 from mavis_kernel.aio.listing import AsyncListing
 from mavis_kernel.errors import Unavailable, UnexpectedAnswer, Unreachable
@@ -193,7 +194,7 @@ class AsyncTransport:
     async def events(self, path: str, last_id: str) -> AsyncGenerator[Event, None]:
         """Yield the events at `path` that come after the one with `last_id`; empty for all."""
         exchange, reader = self._opened(), EventReader()
-        headers = {"Last-Event-ID": last_id} if last_id else {}
+        headers = story.headers() | ({"Last-Event-ID": last_id} if last_id else {})
         async with aclosing(exchange.stream(path, headers)) as stream:
             async for content in stream:
                 for event in reader.feed(content):
@@ -208,7 +209,7 @@ class AsyncTransport:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        exchange, sent, attempt = self._opened(), headers or {}, 1
+        exchange, sent, attempt = self._opened(), {**story.headers(), **(headers or {})}, 1
         while True:
             try:
                 return await exchange.send(method, path, params=params, body=body, headers=sent)

@@ -60,7 +60,18 @@ def command_line(context: click.Context) -> Me | None:
     me = state.client().me()
     click.echo(f"{me.name} at {state.client().url}")
     click.echo(f"Project: {_project_words(state.session.chosen_project, me)}")
+    click.echo(_cells_words(state, me))
     return me
+
+
+def _cells_words(state: NotebookState, me: Me) -> str:
+    cells, chosen = state.session.cells, state.session.chosen_project
+    project = chosen or (me.projects[0].name if len(me.projects) == 1 else None)
+    if cells is None or not cells.reporter.wanted:
+        return "Cells: what you run is not reported."
+    if project is None:
+        return "Cells: what you run is reported nowhere until a project is chosen."
+    return f"Cells: what you run here is reported to the log of the project {project}."
 
 
 def _project_words(chosen: str | None, me: Me) -> str:

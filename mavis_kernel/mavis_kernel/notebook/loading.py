@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mavis_kernel.notebook.cells import Cells
 from mavis_kernel.notebook.completion import MATCHER, matcher_for
 from mavis_kernel.notebook.later import Later
 from mavis_kernel.notebook.lists import show_as_before, show_as_tables
@@ -39,6 +40,8 @@ def load(shell: InteractiveShell) -> None:
     show_as_tables(shell)
     show_overviews(shell)
     _completer(shell).custom_matchers.append(matcher_for(session, magics, shell.user_ns))
+    session.cells = Cells(shell, session)
+    session.cells.watch()
     # Hidden, so that %who tells of what the person made.
     shell.push(session.put_clients(), interactive=False)  # type: ignore[no-untyped-call]  # IPython's own
 
@@ -48,7 +51,7 @@ def unload(shell: InteractiveShell) -> None:
     lines = shell.magics_manager.magics["line"]
     for name in MAGICS:
         if isinstance(lines.get(name), LineMagic):
-            lines.pop(name).session.close()
+            _stop(lines.pop(name).session)
     show_as_before(shell)
     show_reprs(shell)
     matchers = _completer(shell).custom_matchers
@@ -56,6 +59,13 @@ def unload(shell: InteractiveShell) -> None:
     for name in ("mavis", "amavis"):
         if type(shell.user_ns.get(name)) is Later:
             del shell.user_ns[name]
+
+
+def _stop(session: Session) -> None:
+    cells, session.cells = session.cells, None
+    if cells is not None:
+        cells.stop()
+    session.close()
 
 
 def _completer(shell: InteractiveShell) -> Any:

@@ -17,6 +17,7 @@ from mavis_kernel.notebook.later import Later
 if TYPE_CHECKING:  # a kernel starts without them
     from mavis_kernel.aio.client import AsyncMavis
     from mavis_kernel.client import Mavis
+    from mavis_kernel.notebook.cells import Cells
 
 __all__ = ["Session"]
 
@@ -37,6 +38,8 @@ class Session:
         self._made: Mavis | None = None
         self._made_async: AsyncMavis | None = None
         self._only: str | None = None
+        self.cells: Cells | None = None
+        """What watches the cells; None: nothing does."""
 
     def put_clients(self) -> dict[str, Later]:
         """Return what the namespace is given."""

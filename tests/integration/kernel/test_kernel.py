@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from core_double import wait_until
 from integration.kernel.conftest import Kernel
@@ -157,3 +158,37 @@ def test_the_command_line_is_the_kernel_s_own(kernel: Kernel) -> None:
     assert "web-1" in kernel.run("%mavis resource list --kind instance").printed
     kernel.run("%project shop")
     assert kernel.run("!echo $MAVIS_PROJECT").printed.strip() == "shop"
+
+
+def test_a_cell_and_what_it_set_off_are_one_story(kernel: Kernel, service: RestService) -> None:
+    kernel.run("%project shop")
+    cell = kernel.run(
+        "display('a display')\n"
+        "taken = %snapshot web-1 --description 'of the story'\n"
+        "print('printed', 'password=hunter2')\n"
+        "'the result'"
+    )
+    assert cell.error == []
+
+    def found(**options: str) -> list[dict[str, Any]]:
+        asked = "&".join(f"{name}={text}" for name, text in options.items())
+        items: list[dict[str, Any]] = service.ask(
+            "GET", f"/projects/shop/records?limit=200&{asked}"
+        ).json["items"]
+        return items
+
+    def told() -> list[dict[str, Any]]:
+        cells = found(action="cell.run")
+        return [each for each in cells if "of the story" in each["data"]["code"]]
+
+    wait_until(lambda: told() != [], timeout_s=20)
+    (kept,) = told()
+    assert (kept["person"], kept["origin"], kept["outcome"]) == ("olga", "reported", "ok")
+    for text in ("a display", "printed password=[masked: password]", "the result"):
+        assert text in kept["data"]["output"]
+    assert "hunter2" not in str(kept)
+    story = {each["action"] for each in found(correlation_id=kept["correlation_id"])}
+    assert {"cell.run", "recovery_point.create", "cloud.CreateSnapshots"} <= story
+    of_stream = [each for each in found(action="cell.run") if each["stream"] == kept["stream"]]
+    numbers = sorted(each["sequence"] for each in of_stream)
+    assert numbers == list(range(1, len(numbers) + 1))
