@@ -42,14 +42,13 @@ from mavis_core.objects import Settings, open_store
 from mavis_core.records import Kind, Phase, Record
 
 folder, url, endpoint, account, key, batch = sys.argv[1:]
-archiver._SETTLED = timedelta(seconds=-1)
 store = open_store(
     Settings(Path(folder) / "objects", url, endpoint, account_file=Path(account)), "logs"
 )
 with ExitStack() as closers:
     log = open_log(
         Path(folder) / "journal", store, private_key(key), closers,
-        rule=archiver.Rule(timedelta(days=1), hot=60, most=100), cache_bytes=1 << 30,
+        rule=archiver.Rule(timedelta(days=1), 60, 100, timedelta(seconds=-1)), cache_bytes=1 << 30,
     )
     while True:
         made = [

@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
 _AFTER_FAILURE_S = 60.0
-_SETTLED = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,14 @@ class Rule:
         How many the index shall hold at most.
     most
         How many lines a segment has at most; a single stretch may have more.
+    settled
+        What was sealed later than so long ago stays in any case.
     """
 
     after: timedelta
     hot: int
     most: int
+    settled: timedelta = timedelta(minutes=10)
 
 
 class Archiver:
@@ -108,7 +110,7 @@ class Archiver:
         now = clock.now()
         count = sum(mark.sealed.seal.count for mark in self._waiting)
         if count > self._rule.hot:
-            before = now - _SETTLED
+            before = now - self._rule.settled
         elif count and _sealed_at(self._waiting[0]) < clock.iso(now - 2 * self._rule.after):
             before = now - self._rule.after
         else:

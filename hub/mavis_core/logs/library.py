@@ -7,6 +7,7 @@ older than a page that is full.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from mavis_core.logs.statements import Condition, conditions, newest, older_than
 
 __all__ = ["Library"]
 
+_ONE_WORD = re.compile(r"\w+", re.ASCII)
 _TRIES = 5
 _MANY = 20_000  # lines that hold the words: beyond it they are asked for as rows come
 _WINDOW = 2_000
@@ -141,15 +143,23 @@ def _rows(
 ) -> list[_Row]:
     """Return the newest rows, one more than a page has, of `relation`."""
     needed = query.limit + 1
-    if query.words is None:
+    words = _words(query)
+    if words is None:
         return cursor.execute(*newest(relation, wanted, needed)).fetchall()
-    held = numbers(query.words, *between, _MANY + 1)
+    held = numbers(words, *between, _MANY + 1)
     if not held:
         return []
     if len(held) <= _MANY:
         wanted = [*wanted, Condition("number IN (SELECT unnest(?::BIGINT[]))", (held,))]
         return cursor.execute(*newest(relation, wanted, needed)).fetchall()
-    return _by_windows(cursor, relation, wanted, query.words, needed, numbers)
+    return _by_windows(cursor, relation, wanted, words, needed, numbers)
+
+
+def _words(query: Query) -> str | None:
+    """Return the words that all lines hold which `query` fits: a story's id is one, too."""
+    story = query.correlation_id
+    is_word = story is not None and _ONE_WORD.fullmatch(story)
+    return story if query.words is None and is_word else query.words
 
 
 def _by_windows(

@@ -50,6 +50,7 @@ class Log:
 
     journal: Journal
     index: Index
+    words: HotWords
     archive: Archive
     archiver: Archiver
     library: Library
@@ -104,6 +105,7 @@ def open_log(
     return Log(
         journal=journal,
         index=index,
+        words=words,
         archive=archive,
         archiver=Archiver(journal, index, words, archive, rule),
         library=Library(index, words, archive, reader),
