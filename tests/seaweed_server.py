@@ -38,8 +38,8 @@ class SeaweedServer:
         )
         return path
 
-    def make_bucket(self, name: str) -> None:
-        """Make a bucket."""
+    def make_bucket(self, name: str, *, locked: bool = False) -> None:
+        """Make a bucket, with an object lock where asked."""
         client = boto3.client(
             "s3",
             endpoint_url=self.url,
@@ -47,7 +47,7 @@ class SeaweedServer:
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
         )
-        client.create_bucket(Bucket=name)
+        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locked)
 
 
 @contextmanager

@@ -23,9 +23,10 @@ from mavis_core import clock
 from mavis_core.config import Config
 from mavis_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mavis_core.logs import evidence
+from mavis_core.logs.anchoring import copied_seals
 from mavis_core.logs.codec import decode
 from mavis_core.logs.evidence import Seal, Sealed, Verdict, Written, fingerprint, leaf, proof
-from mavis_core.logs.opening import archive_store
+from mavis_core.logs.opening import anchor_stores, archive_store
 from mavis_core.logs.reading import all_lines
 from mavis_core.logs.sealing import private_key, read_seals
 from mavis_core.records.model import Record
@@ -73,7 +74,7 @@ def _anchor_at(path: Path) -> Seal:
 
 
 def verify(config: Config, anchors: Iterable[Path]) -> Verdict:
-    """Compare the whole log, archive included, with its seals.
+    """Compare the whole log, archive included, with its seals, and those with their copies.
 
     Raises
     ------
@@ -84,6 +85,7 @@ def verify(config: Config, anchors: Iterable[Path]) -> Verdict:
     """
     public = _key(config).public_key()
     kept = [_anchor_at(path) for path in anchors]
+    kept += (seal for store in anchor_stores(config) for seal in copied_seals(store))
     seals = list(_seals(config))
     return evidence.verify(
         _records(config), seals, {fingerprint(public): public}, anchors=kept, begins=1

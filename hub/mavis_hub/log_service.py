@@ -56,8 +56,10 @@ from mavis_core.errors import (
 )
 from mavis_core.ids import new_id
 from mavis_core.logs import Drain, Health, Page, Query, RecordSource
+from mavis_core.logs.anchoring import SealCopies
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Inbox, Receipt, read_lines
-from mavis_core.logs.opening import Log, archive_store, open_log, rule_of
+from mavis_core.logs.loop import Loop
+from mavis_core.logs.opening import Log, anchor_stores, archive_store, open_log, rule_of
 from mavis_core.logs.sealing import private_key
 from mavis_core.records import Outbox
 
@@ -68,6 +70,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _API_USER = "mavis-api"
 _QUERY_THREADS = 4
+_COPY_EVERY_S = 30.0
 _MAX_WAITING = 32
 _MAX_BODY_BYTES = 1024  # of what is no record
 _TAKING_S = 10.0  # a sender waits no longer, and sends again
@@ -82,6 +85,7 @@ class LogService:
     log: Log
     drain: Drain
     inbox: Inbox
+    copies: tuple[Loop, ...]
 
     @classmethod
     def open(
@@ -100,6 +104,7 @@ class LogService:
         Unavailable
             A secret or the object store is missing.
         """
+        keep = timedelta(days=config.logs.lock_days)
         log = open_log(
             config.journal,
             archive_store(config),
@@ -107,22 +112,28 @@ class LogService:
             closers,
             rule=rule_of(config),
             cache_bytes=config.logs.cache_mb << 20,
-            keep=timedelta(days=config.logs.lock_days),
+            keep=keep,
         )
         inbox = Inbox()
         drain = Drain(
             source, log.journal, log.index, log.quarantine, inbox=inbox, on_fatal=on_fatal
         )
-        closers.callback(log.archiver.stop)
+        copies = tuple(
+            Loop("seal-copies", SealCopies(config.journal, store, keep).step, every_s=_COPY_EVERY_S)
+            for store in anchor_stores(config)
+        )
+        for loop in (log.archiver.loop, *copies):
+            closers.callback(loop.stop)
         closers.callback(log.sealer.stop)  # after the drain, so that it seals the last ones
         closers.callback(_stop, drain)
-        return cls(source, log, drain, inbox)
+        return cls(source, log, drain, inbox, copies)
 
     def start(self) -> None:
         """Begin to move records, to seal and to archive them."""
         self.drain.start()
         self.log.sealer.start()
-        self.log.archiver.start()
+        for loop in (self.log.archiver.loop, *self.copies):
+            loop.start()
 
     def take(self, body: bytes, sender: str) -> tuple[Future[None], Receipt]:
         """Put the records of `body` into the inbox and what is none into the quarantine.
@@ -140,7 +151,9 @@ class LogService:
     def health(self) -> Health:
         """Return how the process is."""
         log = self.log
-        error = self.drain.error or log.sealer.error or log.archiver.error
+        loops: list[Loop] = [log.archiver.loop, *self.copies]
+        errors = (self.drain.error, log.sealer.error, *[loop.error for loop in loops])
+        error = next(filter(None, errors), None)
         try:
             backlog = self.source.backlog()
         except Unavailable as exc:

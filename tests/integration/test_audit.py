@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,9 +19,13 @@ import pytest
 from mavis_core import clock
 from mavis_core.config import Config, load
 from mavis_core.db import migrate, open_database
+from mavis_core.errors import Conflict, Unavailable
 from mavis_core.logs import LogClient
-from mavis_core.logs.sealing import new_key
+from mavis_core.logs.anchoring import copied_seals
+from mavis_core.logs.opening import anchor_stores
+from mavis_core.logs.sealing import SEALS, new_key, read_seals
 from mavis_core.records import Kind, Outbox, Phase, Record, write
+from seaweed_server import seaweed_server
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 RECORDS = 30
@@ -55,19 +60,30 @@ def config(tmp_path: Path) -> Config:
     begin = clock.now()
     with database.write() as tx:
         write(tx, *(replace(it, time=begin + timedelta(seconds=n)) for n, it in enumerate(first)))
+    log_process(config, lambda _: not Outbox(database).backlog())
+    database.close()
+    return config
+
+
+def log_process(config: Config, done: Callable[[LogClient], bool]) -> None:
+    """Run the log process until `done`."""
     environ = {"MAVIS_HOME": str(config.home), "MAVIS_APPLIANCE_ISOLATION": "none"}
     command = [sys.executable, "-m", "mavis_hub.log_service"]
     with subprocess.Popen(command, env={**os.environ, **environ}) as process:
         end = time.monotonic() + 60
-        while Outbox(database).backlog():
-            assert time.monotonic() < end
-            time.sleep(0.05)
         with LogClient.of(config) as client:
-            assert client.health().status == "ok"
+            while not (is_up(client) and done(client)):
+                assert time.monotonic() < end
+                time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-    database.close()
     assert process.returncode == 0
-    return config
+
+
+def is_up(client: LogClient) -> bool:
+    try:
+        return client.health().status == "ok"
+    except Unavailable:
+        return False
 
 
 @pytest.fixture
@@ -124,6 +140,44 @@ def test_a_log_that_was_cut_with_its_seals_shows_against_an_anchor(
     done = mavisctl("audit", "verify", "--anchor", "anchor.json")
     assert done.returncode == 3
     assert done.stdout.startswith("cut: ")
+
+
+def test_a_bucket_keeps_seals_and_shows_a_log_that_was_cut_or_written_anew(
+    config: Config, mavisctl: Command, tmp_path: Path
+) -> None:
+    with seaweed_server() as server:
+        server.make_bucket("mavis-test", locked=True)
+        (config.home / "mavis.toml").write_text(
+            f'[objects]\nurl = "s3://mavis-test/ops"\nendpoint_url = "{server.url}"\n'
+            'lock = "compliance"\n[logs]\nlock_days = 1\n'
+        )
+        server.account_file(config.secret_file("logs", "objects-account"))
+        settings = load(config.home, environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+        (store,) = anchor_stores(settings)
+        log_process(config, lambda _: bool(list(store.keys("seals/"))))
+        seals = read_seals(config.journal)
+        assert [each.number for each in copied_seals(store)] == [it.seal.number for it in seals]
+        told = mavisctl("audit", "verify")
+        assert (told.returncode, told.stderr) == (0, "")
+        assert "anchor" not in told.stdout
+        with pytest.raises(Conflict, match="kept until"):
+            store.remove(next(store.keys("seals/")))
+
+        was = {path: path.read_bytes() for path in (journal(config), config.journal / SEALS)}
+        for path in was:
+            path.write_bytes(b"")
+        cut = mavisctl("audit", "verify")
+        assert (cut.returncode, cut.stdout[:5]) == (3, "cut: ")
+        anew = was[journal(config)].replace(b"Thing 3 ", b"Thing 9 ")
+        journal(config).write_bytes(checked(anew))
+        log_process(config, lambda _: True)
+        assert mavisctl("audit", "verify").stdout.startswith("chain: seal 1 is not the one")
+
+
+def checked(lines: bytes) -> bytes:
+    """Return lines of a journal with right checksums."""
+    payloads = (line[len(b'{"crc":"00000000","record":') : -1] for line in lines.splitlines())
+    return b"".join(b'{"crc":"%08x","record":%b}\n' % (zlib.crc32(it), it) for it in payloads)
 
 
 def test_records_leave_with_their_evidence(mavisctl: Command, tmp_path: Path) -> None:

@@ -216,6 +216,12 @@ class ObjectsConfig:
         "", "Address of a store that speaks S3 and is not AWS; empty: AWS.", or_empty(HTTP_URL)
     )
     region: str = setting("us-east-1", "The bucket's region.")
+    anchors_url: str = setting(
+        "",
+        "s3://BUCKET/PREFIX of a second store, best in an account of its own, to which seals of the"
+        " log are copied; empty: none. Its account is read from `secrets/logs/anchors-account`.",
+        or_empty(S3_URL),
+    )
     lock: str = setting(
         "none",
         "How the store keeps what must be kept: none: by our own rule. governance or compliance: by"

@@ -1,4 +1,4 @@
-"""Moves what is older into the archive, and keeps the words of the rest at hand, in a thread.
+"""Moves what is older into the archive, and keeps the words of the rest at hand.
 
 *Due* is the oldest part of what is sealed, as soon as there is more than the index shall hold, or
 as soon as its first record is twice as old as records may get there: so a small appliance has few,
@@ -9,17 +9,17 @@ sends again, and the index knows what it has.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
 
 from mavis_core import clock
-from mavis_core.errors import MavisError, Unavailable
+from mavis_core.errors import Unavailable
 from mavis_core.logs.archive import Archive
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.index import Index
 from mavis_core.logs.journal import Journal
+from mavis_core.logs.loop import Loop
 from mavis_core.logs.manifests import Segment
 from mavis_core.logs.sealing import Mark, read_marks
 
@@ -28,7 +28,6 @@ __all__ = ["Archiver", "Rule"]
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
-_AFTER_FAILURE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Archiver:
     Parameters
     ----------
     journal, index, words, archive
-        What it works on. All stay open; who made them closes them after `stop`.
+        What it works on. All stay open; who made them closes them after it has ended.
     rule
         When records move.
     """
@@ -71,20 +70,8 @@ class Archiver:
         self._archive, self._rule = archive, rule
         self._waiting: deque[Mark] = deque()
         self._offset = 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="log-archiver", daemon=True)
-        self.error: str | None = None
-        """What the last step failed with; None where it went well."""
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """End after the step at hand; a process that ends meanwhile harms nothing."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self.loop = Loop("log-archiver", self._do, every_s=_EVERY_S)
+        """Does it, once it is started."""
 
     def step(self) -> Segment | None:
         """Archive what is due, at most one segment, and return it.
@@ -139,22 +126,9 @@ class Archiver:
         while self._waiting and self._waiting[0].sealed.seal.end <= last + 1:
             self._waiting.popleft()
 
-    def _run(self) -> None:
-        pause_s = 0.0
-        while not self._stopping.wait(pause_s):
-            try:
-                self._words.catch_up(stopping=self._stopping.is_set)
-                more = self._index.ready and self.step() is not None
-                self.error = None
-                pause_s = 0.0 if more else _EVERY_S
-            except MavisError as exc:
-                self.error = exc.message
-                pause_s = _AFTER_FAILURE_S
-                logger.error("archiver.failed error=%s", exc.message)  # noqa: TRY400 - it says all
-            except Exception as exc:  # the edge of the loop; it must go on
-                self.error = type(exc).__name__
-                pause_s = _AFTER_FAILURE_S
-                logger.exception("archiver.failed")
+    def _do(self) -> bool:
+        self._words.catch_up(stopping=lambda: self.loop.stopping)
+        return self._index.ready and self.step() is not None
 
 
 def _sealed_at(mark: Mark) -> str:

@@ -22,7 +22,7 @@ from mavis_core.logs.segment_cache import SegmentCache
 from mavis_core.logs.segment_reader import SegmentReader
 from mavis_core.objects import Lock, ObjectStore, Settings, open_store
 
-__all__ = ["Log", "archive_store", "open_log", "rule_of"]
+__all__ = ["Log", "anchor_stores", "archive_store", "open_log", "rule_of"]
 
 
 def archive_store(config: Config) -> ObjectStore:
@@ -42,6 +42,28 @@ def archive_store(config: Config) -> ObjectStore:
         lock=Lock(config.objects.lock),
     )
     return open_store(settings, "logs")
+
+
+def anchor_stores(config: Config) -> list[ObjectStore]:
+    """Return the stores that have copies of the log's seals: those that are not of this machine.
+
+    Raises
+    ------
+    Unavailable
+        The account of a bucket cannot be read.
+    """
+    stores = [archive_store(config)] if config.objects.url else []
+    if config.objects.anchors_url:
+        settings = Settings(
+            folder=config.objects_folder / "anchors",
+            url=config.objects.anchors_url,
+            endpoint_url=config.objects.endpoint_url,
+            region=config.objects.region,
+            account_file=config.secret_file("logs", "anchors-account"),
+            lock=Lock(config.objects.lock),
+        )
+        stores.append(open_store(settings, "logs"))
+    return stores
 
 
 @dataclass(frozen=True, slots=True)
