@@ -25,11 +25,13 @@ from mavis_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mavis_core.logs import evidence
 from mavis_core.logs.anchoring import copied_seals
 from mavis_core.logs.codec import decode
+from mavis_core.logs.completeness import Completeness
 from mavis_core.logs.evidence import Seal, Sealed, Verdict, Written, fingerprint, leaf, proof
 from mavis_core.logs.opening import anchor_stores, archive_store
 from mavis_core.logs.reading import all_lines
 from mavis_core.logs.sealing import private_key, read_seals
 from mavis_core.records.model import Record
+from mavis_hub.bundle_reader import SHOWN, write_reader
 
 __all__ = ["Choice", "Exported", "anchor", "export", "key_name", "verify"]
 
@@ -73,8 +75,10 @@ def _anchor_at(path: Path) -> Seal:
         ) from exc
 
 
-def verify(config: Config, anchors: Iterable[Path]) -> Verdict:
+def verify(config: Config, anchors: Iterable[Path]) -> tuple[Verdict, Completeness]:
     """Compare the whole log, archive included, with its seals, and those with their copies.
+
+    Whether records that carry a number are all there is the second verdict.
 
     Raises
     ------
@@ -87,9 +91,16 @@ def verify(config: Config, anchors: Iterable[Path]) -> Verdict:
     kept = [_anchor_at(path) for path in anchors]
     kept += (seal for store in anchor_stores(config) for seal in copied_seals(store))
     seals = list(_seals(config))
-    return evidence.verify(
-        _records(config), seals, {fingerprint(public): public}, anchors=kept, begins=1
-    )
+    complete = Completeness()
+
+    def looked_at() -> Iterator[Written]:
+        for it in _records(config):
+            complete.add(it.record)
+            yield it
+
+    keys = {fingerprint(public): public}
+    verdict = evidence.verify(looked_at(), seals, keys, anchors=kept, begins=1)
+    return verdict, complete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,12 +187,21 @@ def export(config: Config, folder: Path, choice: Choice) -> Exported:
         with (partial / "seals.jsonl").open("w", encoding="ascii") as file_of_seals:
             file_of_seals.writelines(json.dumps({"seal": it.to_json()}) + "\n" for it in seals)
         shutil.copyfile(evidence.__file__, partial / "evidence.py")
+        records = islice(_taken(partial / "records.jsonl"), SHOWN)
+        write_reader(partial / "reader.html", records, told, fingerprint(public))
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Exported(folder, taken, unsealed)
+
+
+def _taken(path: Path) -> Iterator[tuple[int, Record]]:
+    with path.open("rb") as file:
+        for it in evidence.read_records(file):
+            if isinstance(it, Written):
+                yield it.number, decode(it.record)
 
 
 def _parts(

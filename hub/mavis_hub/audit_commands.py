@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from mavis_core import clock
 from mavis_core.config import Config
 from mavis_core.db import open_database
+from mavis_core.logs.completeness import Completeness, Gap
 from mavis_core.logs.evidence import Verdict
 from mavis_hub import audit as checks
 from mavis_hub.appliance import running_config
@@ -19,7 +21,7 @@ from mavis_hub.rebuilding import projects_of
 
 __all__ = ["audit"]
 
-_ALTERED = 3
+_ALTERED, _GAPS = 3, 4
 _SHOWN = 50
 
 
@@ -62,11 +64,16 @@ def audit_anchor() -> None:
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
 def audit_verify(anchors: tuple[Path, ...], output: str) -> None:
-    """Compare every record with the seals; exit code 3 where something is not as it was."""
+    """Compare every record with the seals; exit code 3 where something is not as it was.
+
+    Streams that number their records are looked at, too: exit code 4 where one has a gap.
+    """
     config = running_config()
-    verdict = checks.verify(config, anchors)
+    verdict, complete = checks.verify(config, anchors)
+    gaps = complete.gaps
     if output == "json":
-        click.echo(json.dumps(asdict(verdict) | {"intact": verdict.intact}, indent=2))
+        told = asdict(verdict) | {"intact": verdict.intact, "gaps": [asdict(gap) for gap in gaps]}
+        click.echo(json.dumps(told, indent=2))
     else:
         for each in verdict.findings[:_SHOWN]:
             click.echo(f"{each.what}: {each.words}")
@@ -74,8 +81,22 @@ def audit_verify(anchors: tuple[Path, ...], output: str) -> None:
             click.echo(f"and {more} more; -o json lists all")
         for line in _summary(verdict):
             click.echo(line, err=not verdict.intact)
+        for line in _told_of(complete, gaps):
+            click.echo(line)
     if not verdict.intact:
         raise SystemExit(_ALTERED)
+    if gaps:
+        raise SystemExit(_GAPS)
+
+
+def _told_of(complete: Completeness, gaps: Sequence[Gap]) -> Iterator[str]:
+    for gap in gaps[:_SHOWN]:
+        which = f"{gap.first}" if gap.first == gap.last else f"{gap.first} to {gap.last}"
+        yield f"gap: {gap.stream} has no record {which}, before {gap.before}"
+    if (more := len(gaps) - _SHOWN) > 0:
+        yield f"and {more} more gaps; -o json lists all"
+    if complete.streams and not gaps:
+        yield f"{complete.streams} streams have all their {complete.records} records"
 
 
 def _summary(verdict: Verdict) -> list[str]:

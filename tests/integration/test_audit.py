@@ -10,18 +10,21 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from mavis_core import clock
 from mavis_core.config import Config, load
 from mavis_core.db import migrate, open_database
 from mavis_core.errors import Conflict, Unavailable
-from mavis_core.logs import LogClient
+from mavis_core.logs import Journal, LogClient, Quarantine
 from mavis_core.logs.anchoring import copied_seals
+from mavis_core.logs.codec import encode
 from mavis_core.logs.opening import anchor_stores
 from mavis_core.logs.sealing import SEALS, new_key, read_seals
 from mavis_core.records import Kind, Outbox, Phase, Record, write
@@ -178,6 +181,42 @@ def checked(lines: bytes) -> bytes:
     """Return lines of a journal with right checksums."""
     payloads = (line[len(b'{"crc":"00000000","record":') : -1] for line in lines.splitlines())
     return b"".join(b'{"crc":"%08x","record":%b}\n' % (zlib.crc32(it), it) for it in payloads)
+
+
+def test_numbers_of_a_stream_that_never_came_are_told(config: Config, mavisctl: Command) -> None:
+    with closing(Journal(config.journal, Quarantine(config.journal / "quarantine"))) as log:
+        numbered = [replace(make_record(n), stream="krn_1", sequence=n) for n in (1, 2, 5)]
+        log.append([encode(each) for each in numbered])
+    done = mavisctl("audit", "verify")
+    assert done.returncode == 4
+    assert "\ngap: krn_1 has no record 3 to 4, before 20" in done.stdout
+    told = json.loads(mavisctl("audit", "verify", "-o", "json").stdout)
+    assert told["intact"]
+    assert [(gap["first"], gap["last"]) for gap in told["gaps"]] == [(3, 4)]
+
+
+def test_a_bundle_has_a_page_to_read_that_asks_nobody(
+    config: Config, mavisctl: Command, tmp_path: Path
+) -> None:
+    with closing(Journal(config.journal, Quarantine(config.journal / "quarantine"))) as log:
+        log.append([encode(replace(make_record(3), summary="<script>alert(1)</script>"))])
+    log_process(config, lambda _: True)
+    assert mavisctl("audit", "export", "bundle", "--person", "bob").returncode == 0
+    page = (tmp_path / "bundle" / "reader.html").read_text()
+    assert "default-src 'none'" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script" not in page
+    assert page.count("<tr><td") == RECORDS // 2 + 1
+    assert mavisctl("audit", "key").stdout.strip() in page
+    if folder := os.environ.get("MAVIS_SCREENSHOTS"):
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            )
+            shown = browser.new_page(viewport={"width": 1280, "height": 720})
+            shown.goto((tmp_path / "bundle" / "reader.html").as_uri())
+            shown.screenshot(path=f"{folder}/bundle-reader.png")
+            browser.close()
 
 
 def test_records_leave_with_their_evidence(mavisctl: Command, tmp_path: Path) -> None:
