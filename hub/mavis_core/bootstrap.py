@@ -29,6 +29,7 @@ from mavis_core.inventory.discovery import Discover
 from mavis_core.inventory.service import Resources
 from mavis_core.logins.service import DeviceLogins
 from mavis_core.logs.client import LogClient
+from mavis_core.logs.looks import Looks
 from mavis_core.logs.reporting import Reporting
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.servers import Servers
@@ -115,6 +116,7 @@ class ApiApp:
     views: Views
     logs: LogClient
     reporting: Reporting
+    looks: Looks
 
     def close(self) -> None:
         """Close what was opened."""
@@ -183,6 +185,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         views=Views(database, projects, idle=timedelta(seconds=config.dashboards.idle_s)),
         logs=logs,
         reporting=Reporting(projects, logs, cells=config.logs.cells == "reported"),
+        looks=Looks(database),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
-from mavis_core.errors import Conflict, Forbidden, MavisError, NotFound, Unavailable
+from mavis_core.errors import Conflict, Forbidden, InvalidInput, MavisError, NotFound, Unavailable
 
 __all__ = ["SERVERS", "VIEWS", "Asking"]
 
@@ -19,7 +19,7 @@ SERVERS = f"{_INTERNAL}/servers"
 
 _TIMEOUT_S = 10.0
 _KNOWN: dict[int, type[MavisError]] = {
-    each.status: each for each in (NotFound, Conflict, Forbidden)
+    each.status: each for each in (InvalidInput, NotFound, Conflict, Forbidden)
 }
 
 
@@ -44,7 +44,7 @@ class Asking:
 
         Raises
         ------
-        NotFound, Conflict, Forbidden
+        InvalidInput, NotFound, Conflict, Forbidden
             The api process says so.
         Unavailable
             It does not answer.

@@ -11,12 +11,14 @@ from hmac import compare_digest
 from typing import Any
 
 from jupyterhub.auth import Authenticator, PAMAuthenticator
+from jupyterhub.handlers.login import LogoutHandler
 from jupyterhub.utils import maybe_future
 from tornado.web import HTTPError
 from traitlets import Dict, Instance, Unicode, default
 
 from mavis_core.errors import Forbidden, MavisError, Unavailable
 from mavis_hub.asking import SERVERS, Asking
+from mavis_hub.hub_events import HubEvents
 from mavis_hub.server_pages import server_handlers
 
 __all__ = ["NoServer", "ServersAuthenticator", "SystemAuthenticator", "TryOutAuthenticator"]
@@ -39,14 +41,38 @@ class ServersAuthenticator(Authenticator):  # type: ignore[misc]  # untyped pack
     api_url = Unicode(config=True, help="Where the api process answers, on loopback.")
     servers_token = Unicode(config=True, help="The secret with which it is asked.")
     asking = Instance(Asking)
+    events = Instance(HubEvents)
 
     @default("asking")
     def _asking(self) -> Asking:
         return Asking(f"{self.api_url}{SERVERS}", self.servers_token)
 
+    @default("events")
+    def _events(self) -> HubEvents:
+        return HubEvents(self.asking)
+
+    async def get_authenticated_user(self, handler: Any, data: Any) -> Any:
+        """Return who logs in, as the Hub has it, and tell that they came or were refused."""
+        found = await super().get_authenticated_user(handler, data)
+        address = str(handler.request.remote_ip)
+        if found is None:
+            given = str((data or {}).get("username", ""))
+            # Under a name that nobody has there may stand a password.
+            self.events.refused(given if given in self.allowed_users else "", address)
+        else:
+            self.events.tell("came", found["name"], address)
+        return found
+
+    async def post_spawn_stop(self, user: Any, spawner: Any) -> None:
+        """Tell that somebody's server has ended, where nothing else has told it."""
+        await maybe_future(super().post_spawn_stop(user, spawner))
+        if not spawner.end_is_told:
+            self.events.tell("server_ended", user.name)
+        spawner.end_is_told = False
+
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
-        """Return the Hub's pages of servers before its own: they ask who comes."""
-        return [*super().get_handlers(app), *server_handlers()]
+        """Return pages of ours that go before the Hub's: they ask who comes, or tell who goes."""
+        return [*super().get_handlers(app), *server_handlers(), ("/logout", ToldLogout)]
 
     async def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Let a server start where its owner may have one, whoever has asked for it."""
@@ -89,6 +115,17 @@ class ServersAuthenticator(Authenticator):  # type: ignore[misc]  # untyped pack
             raise NoServer(
                 Unavailable(silent, mend="Try again in a moment.", retry_after_s=5)
             ) from exc
+
+
+class ToldLogout(LogoutHandler):  # type: ignore[misc]  # untyped package
+    """The Hub's logout, which tells who has left."""
+
+    async def default_handle_logout(self) -> None:
+        """Log out, and tell it."""
+        user = self.current_user
+        await super().default_handle_logout()
+        if user is not None:
+            self.authenticator.events.tell("left", user.name, str(self.request.remote_ip))
 
 
 class SystemAuthenticator(ServersAuthenticator, PAMAuthenticator):  # type: ignore[misc]  # untyped

@@ -1,4 +1,7 @@
-"""What the Hub may ask the api process: by a secret, and only who may have a notebook server."""
+"""What the Hub may ask the api process, by a secret: who may have a notebook server.
+
+And what it may tell: who has logged in and out, and whose server has ended.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from mavis_core.access import Principal
 from mavis_core.errors import InvalidInput
+from mavis_core.projects.hub_records import HubRecords
 from mavis_core.projects.servers import Servers
 from mavis_ext.base import Services
 from mavis_hub.answering import answer_rules
@@ -54,6 +58,11 @@ def server_rules(services: Services, secret: str) -> list[tuple[Any, ...]]:
     secret
         What the Hub has, and nobody else.
     """
-    servers = services.app.servers
-    answers = {what: partial(ask, servers) for what, ask in _QUESTIONS.items()}
+    servers, told = services.app.servers, HubRecords(services.app.database)
+
+    def record(body: dict[str, Any]) -> dict[str, Any]:
+        told.told(body)
+        return {}
+
+    answers = {what: partial(ask, servers) for what, ask in _QUESTIONS.items()} | {"told": record}
     return answer_rules(SERVERS, answers, services, secret)

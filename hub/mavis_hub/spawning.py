@@ -19,10 +19,14 @@ LOOK_EVERY_S = 15
 class _Watched:
     """Mixed into a spawner of the Hub: its server ends when its owner may have none."""
 
+    end_is_told = False
+    """Whether the end of the server is recorded, with its reason, before the Hub tells it."""
+
     async def poll_and_notify(self: Any) -> Any:
         """Look whether the server runs, and whether it still may."""
         if self.ready and not await self.authenticator.server_goes_on(self.user):
             self.log.warning("%s may have no server any more; it is stopped", self.user.name)
+            self.end_is_told = True
             await self.stop()  # the Hub then finds it ended, and clears up after it
             await self.authenticator.server_was_ended(self.user)
         return await super().poll_and_notify()  # type: ignore[misc]  # the Hub's

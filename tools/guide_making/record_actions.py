@@ -48,6 +48,8 @@ _CHANGES = {
     "dashboard.unpublish": "a dashboard is shown to nobody any more",
     "environment.create": "an account is connected",
     "environment.remove": "an account is disconnected",
+    "hub.login": "somebody logs in at the Hub, or is refused",
+    "hub.logout": "somebody logs out at the Hub",
     "key.open": "the worker opens a key of the vault, and what for",
     "key.remove": "a key is removed",
     "key.store": "a key is stored",
@@ -60,11 +62,12 @@ _CHANGES = {
     "member.remove": "somebody loses a role",
     "project.create": "a project is made",
     "project.edit": "a project has another title, or is in production from now on or no more",
+    "record.read": "somebody looks at the records of a project, or of all; once an hour",
     "recovery_point.hold": "a legal hold is placed",
     "recovery_point.release": "a legal hold is ended",
     "run.cancel": "somebody ends a Run",
     "server.start": "somebody's notebook server starts, or may not",
-    "server.stop": "the notebook server of somebody ends whose last role for it was taken",
+    "server.stop": "somebody's notebook server ends: stopped, idle, or their last role was taken",
     "run.claim": "Prefect has started a flow that belongs to no Run, and it was refused",
 }
 _CALLS = {

@@ -186,8 +186,13 @@ class Records(_Searching):
 
     @operation("list_records", Permission.RECORD_READ, pool="logs")
     def get(self, project: str, *, query: RecordQuery) -> schemas.Page[schemas.Record]:
-        """List the records of a project, newest first."""
+        """List the records of a project, newest first.
+
+        Reading them is recorded, once an hour for a person and a project: `record.read`.
+        """
         found = self.app.projects.authorize(self.ctx, project, Permission.RECORD_READ).project
+        if query.cursor is None:
+            self.app.looks.told(self.ctx, [found.id])
         return self.search(frozenset({found.id}), {found.id: found.name}, query)
 
     @operation("report_records", Permission.RECORD_REPORT, pool="logs", kept_by_id=True)
@@ -225,6 +230,11 @@ class AllRecords(_Searching):
 
     @operation("list_all_records", Permission.RECORD_READ_ALL, pool="logs")
     def get(self, *, query: RecordQuery) -> schemas.Page[schemas.Record]:
-        """List the records of the platform and of all projects, newest first."""
+        """List the records of the platform and of all projects, newest first.
+
+        Reading them is recorded, once an hour for a person: `record.read`.
+        """
         self.ctx.require(Permission.RECORD_READ_ALL)
+        if query.cursor is None:
+            self.app.looks.told(self.ctx, None)
         return self.search(None, {}, query)

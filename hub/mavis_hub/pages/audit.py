@@ -86,6 +86,8 @@ class Audit(PersonPage):
             limit=_AT_A_TIME,
             cursor=self.get_query_argument("cursor", "") or None,
         )
+        if query.cursor is None:
+            await self.ask(lambda: self.app.looks.told(self.ctx, projects))
         return await search(self.site.services, query)
 
 

@@ -53,6 +53,8 @@ class Story(PersonPage):
                 f"No story {correlation_id[:60]!r} of which you may see anything",
                 mend="Follow the link of a Run or of a record to its story.",
             )
+        shown = {each.project for each in told.records if each.project is not None}
+        await self.ask(lambda: self.app.looks.told(self.ctx, shown))
         people = {each.person for each in told.records} | {each.person for each in seen.runs}
         self.show(
             "story.html",

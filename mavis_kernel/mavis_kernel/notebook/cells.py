@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import getpass
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ class Cells:
     def __init__(self, shell: InteractiveShell, session: Session) -> None:
         self._shell: Any = shell
         self._session = session
-        self._running: _Running | None = None
+        self._running: dict[int, _Running] = {}  # by thread: subshells run cells beside others
         self._typed: set[str] = set()
         self._undo: list[Callable[[], None]] = []
         self._only: str | None = None
@@ -66,9 +67,9 @@ class Cells:
         for name, call in (("pre_run_cell", self._begun), ("post_run_cell", self._ended)):
             with suppress(ValueError):
                 self._shell.events.unregister(name, call)
-        if self._running is not None:
-            self._running.excerpt.end()
-            CURRENT.set(None)
+        for running in self._running.values():
+            running.excerpt.end()
+        CURRENT.set(None)
         for undo in self._undo:
             undo()
         atexit.unregister(self.reporter.close)
@@ -77,16 +78,19 @@ class Cells:
     def _begun(self, info: Any) -> None:
         if info.silent:
             return
-        if self._running is not None:  # what ended it said nothing
-            self._running.excerpt.end()
+        before = self._running.pop(threading.get_ident(), None)
+        if before is not None:  # what ended it said nothing
+            before.excerpt.end()
         CURRENT.set(story := new_story())
-        self._running = _Running(
+        self._running[threading.get_ident()] = _Running(
             info.raw_cell, story, self._session.chosen_project, Excerpt(self._shell, OUTPUT)
         )
 
     def _ended(self, result: Any) -> None:
-        running, self._running = self._running, None
-        if running is None or (result is not None and result.info.silent):
+        if result is not None and result.info.silent:
+            return
+        running = self._running.pop(threading.get_ident(), None)
+        if running is None:
             return
         CURRENT.set(None)
         running.excerpt.end()

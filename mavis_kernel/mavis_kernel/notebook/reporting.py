@@ -144,9 +144,8 @@ class Reporter:
                 return
             stream = self._streams.setdefault(ran.project, _Stream(f"kernel-{new_story()[4:]}"))
             stream.last += 1
-            if len(self._waiting) >= _WAITING:
-                self._streams[self._waiting.popleft().ran.project].lost += 1
             self._waiting.append(_Numbered(ran, stream.name, stream.last))
+            self._drop_what_is_too_much()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="mavis-cells", daemon=True)
                 self._thread.start()
@@ -180,25 +179,31 @@ class Reporter:
                     return
 
     def _step(self) -> None:
-        """Send the cells at the head that are of one project; raise where they must wait."""
+        """Send the first cells of one project; raise where they must wait."""
         with self._changed:
             chosen = self._waiting[0].ran.project
-            batch = [each for each in list(self._waiting)[:_TOGETHER] if each.ran.project == chosen]
+            batch: list[_Numbered] = []
+            while (
+                self._waiting and self._waiting[0].ran.project == chosen and len(batch) < _TOGETHER
+            ):
+                batch.append(self._waiting.popleft())
             stream = self._streams[chosen]
             lost = stream.lost
-        project = chosen or self._project_of_none()
-        kept = True
-        if project is not None and project not in self._refused:
-            kept = self._send_batch(project, batch, lost)
+        try:
+            project, kept = chosen or self._project_of_none(), True
+            if project is not None and project not in self._refused:
+                kept = self._send_batch(project, batch, lost)
+        except BaseException:
+            with self._changed:
+                self._waiting.extendleft(reversed(batch))
+                self._drop_what_is_too_much()
+            raise
         with self._changed:
-            sent = {each.sequence for each in batch}
-            others = (
-                each
-                for each in self._waiting
-                if each.ran.project != chosen or each.sequence not in sent
-            )
-            self._waiting = deque(others)
             stream.lost += -lost if kept else len(batch)
+
+    def _drop_what_is_too_much(self) -> None:
+        while len(self._waiting) > _WAITING:
+            self._streams[self._waiting.popleft().ran.project].lost += 1
 
     def _project_of_none(self) -> str | None:
         from mavis_kernel.errors import BadSettings, NotLoggedIn  # noqa: PLC0415 - see `later`

@@ -7,10 +7,13 @@ long and no longer.
 import os
 import re
 import signal
+from contextlib import closing
 
 import psutil
 import pytest
 
+from mavis_core.db import open_database
+from mavis_core.records import Outbox
 from mavis_hub import leftovers
 from mavis_hub.processes import processes
 from mavis_hub.status import rows
@@ -95,6 +98,32 @@ def test_a_role_counts_at_once_and_its_loss_ends_the_server(appliance, client, u
     until(lambda: gone(appliance, client), "the end of the server", WITHIN_S)
     assert client.get(f"/user/{ME}/api/contents", follow_redirects=True).status_code == 403
     assert client.post(SERVER).status_code == 403
+
+
+def test_logins_and_logouts_are_recorded_with_who_and_from_where(appliance, until) -> None:
+    def told(action: str) -> list[tuple[str, str, str]]:
+        with closing(open_database(appliance.config.database_url)) as database:
+            waiting = [record for _, record in Outbox(database).pending(1000)]
+        assert "hunter2" not in str(waiting)
+        found = [each for each in waiting if each.action == action]
+        return [(each.person, str(each.outcome), each.source) for each in found]
+
+    def refused_as(name: str) -> None:
+        with appliance.client() as stranger:
+            form = stranger.get("/hub/login")
+            xsrf = re.search(r'name="_xsrf" value="([^"]+)"', form.text)[1]
+            given = {"username": name, "password": "hunter2", "_xsrf": xsrf}
+            assert stranger.post("/hub/login", data=given).status_code == 403
+
+    refused_as(ME)
+    refused_as("hunter2-in-the-wrong-field")
+    with appliance.browser(ME) as person:
+        person.get("/hub/logout")
+    until(lambda: (ME, "ok", "127.0.0.1") in told("hub.logout"), "the record of the logout")
+    logins = told("hub.login")
+    assert (ME, "ok", "127.0.0.1") in logins
+    assert (ME, "refused", "127.0.0.1") in logins
+    assert ("mavis:nobody", "refused", "127.0.0.1") in logins
 
 
 def test_a_hub_that_was_killed_goes_on_looking(appliance, client, token, until) -> None:
