@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import orjson
+
 from mavis_core.errors import Damaged, InvalidInput, Unavailable
 
 __all__ = ["TABLE", "WordFile", "match_of", "numbers_of", "text_of", "write_words"]
@@ -68,9 +70,12 @@ def text_of(line: bytes) -> str:
     What is no record has none.
     """
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return ""
+        value = orjson.loads(line)  # takes half the time
+    except ValueError:
+        try:
+            value = json.loads(line)  # takes numbers of any size
+        except (ValueError, RecursionError):
+            return ""
     if not isinstance(value, dict):
         return ""
     texts = [text for name in _TEXTS if isinstance(text := value.get(name), str)]
