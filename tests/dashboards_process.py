@@ -16,7 +16,7 @@ from tornado.httpserver import HTTPServer
 
 from mavis_core import config
 from mavis_hub.dashboards.app import Surroundings, make_dashboards
-from mavis_hub.dashboards.isolation import hide_memory
+from mavis_hub.isolation import hide_memory
 from mavis_hub.serving import end_connections
 
 

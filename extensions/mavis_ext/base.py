@@ -74,8 +74,8 @@ class Services:
     ----------
     issue
         Makes logins that people have allowed.
-    database, logs, hub
-        Pools of threads for calls that block on them.
+    database, logs, sql, hub
+        Pools of threads for calls that block on them; `sql` for questions to the log process.
     limits
         How often one person may call.
     events
@@ -91,6 +91,7 @@ class Services:
     issue: Issue
     database: Pool
     logs: Pool
+    sql: Pool
     hub: Pool
     limits: Limits
     events: RunEvents
@@ -99,7 +100,7 @@ class Services:
 
     def close(self) -> None:
         """Let calls that block end, and take no more."""
-        for pool in (self.database, self.logs, self.hub):
+        for pool in (self.database, self.logs, self.sql, self.hub):
             pool.close()
 
 
@@ -107,6 +108,8 @@ class ApiHandler(RequestHandler):
     """The base of every handler of the REST API."""
 
     authenticated: ClassVar[bool] = True
+    recorded = False
+    """Whether this call has left a record that says more than that it was refused."""
     ctx: CallContext
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
@@ -302,7 +305,7 @@ class ApiHandler(RequestHandler):
         """
         exc = _error_of(status_code, kwargs)
         changing = self.request.method in _CHANGING and hasattr(self, "ctx")
-        if not changing or isinstance(exc, Unavailable):
+        if not changing or self.recorded or isinstance(exc, Unavailable):
             super().send_error(status_code, **kwargs)
             return
         answering = self.services.answering

@@ -365,7 +365,7 @@ def _errors(place: _Place, operation: Operation) -> list[int]:
         400,
         401,
         *([403] if operation.needs is not Needs.LOGIN else []),
-        *([404] if named else []),
+        *([404] if named or operation.asks else []),
         *([409] if changing else []),
         *([412] if place.conditional(operation) else []),
         *([413] if changing else []),
@@ -473,8 +473,8 @@ happens, and can be found afterwards.
   exist for them: 404.
 - **Long work** answers 202 with a Run. Follow it by its events, or by asking again.
 - **Pages.** Send `next` back as `cursor` until it is null.
-- **Once.** Every POST takes an `Idempotency-Key`: a repeated call has one effect and the first
-  answer, for 24 hours.
+- **Once.** Every POST that changes something takes an `Idempotency-Key`: a repeated call has one
+  effect and the first answer, for 24 hours.
 - **Stories.** `X-Correlation-Id` with an id of the form `cor_…`, which a caller makes, joins what
   several calls set off; without one each call begins a story of its own.
 - **Changes** of what others may change meanwhile: send the `ETag` back as `If-Match`.

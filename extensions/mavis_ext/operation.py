@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Operation", "operation", "operation_of", "operations_of"]
 
-Pool: TypeAlias = Literal["database", "logs", "hub"]
+Pool: TypeAlias = Literal["database", "logs", "sql", "hub"]
 Served: TypeAlias = Callable[..., Awaitable[None]]
 _MARK = "mavis_operation"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -91,6 +91,7 @@ class Operation:
     deprecated: Deprecation | None
     of_now: bool
     kept_by_id: bool
+    asks: bool
 
     @property
     def streams(self) -> bool:
@@ -105,7 +106,7 @@ class Operation:
     @property
     def once(self) -> bool:
         """Whether it takes an ``Idempotency-Key``; whose it would be must be known."""
-        return self.method == "POST" and self.needs is not Needs.NOTHING
+        return self.method == "POST" and self.needs is not Needs.NOTHING and not self.asks
 
     @property
     def replies(self) -> bool:
@@ -130,6 +131,7 @@ def operation(
     deprecated: Deprecation | None = None,
     of_now: bool = False,
     kept_by_id: bool = False,
+    asks: bool = False,
 ) -> Callable[[Callable[..., Any]], Served]:
     """Return what makes a method of a handler an operation of the API.
 
@@ -144,6 +146,8 @@ def operation(
     kept_by_id
         Whether it has its effect beside the database, where what comes again is known by its id;
         so no transaction may wait for it.
+    asks
+        Whether it is a POST for its long question only, and changes nothing.
     """
 
     def decorate(call: Callable[..., Any]) -> Served:
@@ -167,6 +171,7 @@ def operation(
             deprecated=deprecated,
             of_now=of_now,
             kept_by_id=kept_by_id,
+            asks=asks,
         )
 
         async def serve(self: ApiHandler, *args: str) -> None:

@@ -28,6 +28,7 @@ from mavis_core.inventory.connections import Clouds
 from mavis_core.inventory.discovery import Discover
 from mavis_core.inventory.service import Resources
 from mavis_core.logins.service import DeviceLogins
+from mavis_core.logs.asking import Questions
 from mavis_core.logs.client import LogClient
 from mavis_core.logs.looks import Looks
 from mavis_core.logs.reporting import Reporting
@@ -117,6 +118,7 @@ class ApiApp:
     logs: LogClient
     reporting: Reporting
     looks: Looks
+    questions: Questions
 
     def close(self) -> None:
         """Close what was opened."""
@@ -186,6 +188,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         logs=logs,
         reporting=Reporting(projects, logs, cells=config.logs.cells == "reported"),
         looks=Looks(database),
+        questions=Questions(database, projects, logs),
     )
 
 

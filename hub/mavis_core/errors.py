@@ -4,6 +4,7 @@
 
     MavisError
     ├── InvalidInput            400  what was sent cannot be understood
+    │   └── OverLimit           400  what was asked takes more than a limit allows
     ├── TooLarge                413
     ├── LoginNotGiven           400  the code of a login by browser is not, or no longer, good
     │   ├── LoginPending        400  nobody has answered it yet
@@ -71,6 +72,7 @@ __all__ = [
     "LoginPending",
     "MavisError",
     "NotFound",
+    "OverLimit",
     "PlanChanged",
     "PolledTooFast",
     "PreconditionFailed",
@@ -127,6 +129,13 @@ class InvalidInput(MavisError):
     code = "invalid_input"
     status = 400
     default_mend = "Correct the named field and send the request again."
+
+
+class OverLimit(InvalidInput):
+    """What was asked takes more time, memory or room than a limit allows."""
+
+    code = "over_limit"
+    default_mend = "Ask for less: a shorter time, fewer projects, counts in place of rows."
 
 
 class TooLarge(MavisError):

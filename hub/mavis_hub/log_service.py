@@ -7,6 +7,8 @@ Drains the outbox into journal and index and answers queries, as HTTP over a Uni
 * ``POST /records``: takes JSON lines, a record each, and answers with `mavis_core.logs.Receipt`
   once they are durable. 503 with ``Retry-After`` where it has no room; whoever hears that, or
   nothing, sends the same records again: none is kept twice.
+* ``POST /sql``: the answer to a `mavis_core.logs.questions.SqlQuestion`, carried out by a process
+  of its own (`mavis_hub.opslog`), which ends when the caller goes away.
 
 Which projects a person may see is decided by the api process; this process answers whoever it
 trusts. That is: a caller whose Unix user is root, this process's own or ``mavis-api``, *and* who
@@ -57,11 +59,14 @@ from mavis_core.errors import (
 from mavis_core.ids import new_id
 from mavis_core.logs import Drain, Health, Page, Query, RecordSource
 from mavis_core.logs.anchoring import SealCopies
+from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Inbox, Receipt, read_lines
 from mavis_core.logs.loop import Loop
 from mavis_core.logs.opening import Log, anchor_stores, archive_store, open_log, rule_of
+from mavis_core.logs.questions import SqlQuestion
 from mavis_core.logs.sealing import private_key
 from mavis_core.records import Outbox
+from mavis_hub.opslog import Limits, SqlDesk, walls_for
 
 __all__ = ["LogService", "main", "serve"]
 
@@ -72,7 +77,8 @@ _API_USER = "mavis-api"
 _QUERY_THREADS = 4
 _COPY_EVERY_S = 30.0
 _MAX_WAITING = 32
-_MAX_BODY_BYTES = 1024  # of what is no record
+_MAX_BODY_BYTES = 1024  # of what is no record, and no question
+_MAX_QUESTION_BYTES = 512 * 1024  # the names of a thousand projects, and a question
 _TAKING_S = 10.0  # a sender waits no longer, and sends again
 _UCRED = struct.Struct("3i")  # struct ucred of unix(7): process, user, group
 
@@ -215,12 +221,14 @@ class _Handler(RequestHandler):
         service: LogService,
         pool: _Pool,
         taking: _Pool,
+        desk: SqlDesk,
         token: str,
         users: frozenset[int],
     ) -> None:
         self._service = service
         self._pool = pool
         self._taking = taking
+        self._desk = desk
         self._token = token
         self._users = users
         self._request_id = self.request.headers.get("X-Request-Id") or new_id("req")
@@ -362,6 +370,30 @@ def _length(headers: HTTPHeaders) -> int:
     return int(length)
 
 
+@stream_request_body
+class _SqlHandler(_Handler):
+    def prepare(self) -> None:
+        self._body, self._gone = bytearray(), asyncio.Event()
+        super().prepare()
+        _http1(self.request.connection).set_max_body_size(_MAX_QUESTION_BYTES)
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    async def post(self) -> None:
+        try:
+            question = SqlQuestion.from_json(json.loads(self._body))
+        except (ValueError, RecursionError) as exc:
+            raise InvalidInput("The question is not JSON") from exc
+        content = await self._desk.answer(question, self._gone)
+        if not self._gone.is_set():
+            self.set_header("Content-Type", "application/json")
+            self.finish(content)
+
+    def on_connection_close(self) -> None:
+        self._gone.set()
+
+
 class _UnknownHandler(_Handler):
     def prepare(self) -> None:
         super().prepare()
@@ -433,10 +465,12 @@ async def serve(config: Config, source: RecordSource) -> bool:
         service = LogService.open(config, source, closers, fail)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
+        pool = closers.enter_context(closing(_Pool("queries", _QUERY_THREADS)))
         parts = {
             "service": service,
-            "pool": closers.enter_context(closing(_Pool("queries", _QUERY_THREADS))),
+            "pool": pool,
             "taking": closers.enter_context(closing(_Pool("records", 1))),
+            "desk": _desk(config, service, pool),
             "token": token,
             "users": _trusted_users(),
         }
@@ -456,9 +490,24 @@ async def serve(config: Config, source: RecordSource) -> bool:
     return not failed.is_set()
 
 
+def _desk(config: Config, service: LogService, pool: _Pool) -> SqlDesk:
+    limits = Limits(
+        seconds=config.logs.sql_seconds,
+        memory_mb=config.logs.sql_memory_mb,
+        records=config.logs.sql_records,
+    )
+    folder = config.journal / EXTRACTS
+    walls = walls_for(config.home, folder, limits)
+    return SqlDesk(service.log.library, folder, walls, limits, pool.run)
+
+
 def _application(parts: dict[str, Any]) -> Application:
     return Application(
-        [("/health", _HealthHandler, parts), ("/records", _RecordsHandler, parts)],
+        [
+            ("/health", _HealthHandler, parts),
+            ("/records", _RecordsHandler, parts),
+            ("/sql", _SqlHandler, parts),
+        ],
         default_handler_class=_UnknownHandler,
         default_handler_args=parts,
         log_function=_log_request,

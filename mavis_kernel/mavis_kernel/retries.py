@@ -1,8 +1,8 @@
 """How often to try, and what it is harmless to try again.
 
-Retried are GET, PUT, and POST, which always carries an Idempotency-Key that stays the same over
-its tries. A DELETE is not: its second try would find nothing and say so. Nor is a PUT that says
-what it has read: its second try would find what the first one made.
+Retried are GET, PUT, and POST, which either changes nothing or carries an Idempotency-Key that
+stays the same over its tries. A DELETE is not: its second try would find nothing and say so. Nor is
+a PUT that says what it has read: its second try would find what the first one made.
 """
 
 from __future__ import annotations

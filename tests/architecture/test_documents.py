@@ -15,7 +15,7 @@ import pytest
 from mavis_core.config import load, settings
 from mavis_core.protection.plans.document import definition_of
 from mavis_hub.processes import processes
-from mavis_kernel.notebook.loading import MAGICS
+from mavis_kernel.notebook.loading import CELL_MAGICS, MAGICS
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -60,10 +60,11 @@ def test_every_command_and_link_of_a_document_is_there(document: str) -> None:
 def test_the_guide_to_notebooks_has_every_magic_with_options_that_it_takes() -> None:
     guide = (ROOT / "docs/notebooks.md").read_text(encoding="utf-8")
     called = re.findall(r"%(\w+)([^#`\n]*)", guide)
-    assert set(MAGICS) <= {name for name, _ in called}
+    magics = {**MAGICS, **CELL_MAGICS}
+    assert set(magics) <= {name for name, _ in called}
     for name, line in called:
-        if name in MAGICS and name != "mavis":  # that one takes what the command line takes
-            module, attribute = MAGICS[name]
+        if name in magics and name != "mavis":  # that one takes what the command line takes
+            module, attribute = magics[name]
             command: click.Command = getattr(import_module(module), attribute)
             taken = {
                 option for each in command.params for option in (*each.opts, *each.secondary_opts)

@@ -24,6 +24,7 @@ from mavis_core.kits.aws import policies
 from rest_service import RestService
 
 GUIDES = (
+    "ask-the-log-in-sql",
     "copy-elsewhere",
     "let-people-in",
     "prove-a-restore",
@@ -64,7 +65,13 @@ def test_the_commands_of_a_guide_do_what_it_says(guide: str, tmp_path: Path, per
 
 
 @pytest.mark.parametrize(
-    "page", ["tutorials/first-recovery-point", "how-to/read-the-records", "reference/python"]
+    "page",
+    [
+        "tutorials/first-recovery-point",
+        "how-to/ask-the-log-in-sql",
+        "how-to/read-the-records",
+        "reference/python",
+    ],
 )
 def test_the_cells_of_a_page_run_with_the_token_of_a_notebook(
     page: str, tmp_path: Path, person: Path

@@ -18,7 +18,7 @@ from typing import Any
 __all__ = ["made_from", "package_of"]
 
 _BEHAVIOUR = frozenset(
-    {"BackupPlan", "ProtectionReport", "RecoveryPoint", "Restore", "Run"},
+    {"BackupPlan", "ProtectionReport", "RecoveryPoint", "Restore", "Run", "SqlAnswer"},
 )
 _EXTENDS = {"RecoveryPointDetail": "RecoveryPoint", "MadePoint": "TakenPoint"}
 _WIDTH = 96

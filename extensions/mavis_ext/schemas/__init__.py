@@ -15,7 +15,7 @@ from mavis_ext.schemas.plans import (
 )
 from mavis_ext.schemas.points import PointExplanation, RecoveryPoint, RecoveryPointDetail
 from mavis_ext.schemas.problem import Problem
-from mavis_ext.schemas.records import Record, Reported, ReportedCells
+from mavis_ext.schemas.records import Record, Reported, ReportedCells, SqlAnswer, SqlColumn
 from mavis_ext.schemas.reports import ProtectionReport
 from mavis_ext.schemas.restores import Restore
 from mavis_ext.schemas.work import Effect, Preview, Run, Step
@@ -55,5 +55,7 @@ __all__ = [
     "Restore",
     "Run",
     "Schema",
+    "SqlAnswer",
+    "SqlColumn",
     "Step",
 ]

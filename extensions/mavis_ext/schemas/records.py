@@ -8,7 +8,7 @@ from typing import Any
 from mavis_core.records.model import Kind, Origin, Outcome, Phase
 from mavis_ext.schemas.base import Schema
 
-__all__ = ["Record", "Reported", "ReportedCells"]
+__all__ = ["Record", "Reported", "ReportedCells", "SqlAnswer", "SqlColumn"]
 
 
 class Record(Schema):
@@ -57,3 +57,23 @@ class ReportedCells(Reported):
 
     wanted: bool
     """Whether this appliance keeps cells; where it does not, none was kept and none is to come."""
+
+
+class SqlColumn(Schema):
+    """A column of an answer."""
+
+    name: str
+    """No other column has it."""
+    type: str
+    """DuckDB's word for it, such as `VARCHAR` or `TIMESTAMP WITH TIME ZONE`."""
+
+
+class SqlAnswer(Schema):
+    """What a question in SQL gave."""
+
+    columns: tuple[SqlColumn, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    """A value for each column. Moments, days, intervals and bytes are DuckDB's text; what is no
+    number or infinite is null."""
+    records: int
+    """Of how many records it was asked."""

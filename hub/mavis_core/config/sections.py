@@ -200,6 +200,19 @@ class LogsConfig:
         " off: what they report is thrown away, and they stop.",
         one_of("reported", "off"),
     )
+    sql_seconds: float = setting(
+        10.0, "A question in SQL that takes longer is ended.", between(1, 15)
+    )
+    sql_memory_mb: int = setting(
+        512,
+        "Memory that a question in SQL may use, in MiB, with the records that it is asked of.",
+        between(128, 65536),
+    )
+    sql_records: int = setting(
+        500_000,
+        "Records of which a question in SQL can be asked; of more only a shorter time.",
+        between(1, 50_000_000),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ also leaves the socket of a failed connection to the garbage collector.)
 from __future__ import annotations
 
 import json
+import select
 import socket
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -19,14 +21,24 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mavis_core.config import Config
-from mavis_core.errors import InvalidInput, TooLarge, Unavailable
+from mavis_core.errors import (
+    Cancelled,
+    InvalidInput,
+    MavisError,
+    OverLimit,
+    TooLarge,
+    Unavailable,
+)
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
 from mavis_core.logs.query import Health, Page, Query
+from mavis_core.logs.questions import SqlAnswer, SqlQuestion
 from mavis_core.records.model import Record
 
 __all__ = ["LogClient"]
 
 _TIMEOUT_S = 15.0  # more than a query may take there
+_SQL_TIMEOUT_S = 45.0  # more than a question may wait, be prepared and take there
+_LOOK_MS = 200
 _MAX_ANSWER_BYTES = 64 << 20  # more than the largest page
 
 
@@ -96,6 +108,38 @@ class LogClient:
             raise TooLarge(f"Records of {len(body)} bytes; at most {MAX_PARCEL_BYTES} at a time")
         return Receipt.from_json(self._ask("POST", "/records", body))
 
+    def sql(self, question: SqlQuestion, *, gone: Callable[[], bool] = lambda: False) -> SqlAnswer:
+        """Return the answer to a question in SQL.
+
+        Parameters
+        ----------
+        gone
+            Whether nobody waits for it any more; it is ended then.
+
+        Raises
+        ------
+        InvalidInput
+            DuckDB refuses the statement, in its own words.
+        OverLimit
+            It takes more than a limit allows; the message says which.
+        Cancelled
+            Nobody waits for it any more.
+        Unavailable
+            The log process does not answer, is catching up, or has too many questions at hand.
+        """
+
+        def wait(connection: HTTPConnection) -> None:
+            deadline, poll = time.monotonic() + _SQL_TIMEOUT_S, select.poll()
+            poll.register(connection.sock, select.POLLIN)
+            while not poll.poll(_LOOK_MS):
+                if gone():
+                    raise Cancelled("Nobody waits for the answer any more")
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no answer within {_SQL_TIMEOUT_S:g} s")
+
+        body = json.dumps(question.to_json()).encode()
+        return SqlAnswer.from_json(self._ask("POST", "/sql", body, wait))
+
     def health(self) -> Health:
         """Return how the log process is.
 
@@ -124,15 +168,22 @@ class LogClient:
     def _get(self, path: str, params: Mapping[str, str]) -> Any:
         return self._ask("GET", f"{path}?{urlencode(params)}" if params else path)
 
-    def _ask(self, method: str, target: str, body: bytes | None = None) -> Any:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        sent: bytes | None = None,
+        wait: Callable[[HTTPConnection], None] = lambda _: None,
+    ) -> Any:
         if self._closed:
             raise Unavailable("The client of the log process is closed")
         try:
             with closing(_Connection(self._path)) as connection:
-                connection.request(method, target, body=body, headers=self._headers)
+                connection.request(method, target, body=sent, headers=self._headers)
+                wait(connection)
                 response = connection.getresponse()
                 content = response.read(_MAX_ANSWER_BYTES)
-            body = json.loads(content)
+            body = json.loads(content, parse_constant=lambda _: None)
         except (OSError, HTTPException) as exc:
             raise Unavailable(
                 f"The log process does not answer at {self._path}: {type(exc).__name__}: {exc}",
@@ -146,11 +197,12 @@ class LogClient:
         raise _error(response.status, body)
 
 
-def _error(status: int, problem: Any) -> InvalidInput | TooLarge | Unavailable:
+def _error(status: int, problem: Any) -> MavisError:
     told = problem if isinstance(problem, dict) else {}
     detail = str(told.get("detail", "no reason given"))
     if status == HTTPStatus.BAD_REQUEST:
-        return InvalidInput(detail, mend=told.get("mend"), field=told.get("field"))
+        kind = OverLimit if told.get("code") == OverLimit.code else InvalidInput
+        return kind(detail, mend=told.get("mend"), field=told.get("field"))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLarge(detail, mend=told.get("mend"))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -15,7 +15,10 @@ from mavis_core.errors import Unavailable
 from mavis_core.logs.journal import START, Position
 from mavis_core.logs.statements import READ_ALL, READ_STATE, SCHEMA
 
-__all__ = ["State", "is_surroundings", "open_file", "stopped_after", "unavailable"]
+__all__ = ["EXTRACTS", "State", "is_surroundings", "open_file", "stopped_after", "unavailable"]
+
+EXTRACTS = "extracts"
+"""The one folder, beside the file, into which its database may write: what SQL is asked of."""
 
 # Words of the operating system that DuckDB passes on: the file is sound, its surroundings are not.
 _SURROUNDINGS = (
@@ -63,12 +66,12 @@ def open_file(path: Path) -> tuple[duckdb.DuckDBPyConnection, State]:
     duckdb.Error
         It cannot be opened, or is damaged, or another release made it.
     """
-    scratch = path.with_name("tmp")
-    scratch.mkdir(exist_ok=True, mode=0o700)
+    scratch, extracts = path.with_name("tmp"), path.with_name(EXTRACTS)
+    for folder in (scratch, extracts):
+        folder.mkdir(exist_ok=True, mode=0o700)
     root = duckdb.connect(
         str(path),
         config={
-            "enable_external_access": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -77,10 +80,13 @@ def open_file(path: Path) -> tuple[duckdb.DuckDBPyConnection, State]:
             "threads": "2",
             "temp_directory": str(scratch),
             "max_temp_directory_size": "1GB",
-            "lock_configuration": "true",
         },
     )
     try:
+        # One after the other: DuckDB takes the folder only from a database that runs.
+        root.execute("SET allowed_directories = [?]", [str(extracts)])
+        root.execute("SET enable_external_access = false")
+        root.execute("SET lock_configuration = true")
         path.chmod(0o600)
         return root, _read_state(root)
     except BaseException:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -18,6 +19,7 @@ from duckdb import DuckDBPyConnection
 from mavis_core.errors import Unavailable
 from mavis_core.logs.archive import Archive
 from mavis_core.logs.duckdb_file import stopped_after
+from mavis_core.logs.extract import Extract, Relation
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.index import Index
 from mavis_core.logs.manifests import Segment
@@ -82,6 +84,51 @@ class Library:
             left_s = self._timeout_s - (time.monotonic() - began)
             rows = _merged(rows, self._from_segment(segment, query, left_s))[:needed]
         return Page.of((record_of(row[1:]) for row in rows), query.limit)
+
+    def extract(self, wanted: Extract, folder: Path, name: str) -> tuple[int, list[Path]]:
+        """Write the records of `wanted` into new files of `folder`; return their count, and them.
+
+        Parameters
+        ----------
+        name
+            What the files' names begin with, also of those that an error leaves behind.
+
+        Raises
+        ------
+        OverLimit
+            They are too many.
+        Unavailable
+            As for `search`, or the disk is full.
+        Damaged
+            A segment is not as it was stored.
+        """
+        began = time.monotonic()
+        segments, count, paths = self._hot_extract(wanted, folder, name)
+        query = Query(projects=wanted.ids, since=wanted.since, until=wanted.until)
+        for _, segment in _candidates(segments, query):
+            target = folder / f"{name}-{segment.first}.parquet"
+            with (
+                self._reader.relation(segment) as (cursor, relation),
+                stopped_after(cursor, self._timeout_s - (time.monotonic() - began)),
+            ):
+                count += wanted.write(cursor, Relation(relation), target, before=count)
+            paths.append(target)
+        return count, paths
+
+    def _hot_extract(
+        self, wanted: Extract, folder: Path, name: str
+    ) -> tuple[Sequence[Segment], int, list[Path]]:
+        """Return the segments there are, and what was written of what is in none of them."""
+        for at in range(_TRIES):
+            segments = self._archive.segments
+            last = segments[-1].last if segments else 0
+            target = folder / f"{name}-hot{at}.parquet"
+            with self._index.cursor() as cursor:
+                rows = Relation("(SELECT * FROM records WHERE number > ?)", (last,))
+                count = wanted.write(cursor, rows, target)
+            if self._index.floor <= last:  # as in `_from_index`
+                return segments, count, [target]
+        raise Unavailable("The log is being archived", retry_after_s=1)
 
     def _from_index(self, query: Query) -> tuple[Sequence[Segment], list[_Row]]:
         """Return the segments there are, and rows of what is in none of them."""

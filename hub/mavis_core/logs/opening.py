@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mavis_core.config import Config
 from mavis_core.logs.archive import Archive
 from mavis_core.logs.archiver import Archiver, Rule
+from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.index import Index
 from mavis_core.logs.journal import Journal, Position
@@ -123,7 +124,9 @@ def open_log(
     index = closers.enter_context(closing(Index(path, quarantine, base=base)))
     words = closers.enter_context(closing(HotWords(folder / "words.sqlite", journal, base)))
     cache = SegmentCache(folder / "cache", store, cache_bytes)
-    reader = closers.enter_context(closing(SegmentReader(cache, folder / "tmp")))
+    reader = closers.enter_context(
+        closing(SegmentReader(cache, folder / "tmp", extracts=folder / EXTRACTS))
+    )
     return Log(
         journal=journal,
         index=index,

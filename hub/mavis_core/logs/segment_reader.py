@@ -1,4 +1,7 @@
-"""Questions to segments, by a DuckDB in memory that can read their files and nothing else."""
+"""Questions to segments, by a DuckDB in memory that can read their files and nothing else.
+
+It writes into one folder, where it has one: what SQL is asked of (`mavis_core.logs.extract`).
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,11 @@ class SegmentReader:
         Has their files.
     scratch
         A folder for what does not fit into memory.
+    extracts
+        The folder that it may write into; None: none.
     """
 
-    def __init__(self, cache: SegmentCache, scratch: Path) -> None:
+    def __init__(self, cache: SegmentCache, scratch: Path, *, extracts: Path | None = None) -> None:
         self._cache = cache
         self._root = duckdb.connect(
             config={
@@ -47,7 +52,8 @@ class SegmentReader:
             }
         )
         self._root.execute("SET parquet_metadata_cache = true")
-        self._root.execute("SET allowed_directories = [?]", [str(cache.folder)])
+        allowed = [str(folder) for folder in (cache.folder, extracts) if folder is not None]
+        self._root.execute("SET allowed_directories = ?::VARCHAR[]", [allowed])
         self._root.execute("SET enable_external_access = false")
         self._root.execute("SET lock_configuration = true")
 

@@ -198,6 +198,10 @@ class Projects:
         given = {"subjects": subjects_of(ctx.principal)}
         found: dict[str, Membership] = {}
         with self._database.read() as tx:
+            if ctx.confined is not None:
+                only = _confined(tx, ctx.confined, ctx.confined.project_id)
+                allowed = only is not None and ctx.may(permission, only.roles)
+                return (only,) if only is not None and allowed else ()
             for *row, role in tx.execute(_MEMBERSHIPS, given):
                 project = Project(*row)
                 before = found[project.id].roles if project.id in found else frozenset()

@@ -14,7 +14,7 @@ from mavis_core import config
 from mavis_core.config import Config
 from mavis_core.errors import MavisError, Unavailable
 from mavis_hub.dashboards.app import Surroundings, make_dashboards
-from mavis_hub.dashboards.isolation import hide_memory
+from mavis_hub.isolation import hide_memory
 from mavis_hub.serving import end_connections
 
 __all__ = ["main"]

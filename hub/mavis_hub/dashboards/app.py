@@ -16,10 +16,10 @@ from mavis_core.errors import MavisError, Unavailable
 from mavis_hub.dashboards.addresses import FRAMES
 from mavis_hub.dashboards.broker import Broker
 from mavis_hub.dashboards.handlers import Parts, rules
-from mavis_hub.dashboards.isolation import Walls, walls_stand
 from mavis_hub.dashboards.kernels import Kernels
 from mavis_hub.dashboards.rendering import Voila
 from mavis_hub.dashboards.views import Views
+from mavis_hub.isolation import Walls, walls_stand
 
 __all__ = ["Dashboards", "Surroundings", "make_dashboards"]
 

@@ -25,7 +25,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 
 from mavis_core.config import Config
 from mavis_core.errors import Unavailable
-from mavis_hub.dashboards.isolation import Walls
+from mavis_hub.isolation import Walls
 
 __all__ = ["Full", "Kernels"]
 

@@ -21,9 +21,10 @@ from mavis_kernel.cli.options import (
     limit_option,
 )
 from mavis_kernel.cli.output import Empty, after, show_list
+from mavis_kernel.cli.record_sql import reach_options, sql
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
-from mavis_kernel.cli.times import moment_option, relative
+from mavis_kernel.cli.times import relative
 from mavis_kernel.errors import ApiError, BadSettings
 from mavis_kernel.models import Record
 from mavis_kernel.parsing import JsonObject
@@ -55,14 +56,11 @@ def record() -> None:
     """Show what was done, by whom and when."""
 
 
+record.add_command(sql)
+
+
 @record.command("list")
-@click.option(
-    "--since",
-    type=moment_option,
-    metavar="WHEN",
-    help="Not before: 90s, 30m, 1h, 2d, 1w ago, or a date.",
-)
-@click.option("--until", type=moment_option, metavar="WHEN", help="Before; written the same way.")
+@reach_options
 @click.option("--person", help="Only by this person.")
 @click.option("--action", help="Only this action, such as recovery_point.create.")
 @click.option("--correlation-id", help="Only what one call or event set off.")

@@ -126,7 +126,8 @@ def _tell(error: MavisError) -> None:
         lines += [("  Field:   ", error.field or ""), ("  Request: ", error.request_id or "")]
     for label, text in lines:
         if text:
-            click.echo(f"{label} {printable(text)}", err=True)
+            said = "\n".join(map(printable, text.split("\n")))  # a place in SQL has lines
+            click.echo(f"{label} {said}", err=True)
 
 
 @click.group(

@@ -28,7 +28,9 @@ def few_lines(
     name: str, message: str, mend: str = "", *, field: str = "", request_id: str = ""
 ) -> list[str]:
     """Return an error in short, as lines of a cell's output."""
-    lines = [f"{_RED}{name}{_PLAIN}: {printable(message)}"]
+    # A message may have lines that stand one below the other, such as a place in SQL.
+    said = "\n".join(map(printable, message.split("\n")))
+    lines = [f"{_RED}{name}{_PLAIN}: {said}"]
     told = (("Mend:", mend), ("Field:", field), ("Request:", request_id))
     lines += [f"  {label:<9}{printable(text)}" for label, text in told if text]
     return [masked(line) for line in lines]

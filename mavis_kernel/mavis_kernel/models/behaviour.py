@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # they are made with these mixins
+    import pandas as pd
+
     from mavis_kernel.models import generated
 
-__all__ = ["BackupPlan", "ProtectionReport", "RecoveryPoint", "Restore", "Run"]
+__all__ = ["BackupPlan", "ProtectionReport", "RecoveryPoint", "Restore", "Run", "SqlAnswer"]
 
 _FINAL = frozenset({"succeeded", "failed", "refused", "cancelled"})
 
@@ -79,3 +81,42 @@ class Restore:
             return True
         in_time = self.undo_until is not None and self.undo_until > (now or datetime.now(UTC))
         return self.state == "complete" and in_time
+
+
+class SqlAnswer:
+    """The answer as others hold tables."""
+
+    columns: tuple[generated.SqlColumn, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+    def to_dicts(self) -> list[dict[str, object]]:
+        """Return a dictionary for each row, by the names of the columns."""
+        names = [column.name for column in self.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the answer as a frame of pandas; its dtypes follow the types of the columns.
+
+        Whole numbers are ``int64`` (``Int64`` where some are missing), moments
+        ``datetime64[us, UTC]``, texts ``str``; what is nested is an object.
+
+        Raises
+        ------
+        BadSettings
+            pandas is not installed.
+        """
+        from mavis_kernel.frames import frame_of  # noqa: PLC0415 - most calls need no pandas
+
+        return frame_of(self.columns, self.rows)
+
+    def to_arrow(self) -> Any:
+        """Return the answer as a ``pyarrow.Table``; what is nested is JSON in text.
+
+        Raises
+        ------
+        BadSettings
+            pyarrow or pandas is not installed.
+        """
+        from mavis_kernel.frames import arrow_of  # noqa: PLC0415 - as above
+
+        return arrow_of(self.columns, self.rows)

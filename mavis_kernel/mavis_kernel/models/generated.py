@@ -87,6 +87,8 @@ __all__ = [
     "RunState",
     "Scope",
     "Severity",
+    "SqlAnswer",
+    "SqlColumn",
     "Step",
     "StepState",
     "TakenPoint",
@@ -1419,6 +1421,40 @@ class Run(behaviour.Run, Model):
     error: Failure | None = None
     version: int
     correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlAnswer(behaviour.SqlAnswer, Model):
+    """What a question in SQL gave.
+
+    Parameters
+    ----------
+    rows
+        A value for each column. Moments, days, intervals and bytes are DuckDB's text; what is no
+        number or infinite is null.
+    records
+        Of how many records it was asked.
+    """
+
+    columns: tuple[SqlColumn, ...]
+    rows: tuple[tuple[object, ...], ...]
+    records: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlColumn(Model):
+    """A column of an answer.
+
+    Parameters
+    ----------
+    name
+        No other column has it.
+    type
+        DuckDB's word for it, such as `VARCHAR` or `TIMESTAMP WITH TIME ZONE`.
+    """
+
+    name: str
+    type: str
 
 
 @dataclass(frozen=True, kw_only=True)

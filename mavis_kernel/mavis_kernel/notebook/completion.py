@@ -25,7 +25,7 @@ __all__ = ["MATCHER", "matcher_for"]
 
 MATCHER = "mavis"
 
-_MAGIC = re.compile(r"(?:^|=)\s*%(?P<name>\w+)(?P<line>\s.*)$")
+_MAGIC = re.compile(r"(?:^|=)\s*(?P<sign>%%?)(?P<name>\w+)(?P<line>\s.*)$")
 _CALL = re.compile(r"\b(?P<client>\w+)\.(?P<noun>\w+)\.(?P<verb>\w+)\((?P<arguments>[^()]*)$")
 _OPEN_TEXT = re.compile(r"""^\s*(?:(?P<named>\w+)\s*=\s*)?(?P<quote>["'])(?P<begun>[^"']*)$""")
 _TEXT = re.compile(r"""^\s*(?:\w+\s*=\s*)?["'](?P<text>[^"']*)["']\s*$""")
@@ -44,10 +44,14 @@ _BY_NOUN = {("environments", "name"): "environments", ("projects", "name"): None
 
 
 def matcher_for(
-    session: Session, magics: Mapping[str, LineMagic], namespace: Mapping[str, object]
+    session: Session,
+    magics: Mapping[str, LineMagic],
+    of_cells: Mapping[str, LineMagic],
+    namespace: Mapping[str, object],
 ) -> Matcher:
     """Return what IPython's completer asks, by the second version of its API."""
     names = Names(PATIENCE_S)
+    by_sign = {"%": magics, "%%": of_cells}
 
     @context_matcher(identifier=MATCHER)  # type: ignore[untyped-decorator]  # IPython's own
     def mavis_matcher(context: CompletionContext) -> SimpleMatcherResult:
@@ -61,8 +65,8 @@ def matcher_for(
 
     def _found_for(text: str) -> tuple[str, Sequence[str]]:
         magic = _MAGIC.search(text)
-        if magic is not None and magic["name"] in magics:
-            return _of_magic(magics[magic["name"]], magic["line"], names)
+        if magic is not None and magic["name"] in (known := by_sign[magic["sign"]]):
+            return _of_magic(known[magic["name"]], magic["line"], names)
         call = _CALL.search(text)
         if call is not None and _is_client(namespace.get(call["client"])):
             return _of_call(session, call, names, namespace)

@@ -10,7 +10,7 @@ from mavis_kernel.notebook.cells import Cells
 from mavis_kernel.notebook.completion import MATCHER, matcher_for
 from mavis_kernel.notebook.later import Later
 from mavis_kernel.notebook.lists import show_as_before, show_as_tables
-from mavis_kernel.notebook.magics import LineMagic
+from mavis_kernel.notebook.magics import CellMagic, LineMagic
 from mavis_kernel.notebook.overviews import show_overviews, show_reprs
 from mavis_kernel.notebook.session import Session
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import click
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["MAGICS", "load", "unload"]
+__all__ = ["CELL_MAGICS", "MAGICS", "load", "unload"]
 
 _HERE = "mavis_kernel.notebook"
 MAGICS: dict[str, tuple[str, str]] = {
@@ -30,16 +30,21 @@ MAGICS: dict[str, tuple[str, str]] = {
 }
 """Each magic's module and the name of its command there."""
 
+CELL_MAGICS: dict[str, tuple[str, str]] = {"opslog": (f"{_HERE}.asking", "opslog")}
+"""The same for magics of cells."""
+
 
 def load(shell: InteractiveShell) -> None:
     """Give `shell` the client, the magics, completions and tables."""
     session = Session(shell.user_ns)
     magics = {name: LineMagic(name, session, _loader(*MAGICS[name])) for name in MAGICS}
-    for name, magic in magics.items():
-        shell.register_magic_function(magic, "line", name)  # type: ignore[arg-type]  # a callable
+    of_cells = {name: CellMagic(name, session, _loader(*CELL_MAGICS[name])) for name in CELL_MAGICS}
+    for kind, made in (("line", magics), ("cell", of_cells)):
+        for name, magic in made.items():
+            shell.register_magic_function(magic, kind, name)  # type: ignore[arg-type]  # a callable
     show_as_tables(shell)
     show_overviews(shell)
-    _completer(shell).custom_matchers.append(matcher_for(session, magics, shell.user_ns))
+    _completer(shell).custom_matchers.append(matcher_for(session, magics, of_cells, shell.user_ns))
     session.cells = Cells(shell, session)
     session.cells.watch()
     # Hidden, so that %who tells of what the person made.
@@ -48,10 +53,11 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take from `shell` what `load` gave it."""
-    lines = shell.magics_manager.magics["line"]
-    for name in MAGICS:
-        if isinstance(lines.get(name), LineMagic):
-            _stop(lines.pop(name).session)
+    for kind, names in (("line", MAGICS), ("cell", CELL_MAGICS)):
+        there = shell.magics_manager.magics[kind]
+        for name in names:
+            if isinstance(there.get(name), LineMagic):
+                _stop(there.pop(name).session)
     show_as_before(shell)
     show_reprs(shell)
     matchers = _completer(shell).custom_matchers

@@ -1,4 +1,4 @@
-"""Line magics that are commands of click: parsed, explained and completed as a shell's are."""
+"""Magics that are commands of click: parsed, explained and completed as a shell's are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # loaded when a magic is used
 
     from mavis_kernel.notebook.state import NotebookState
 
-__all__ = ["LineMagic", "WrongUsage", "split"]
+__all__ = ["CellMagic", "LineMagic", "WrongUsage", "split"]
 
 
 class WrongUsage(MavisError):
@@ -38,22 +38,27 @@ class LineMagic:
         Returns the command.
     """
 
+    sign: ClassVar[str] = "%"
+
     def __init__(self, name: str, session: Session, load: Callable[[], click.Command]) -> None:
         self.name = name
         self.session = session
         self._load = load
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} %{self.name}>"
+        return f"<{type(self).__name__} {self.sign}{self.name}>"
 
     def __call__(self, line: str) -> object:
         """Do what `line` says, and return what the command returns."""
+        return self._invoked(line, self.state)
+
+    def _invoked(self, line: str, state: NotebookState) -> object:
         import click  # noqa: PLC0415 - loaded when a magic is used
 
         words = self._words(line)
         try:
             # What a command tells besides its data is no alarm in a notebook.
-            with redirect_stderr(sys.stdout), self._context(words) as context:
+            with redirect_stderr(sys.stdout), self._context(words, state) as context:
                 return self.command.invoke(context)
         except click.exceptions.Exit:
             return None
@@ -62,7 +67,7 @@ class LineMagic:
             return None
         except click.Abort as exc:
             raise WrongUsage(
-                f"%{self.name} asks for something that a cell cannot be asked.",
+                f"{self.sign}{self.name} asks for something that a cell cannot be asked.",
                 mend="Say it in the call, or call it in a terminal: File, New, Terminal.",
             ) from exc
         except click.ClickException as exc:
@@ -88,13 +93,15 @@ class LineMagic:
         return [item.value for item in completing.get_completions(words, begun)]
 
     def getdoc(self) -> str:
-        """Return the command's help: what ``%name?`` shows."""
+        """Return the command's help: what ``%name?`` or ``%%name?`` shows."""
         import click  # noqa: PLC0415 - as above
 
-        return self.command.get_help(click.Context(self.command, info_name=f"%{self.name}"))
+        return self.command.get_help(
+            click.Context(self.command, info_name=f"{self.sign}{self.name}")
+        )
 
-    def _context(self, words: list[str]) -> click.Context:
-        return self.command.make_context(f"%{self.name}", words, obj=self.state)
+    def _context(self, words: list[str], state: NotebookState) -> click.Context:
+        return self.command.make_context(f"{self.sign}{self.name}", words, obj=state)
 
     def _words(self, line: str) -> list[str]:
         try:
@@ -106,9 +113,21 @@ class LineMagic:
         import click  # noqa: PLC0415 - as above
 
         context = getattr(error, "ctx", None) or click.Context(
-            self.command, info_name=f"%{self.name}"
+            self.command, info_name=f"{self.sign}{self.name}"
         )
-        return WrongUsage(message, mend=f"{context.get_usage()}. More: %{self.name}?")
+        return WrongUsage(message, mend=f"{context.get_usage()}. More: {self.sign}{self.name}?")
+
+
+class CellMagic(LineMagic):
+    """A command as a magic of a cell, which has the cell as ``state.cell``."""
+
+    sign = "%%"
+
+    def __call__(self, line: str, cell: str = "") -> object:
+        """Do with `cell` what `line` says, and return what the command returns."""
+        state = self.state
+        state.cell = cell
+        return self._invoked(line, state)
 
 
 def split(line: str) -> list[str]:

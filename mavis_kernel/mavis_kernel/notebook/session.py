@@ -81,6 +81,10 @@ class Session:
         """
         return self.chosen_project or self._only_project()
 
+    def put(self, name: str, value: object) -> None:
+        """Let cells know `value` as `name`."""
+        self._namespace[name] = value
+
     def close(self) -> None:
         """Close the connections; a client that is used again opens new ones."""
         if self._made is not None:

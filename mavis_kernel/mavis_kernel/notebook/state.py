@@ -21,9 +21,12 @@ class NotebookState(State):
     ----------
     session
         What the kernel knows.
+    cell
+        What stands below a magic of a cell; None where it is one of a line.
     """
 
     session: Session
+    cell: str | None = None
 
     @property
     def project(self) -> str:

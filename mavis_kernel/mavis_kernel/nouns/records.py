@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mavis_kernel.batches import batches
-from mavis_kernel.models import Record, Reported, ReportedCells
+from mavis_kernel.models import Record, Reported, ReportedCells, SqlAnswer
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Records"]
@@ -81,3 +81,37 @@ class Records:
         """Have kept what a kernel says of its cells. The kernel of Mavis does so by itself."""
         path = f"/projects/{segment(project)}/cells"
         return self._transport.post(ReportedCells, path, {"cells": list(cells)})
+
+    def sql(
+        self,
+        sql: str,
+        *,
+        project: str | Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> SqlAnswer:
+        """Return the answer to a question in SQL.
+
+        Parameters
+        ----------
+        sql
+            One SELECT of DuckDB over the views ``records``, ``audit`` and ``operations``.
+        project
+            Name or id, or several; None for every project whose records you may read, which for
+            platform administrators is all records, those of the platform included.
+        since, until
+            Aware datetimes.
+
+        Raises
+        ------
+        InvalidInput
+            DuckDB refuses it, in its own words; or it takes more than a limit allows, which its
+            code ``over_limit`` says.
+        """
+        body = {
+            "sql": sql,
+            "projects": [project] if isinstance(project, str) else project and list(project),
+            "since": since and since.isoformat(),
+            "until": until and until.isoformat(),
+        }
+        return self._transport.ask(SqlAnswer, "/records/sql", body)

@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from core_double import wait_until
+from examples import DOCS
 from integration.kernel.conftest import Kernel
 from rest_service import RestService
 
 URL = "/services/mavis"
+CELL = re.DOTALL | re.MULTILINE
 
 
 def test_it_starts_with_the_client_and_asks_nobody(kernel: Kernel) -> None:
@@ -192,3 +194,25 @@ def test_a_cell_and_what_it_set_off_are_one_story(kernel: Kernel, service: RestS
     of_stream = [each for each in found(action="cell.run") if each["stream"] == kept["stream"]]
     numbers = sorted(each["sequence"] for each in of_stream)
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_cells_in_sql_of_the_guide_run(kernel: Kernel, service: RestService) -> None:
+    shop = "/projects/shop/records?action=inventory.discover"
+    assert service.ask("POST", "/projects/shop/discoveries", "olga", {}).status == 202
+    wait_until(lambda: bool(service.ask("GET", shop, "olga").json["items"]))
+    kernel.run("%project shop")
+    cells = [
+        cell
+        for page in ("notebooks.md", "how-to/ask-the-log-in-sql.md")
+        for cell in re.findall(r"^```text\n(%%opslog.*?)```", (DOCS / page).read_text(), CELL)
+    ]
+    assert len(cells) == 2
+    for cell in cells:
+        asked = kernel.run(cell)
+        assert asked.error == []
+        assert re.fullmatch(r"\w+: \d+ rows? from [\d,]+ records\n", asked.printed)
+    shown = kernel.run("by_day")
+    assert "olga" in shown.text
+    assert "<table" in shown.html
+    wrong = kernel.run("%%opslog\nSELECT nope FROM records")
+    assert "LINE 1: SELECT nope FROM records\n               ^^^^" in "\n".join(wrong.error)

@@ -77,6 +77,10 @@ CALLS: dict[str, list[Call]] = {
     ],
     "report_records": [lambda m: m.records.report("shop", [REPORT])],
     "report_cells": [lambda m: m.records.report_cells("shop", [CELL])],
+    "query_records": [
+        lambda m: m.records.sql("SELECT 1", project="shop", since=NOW, until=NOW),
+        lambda m: m.records.sql("SELECT 1", project=["shop", "blog"]),
+    ],
     "list_projects": [lambda m: list(m.projects.list(sort="name", fields=NAMED))],
     "create_project": [
         lambda m: m.projects.create("shop"),
@@ -195,6 +199,7 @@ COMMANDS: dict[str, list[str]] = {
     "list_all_records": ["record list --all-projects"],
     "list_records": ["record list"],
     "report_records": ["record report LINES --stream s"],
+    "query_records": ["record sql VALUES(1)", "record sql --all-projects VALUES(1)"],
     "list_projects": ["project list"],
     "create_project": ["project create shop", "project create shop --production"],
     "put_project": ["project edit shop --production"],
@@ -343,6 +348,8 @@ WITHOUT_FORM = defaultdict(
         "record report LINES --stream s": frozenset({"all"}),
         "dashboard notebook fleet 1": frozenset({"all"}),
         "report protection": frozenset({"id"}),
+        "record sql VALUES(1)": frozenset({"id"}),
+        "record sql --all-projects VALUES(1)": frozenset({"id"}),
         "backup-plan calendar nightly": frozenset({"id"}),
     },
 )

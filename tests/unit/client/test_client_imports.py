@@ -27,7 +27,9 @@ def _imported(module: Path) -> set[str]:
 
 IN_NOTEBOOKS = {
     "dashboards.py": {"ipywidgets"},
-    "notebook": {"IPython"},
+    "frames.py": {"pandas"},
+    "models": {"pandas"},  # the name of a type only
+    "notebook": {"IPython", "pandas"},
     "widgets": {"anywidget", "traitlets"},
 }
 """What packages that only a notebook loads import besides."""

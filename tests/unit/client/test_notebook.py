@@ -384,3 +384,113 @@ def test_a_client_of_the_person_s_own_is_the_magics_one(
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+SQL = "/records/sql"
+ANSWER = {
+    "columns": [
+        {"name": "day", "type": "TIMESTAMP WITH TIME ZONE"},
+        {"name": "person", "type": "VARCHAR"},
+        {"name": "calls", "type": "BIGINT"},
+        {"name": "missing", "type": "BIGINT"},
+        {"name": "share", "type": "DECIMAL(9,2)"},
+        {"name": "data", "type": "JSON"},
+        {"name": "ended", "type": "BOOLEAN"},
+        {"name": "on", "type": "DATE"},
+        {"name": "huge", "type": "HUGEINT"},
+    ],
+    "rows": [
+        ["2030-01-31 12:00:00.25+00", "olga", 3, None, 0.5, {"a": [1]}, True, "2030-01-31", 2**70],
+        ["2030-02-01 00:00:00+00", None, 9_007_199_254_740_993, 1, None, None, False, None, 1],
+    ],
+    "records": 1200,
+}
+DTYPES = {
+    "day": "datetime64[us, UTC]",
+    "person": "str",
+    "calls": "int64",
+    "missing": "Int64",
+    "share": "float64",
+    "data": "object",
+    "ended": "bool",
+    "on": "datetime64[us]",
+    "huge": "object",
+}
+
+
+def test_a_cell_in_sql_is_a_frame(cells: Notebook, appliance: Appliance) -> None:
+    appliance.on("POST", SQL, Reply(ANSWER))
+    shown = cells.run("%%opslog --since 2030-01-01T00:00:00Z\nSELECT *\nFROM records")
+    frame = shown.result
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == DTYPES
+    assert frame["day"][0].isoformat() == "2030-01-31T12:00:00.250000+00:00"
+    assert frame["calls"].tolist() == [3, 2**53 + 1]
+    assert frame["data"][0] == {"a": [1]}
+    assert frame["huge"][0] == 2**70
+    (asked,) = appliance.to("POST", SQL)
+    assert asked.body["sql"] == "SELECT *\nFROM records\n"
+    assert asked.body["projects"] == ["shop"]
+    assert asked.body["since"] == "2030-01-01T00:00:00+00:00"
+    assert "Idempotency-Key" not in asked.headers
+
+
+def test_the_answer_of_a_cell_is_kept_under_a_name(cells: Notebook, appliance: Appliance) -> None:
+    appliance.on("POST", SQL, Reply(ANSWER))
+    shown = cells.run("%%opslog -o who --all-projects\nFROM audit")
+    assert shown.result is None
+    assert shown.printed == "who: 2 rows from 1,200 records\n"
+    assert len(cells.run("who").result) == 2
+    assert appliance.to("POST", SQL)[0].body["projects"] is None
+
+
+def test_an_answer_without_rows_has_its_columns(cells: Notebook, appliance: Appliance) -> None:
+    appliance.on("POST", SQL, Reply({**ANSWER, "rows": [], "records": 0}))
+    frame = cells.run("%%opslog -p blog\nFROM audit").result
+    assert list(frame.columns) == list(DTYPES)
+    assert str(frame.dtypes["day"]) == "datetime64[us, UTC]"
+    assert appliance.to("POST", SQL)[0].body["projects"] == ["blog"]
+
+
+def test_arrow_that_is_not_installed_is_named(
+    cells: Notebook, appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # whether or not it is there
+    appliance.on("POST", SQL, Reply(ANSWER))
+    error = cells.run("%%opslog --arrow\nFROM audit").error
+    assert "pyarrow is not installed" in error[0]
+    assert "pip install pyarrow" in error[1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("%%opslog\n   ", "The cell has no SQL."),
+        ("%%opslog -o 2x\nFROM audit", "'2x' is no name of a variable."),
+        ("%%opslog --colour red\nFROM audit", "No such option"),
+        ("%%opslog --since whenever\nFROM audit", "Invalid value for '--since'"),
+    ],
+)
+def test_a_cell_that_cannot_be_asked_says_why(
+    cells: Notebook, appliance: Appliance, cell: str, message: str
+) -> None:
+    assert message in cells.run(cell).error[0]
+    assert appliance.to("POST", SQL) == []
+
+
+def test_what_duckdb_says_is_told_in_the_cell(cells: Notebook, appliance: Appliance) -> None:
+    words = "Binder Error: no column nope\n\nLINE 1: SELECT nope\n               ^"
+    appliance.on("POST", SQL, problem(400, "invalid_input", words))
+    error = "\n".join(cells.run("%%opslog\nSELECT nope FROM records").error)
+    assert "LINE 1: SELECT nope\n               ^" in error
+
+
+def test_a_magic_of_a_cell_is_explained_completed_and_taken_away(
+    cells: Notebook, appliance: Appliance
+) -> None:
+    appliance.on("GET", "/projects", pages([project_json()]))
+    magic = cells.shell.find_cell_magic("opslog")
+    assert "Usage: %%opslog" in magic.getdoc()
+    assert "--arrow" in cells.complete("%%opslog --ar")
+    assert cells.complete("%%opslog -p s") == ["shop"]
+    cells.run("%unload_ext mavis_kernel.notebook")
+    assert cells.shell.find_cell_magic("opslog") is None

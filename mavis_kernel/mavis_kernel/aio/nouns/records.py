@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mavis_kernel.aio.transport import AsyncTransport, segment
 from mavis_kernel.batches import batches
-from mavis_kernel.models import Record, Reported, ReportedCells
+from mavis_kernel.models import Record, Reported, ReportedCells, SqlAnswer
 
 __all__ = ["Records"]
 
@@ -82,3 +82,37 @@ class Records:
         """Have kept what a kernel says of its cells. The kernel of Mavis does so by itself."""
         path = f"/projects/{segment(project)}/cells"
         return await self._transport.post(ReportedCells, path, {"cells": list(cells)})
+
+    async def sql(
+        self,
+        sql: str,
+        *,
+        project: str | Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> SqlAnswer:
+        """Return the answer to a question in SQL.
+
+        Parameters
+        ----------
+        sql
+            One SELECT of DuckDB over the views ``records``, ``audit`` and ``operations``.
+        project
+            Name or id, or several; None for every project whose records you may read, which for
+            platform administrators is all records, those of the platform included.
+        since, until
+            Aware datetimes.
+
+        Raises
+        ------
+        InvalidInput
+            DuckDB refuses it, in its own words; or it takes more than a limit allows, which its
+            code ``over_limit`` says.
+        """
+        body = {
+            "sql": sql,
+            "projects": [project] if isinstance(project, str) else project and list(project),
+            "since": since and since.isoformat(),
+            "until": until and until.isoformat(),
+        }
+        return await self._transport.ask(SqlAnswer, "/records/sql", body)

@@ -1,4 +1,7 @@
-"""Walls around a kernel: namespaces of Linux, made without root.
+"""Walls around a process that does what people wrote: namespaces of Linux, made without root.
+
+*Kernel*: the kernel of a dashboard. What carries out SQL over the log is walled in alike, and has
+no network either.
 
 Kernels of different projects run under one Unix user, and so does the process that holds the
 secret with which tokens are asked for. Folders with mode 0700 keep no two of them apart. A kernel
@@ -56,21 +59,24 @@ _BOUNDED = 'memory_kb=$1; shift; ulimit -c 0; ulimit -d "$memory_kb"; exec "$@"'
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """What a kernel's command is put into.
+    """What a command is put into.
 
     Parameters
     ----------
     state
         The state folder, which is covered.
     memory_mb
-        What a kernel may ask for, in MiB.
+        What it may ask for, in MiB.
     namespaces
         Whether there are any; without them only memory is bounded.
+    network
+        Whether it has the machine's network; else it has none.
     """
 
     state: Path
     memory_mb: int
     namespaces: bool
+    network: bool = True
 
     def around(self, folder: Path, command: tuple[str, ...]) -> tuple[str, ...]:
         """Return `command` as it runs with nothing but `folder` of the state folder in sight."""
@@ -79,10 +85,11 @@ class Walls:
         if not self.namespaces:
             return (*with_me, "sh", "-euc", _BOUNDED, "kernel", memory, *command)
         inside = ("sh", "-euc", _COVER, "kernel", str(folder), str(self.state), memory)
-        return (*with_me, *_NAMESPACES, "--", *inside, *_DROPPED, "--", *command)
+        more = () if self.network else ("--net",)
+        return (*with_me, *_NAMESPACES, *more, "--", *inside, *_DROPPED, "--", *command)
 
 
-def walls_stand(state: Path, folder: Path) -> str:
+def walls_stand(state: Path, folder: Path, *, network: bool = True) -> str:
     """Return why no namespaces can be made here; empty where they can.
 
     Parameters
@@ -94,7 +101,8 @@ def walls_stand(state: Path, folder: Path) -> str:
         return "unshare and setpriv of util-linux are not installed"
     secret = state / "secrets"
     look = f"import os, sys; sys.exit(os.path.exists({str(secret)!r}))"
-    command = Walls(state, 256, namespaces=True).around(folder, (sys.executable, "-c", look))
+    walls = Walls(state, 256, namespaces=True, network=network)
+    command = walls.around(folder, (sys.executable, "-c", look))
     try:
         done = subprocess.run(  # noqa: S603 - fixed programs
             command, capture_output=True, text=True, check=False, timeout=20
