@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from mavis_core.ids import new_id
 from mavis_core.logs import Page, Query
-from mavis_core.records import Kind, Outcome, Phase, Record
+from mavis_core.records import Kind, Origin, Outcome, Phase, Record
 
 START = datetime(2030, 1, 31, 12, tzinfo=UTC)
 PROJECTS = ("prj_a", "prj_b", "prj_c", None)
@@ -41,6 +41,9 @@ WORD_QUESTIONS = (
     "cor_3",
     "slash",
 )
+EXACT = ("correlation_id", "object", "error_code", "source", "kind", "phase", "outcome", "origin")
+EXPRESSIONS = (*(r"^ser.er", r"_x_$", r"[^\W\d]{7}", r"s\.c|p.d", "SN.W", r"[^A-S\n]_x", r"\d%"),)
+FLAGS = re.IGNORECASE | re.MULTILINE | re.ASCII  # as RE2 understands \w and \d
 T = TypeVar("T")
 
 
@@ -58,6 +61,8 @@ def make_record(rng: random.Random) -> Record:
         outcome=None if phase is Phase.INTENT else rng.choice(list(Outcome)),
         error_code=rng.choice([None, "cloud_denied"]),
         request_id=rng.choice([None, "req_1"]),
+        source=rng.choice(["unknown", "10.0.0.7"]),
+        origin=rng.choice(list(Origin)),
         id=new_id("rec"),
         data=rng.choice([{}, {"n": 2**70, "list": [1.5, None, "x\n\u0000y"]}]),
         # Few different times, so that many records share one and the id decides.
@@ -119,11 +124,15 @@ def walk(records: list[Record], query: Query) -> list[Record]:
             (query.projects is None or record.project in query.projects)
             and (query.since is None or record.time >= query.since)
             and (query.until is None or record.time < query.until)
-            and (query.person is None or record.person == query.person)
-            and (query.action is None or record.action.startswith(query.action))
-            and (query.correlation_id is None or record.correlation_id == query.correlation_id)
+            and (not query.people or record.person in query.people)
+            and (not query.actions or record.action.startswith(query.actions))
+            and all(getattr(query, name) in (None, getattr(record, name)) for name in EXACT)
             and (query.words is None or held(record, query.words))
             and (query.q is None or any(query.q.lower() in text.lower() for text in texts))
+            and (
+                query.regex is None
+                or any(re.search(query.regex, text.lower(), FLAGS) for text in texts)
+            )
         )
 
     return sorted(filter(fits, records), key=lambda r: (r.time, r.id), reverse=True)
@@ -131,18 +140,28 @@ def walk(records: list[Record], query: Query) -> list[Record]:
 
 def make_query(rng: random.Random, *, words: bool = False) -> Query:
     def maybe(value: T) -> T | None:
-        return value if rng.random() < 0.3 else None
+        return value if rng.random() < 0.15 else None
 
     return Query(
         projects=rng.choice([None, None, frozenset(rng.sample(PROJECTS[:3], rng.randrange(4)))]),
         since=maybe(START + timedelta(microseconds=rng.randrange(60))),
         until=maybe(START + timedelta(microseconds=rng.randrange(60))),
-        person=maybe(rng.choice((*PEOPLE, "nobody"))),
-        action=maybe(rng.choice(("snapshot.", "snapshot.create", "a%", "a_", "ec2", "'"))),
+        person=maybe(rng.choice((*PEOPLE, "nobody", "alice,bob", "%,_,o'brien"))),
+        action=maybe(
+            rng.choice(("snapshot.", "snapshot.create", "a%", "a_", "ec2", "'", "a%, ec2.", "x,y"))
+        ),
+        object=maybe(rng.choice(WORDS)),
+        error_code=maybe("cloud_denied"),
+        kind=maybe(rng.choice(list(Kind))),
+        phase=maybe(rng.choice(list(Phase))),
+        outcome=maybe(rng.choice(list(Outcome))),
+        origin=maybe(rng.choice(list(Origin))),
+        source=maybe(rng.choice(("unknown", "10.0.0.7"))),
         correlation_id=maybe(f"cor_{rng.randrange(21)}"),
         q=maybe(
             rng.choice((*WORDS, "strasse", "%", "_", "'", '"', "\\", "☃", "SS", "er s", "'; --"))
         ),
+        regex=maybe(rng.choice(EXPRESSIONS)),
         words=maybe(rng.choice(WORD_QUESTIONS)) if words else None,
         limit=rng.choice([7, 50, 200] if words else [1, 7, 50, 200]),
     )

@@ -51,6 +51,8 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     ("/keys/{key}", keys.Key),
     ("/records", records.AllRecords),
     ("/records/sql", record_questions.RecordsSql),
+    ("/records/summary", records.AllRecordsSummary),
+    ("/records/{record}/context", records.AllRecordsContext),
     ("/projects", projects.Projects),
     (_P, projects.Project),
     (f"{_P}/members", projects.Members),
@@ -90,6 +92,8 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/runs/{{run}}/cancel", runs.Cancel),
     (f"{_P}/runs/{{run}}/events", runs.Events),
     (f"{_P}/records", records.Records),
+    (f"{_P}/records/summary", records.RecordsSummary),
+    (f"{_P}/records/{{record}}/context", records.RecordsContext),
     (f"{_P}/cells", records.Cells),
 )
 _NAME = re.compile(r"\{[a-z]+\}")

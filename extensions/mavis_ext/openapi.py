@@ -59,6 +59,7 @@ _NAMES = {
     "version": "The number of a version.",
     "plan": "A backup plan, by name or id.",
     "point": "A recovery point, by id.",
+    "record": "A record, by id.",
     "restore": "A restore, by id.",
     "run": "A Run, by id.",
 }

@@ -4,6 +4,10 @@ Drains the outbox into journal and index and answers queries, as HTTP over a Uni
 
 * ``GET /health``: `mavis_core.logs.Health`; always 200 while the process runs.
 * ``GET /records``: a page of records; the parameters are those of `mavis_core.logs.Query`.
+* ``GET /summary``: how many records fit, as `mavis_core.logs.Summary`; the parameters are those of
+  ``/records`` and ``zone``, the name of a time zone.
+* ``GET /context``: a record and those around it, as `mavis_core.logs.context.Context`; the
+  parameters are those of `mavis_core.logs.context.Beside`.
 * ``POST /records``: takes JSON lines, a record each, and answers with `mavis_core.logs.Receipt`
   once they are durable. 503 with ``Retry-After`` where it has no room; whoever hears that, or
   nothing, sends the same records again: none is kept twice.
@@ -57,8 +61,10 @@ from mavis_core.errors import (
     Unavailable,
 )
 from mavis_core.ids import new_id
-from mavis_core.logs import Drain, Health, Page, Query, RecordSource
+from mavis_core.logs import Drain, Health, Page, Query, RecordSource, Summary
 from mavis_core.logs.anchoring import SealCopies
+from mavis_core.logs.buckets import zone_of
+from mavis_core.logs.context import Beside, Context
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Inbox, Receipt, read_lines
 from mavis_core.logs.loop import Loop
@@ -243,7 +249,7 @@ class _Handler(RequestHandler):
                 "The log process wants its secret", mend="Send `Authorization: Bearer …`."
             )
 
-    async def answer(self, work: Callable[[], Page | Health]) -> None:
+    async def answer(self, work: Callable[[], Page | Health | Summary | Context]) -> None:
         """Send what `work` returns; it runs, and becomes text, outside the loop."""
         text = await self._pool.run(
             lambda: json.dumps(work().to_json(), ensure_ascii=False, separators=(",", ":"))
@@ -294,6 +300,20 @@ class _Handler(RequestHandler):
 class _HealthHandler(_Handler):
     async def get(self) -> None:
         await self.answer(self._service.health)
+
+
+class _SummaryHandler(_Handler):
+    async def get(self) -> None:
+        params = _params(self.request.query_arguments)
+        zone = zone_of(params.pop("zone", "UTC"))
+        query = Query.from_params(params)
+        await self.answer(lambda: self._service.log.library.summarize(query, zone))
+
+
+class _ContextHandler(_Handler):
+    async def get(self) -> None:
+        asked = Beside.from_params(_params(self.request.query_arguments))
+        await self.answer(lambda: self._service.log.library.context(asked))
 
 
 @stream_request_body
@@ -504,8 +524,10 @@ def _desk(config: Config, service: LogService, pool: _Pool) -> SqlDesk:
 def _application(parts: dict[str, Any]) -> Application:
     return Application(
         [
+            ("/context", _ContextHandler, parts),
             ("/health", _HealthHandler, parts),
             ("/records", _RecordsHandler, parts),
+            ("/summary", _SummaryHandler, parts),
             ("/sql", _SqlHandler, parts),
         ],
         default_handler_class=_UnknownHandler,

@@ -64,7 +64,7 @@ def test_every_query_finds_what_a_walk_over_all_records_finds(
 ) -> None:
     rng = random.Random(seed)
     found_something = 0
-    for query in (make_query(rng) for _ in range(40)):
+    for query in (make_query(rng) for _ in range(60)):
         expected = walk(records, query)
         assert everything(index, query) == expected, query
         found_something += bool(expected)
@@ -81,6 +81,27 @@ def test_pages_stay_in_step_while_records_arrive(index: Index, full_journal: Jou
     rest = everything(index, replace(query, cursor=first.next))
     assert [*first.items, *rest] == before
     assert index.search(query).items[0] == newer[0]
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("web-(1", "missing \\)"),
+        ("web-[1", "missing ] at character 5: \\[1"),
+        ("a**", "bad repetition operator at character 2"),
+        ("x{2000}", "invalid repetition size at character 2"),
+        ("(?=a)", "invalid perl operator at character 1"),
+        ("\\", "trailing"),
+    ],
+)
+def test_an_expression_that_cannot_be_read_says_where(
+    expression: str, words: str, index: Index, records: list[Record]
+) -> None:
+    with pytest.raises(InvalidInput, match=words) as caught:
+        index.search(Query(projects=None, regex=expression))
+    assert caught.value.field == "regex"
+    assert "?m" not in str(caught.value)
+    assert len(everything(index, Query(projects=None))) == len(records)  # the index bears it
 
 
 def test_no_projects_is_not_all_projects(index: Index) -> None:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from log_questions import START, everything, make_query, make_record, walk
 from mavis_core import clock
-from mavis_core.errors import Damaged, Unavailable
-from mavis_core.logs import Index, Journal, Quarantine, Query, library
+from mavis_core.errors import Damaged, NotFound, Unavailable
+from mavis_core.ids import new_id
+from mavis_core.logs import Index, Journal, Quarantine, Query, Summary, library
 from mavis_core.logs.archive import CATALOGUE, Archive, archived_lines
 from mavis_core.logs.archiver import Archiver, Rule
 from mavis_core.logs.codec import encode
+from mavis_core.logs.context import Beside, Context, Within
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.library import Library
 from mavis_core.logs.sealing import Sealer, SealFile, new_key, private_key
 from mavis_core.logs.segment_cache import SegmentCache
 from mavis_core.logs.segment_reader import SegmentReader
+from mavis_core.logs.summaries import FACETS
 from mavis_core.objects import FolderObjects, ObjectStore
-from mavis_core.records import Record
+from mavis_core.records import Outcome, Record
 
 KEY = private_key(new_key())
 EVERYTHING = Query(projects=None, limit=200)
@@ -123,6 +129,84 @@ def test_every_question_finds_what_a_walk_over_all_records_finds(
         assert everything(log.library, query) == expected, query
         found += bool(expected)
     assert found > 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_are_those_of_a_walk_over_all_records(seed: int, log: Log) -> None:
+    rng = random.Random(seed)
+    records = [
+        replace(each, time=START - timedelta(seconds=rng.randrange(30 * 86400)))
+        for each in made(seed, 150)
+    ]
+    for at in range(0, 150, 50):
+        log.add(records[at : at + 50])
+        if at < 100:
+            log.archive_all()
+    assert len(log.archive.segments) == 2
+    queries = [make_query(rng, words=True) for _ in range(12)]
+    queries += [
+        Query(projects=None),
+        Query(projects=frozenset({"prj_a"}), since=START - timedelta(days=7)),
+        Query(projects=None, since=START - timedelta(days=20), until=START - timedelta(days=5)),
+        Query(projects=None, words="server", outcome=Outcome.FAILED),
+        Query(projects=frozenset()),
+    ]
+    for query in queries:
+        with clock.set_clock(lambda: START):
+            found = log.library.summarize(query, ZoneInfo("Europe/Vienna"))
+        fitting = walk(records, query)
+        assert Summary.from_json(json.loads(json.dumps(found.to_json()))) == found
+        assert found.total == len(fitting), query
+        times = [each.time for each in fitting]
+        assert (found.first, found.last) == (min(times, default=None), max(times, default=None))
+        for name in FACETS:
+            counted = Counter(getattr(each, name) for each in fitting)
+            assert dict(found.facets[name].values) == counted
+        edges = [*(begin for begin, _ in found.buckets), found.until]
+        for (begin, many), end in zip(found.buckets, edges[1:], strict=True):
+            assert many == sum(begin <= each < end for each in times)
+
+
+@pytest.mark.parametrize("within", list(Within))
+def test_the_context_is_what_stands_around_a_record_in_the_order_of_time(
+    within: Within, log: Log
+) -> None:
+    rng = random.Random(within)
+    records = made(3, 120)
+    for at in range(0, 120, 40):
+        log.add(records[at : at + 40])
+        if at < 80:
+            log.archive_all()
+    assert len(log.archive.segments) == 2
+    name = {"project": "project", "story": "correlation_id", "person": "person"}[within]
+    for asked in rng.sample(records, 15):
+        reach = rng.choice([None, frozenset({asked.project}) if asked.project else None])
+        same = sorted(
+            (
+                each
+                for each in records
+                if getattr(each, name) == getattr(asked, name)
+                and (reach is None or each.project in reach)
+            ),
+            key=lambda each: (each.time, each.id),
+        )
+        place, before, after = same.index(asked), rng.randrange(5), rng.randrange(5)
+        beside = Beside(record=asked.id, projects=reach, within=within, earlier=before, later=after)
+        assert log.library.context(Beside.from_params(beside.to_params())) == Context(
+            asked, tuple(same[max(place - before, 0) : place]), tuple(same[place + 1 :][:after])
+        )
+
+
+def test_the_context_of_another_projects_record_is_not_there(log: Log) -> None:
+    log.add(records := made(3, 20))
+    theirs = next(each for each in records if each.project == "prj_b")
+    for _ in range(2):
+        for reach in (frozenset({"prj_a"}), frozenset[str]()):
+            with pytest.raises(NotFound, match="no record"):
+                log.library.context(Beside(record=theirs.id, projects=reach))
+        with pytest.raises(NotFound):
+            log.library.context(Beside(record=new_id("rec"), projects=None))
+        log.archive_all()
 
 
 def test_the_index_and_the_journal_forget_what_is_archived(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -15,14 +15,24 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from mavis_core import logs
 from mavis_core.access import Permission
-from mavis_core.records import Outcome
+from mavis_core.logs.context import MOST_BESIDE, Beside, Within
+from mavis_core.logs.query import MAX_TEXT
+from mavis_core.records import Kind, Origin, Outcome, Phase, Record
 from mavis_ext import schemas
 from mavis_ext.base import ApiHandler
 from mavis_ext.bodies import Body
 from mavis_ext.operation import operation
-from mavis_ext.queries import Listing, Moment
+from mavis_ext.queries import Listing, Moment, Query
 
-__all__ = ["AllRecords", "Cells", "Records"]
+__all__ = [
+    "AllRecords",
+    "AllRecordsContext",
+    "AllRecordsSummary",
+    "Cells",
+    "Records",
+    "RecordsContext",
+    "RecordsSummary",
+]
 
 _MOST = 500
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,17 +163,49 @@ class NewCells(Body):
     cells: Annotated[tuple[NewCell, ...], Field(min_length=1, max_length=_MOST)]
 
 
-class RecordQuery(Listing):
+class RecordFilters(Query):
     """Which records."""
 
     since: Annotated[Moment | None, Field(description="From this moment on.")] = None
     until: Annotated[Moment | None, Field(description="Before this moment.")] = None
-    person: Annotated[str | None, Field(description="Who did it.")] = None
-    action: Annotated[str | None, Field(description="The beginning of the action.")] = None
+    person: Annotated[
+        str | None, Field(description="Who did it; several with commas between them.")
+    ] = None
+    action: Annotated[
+        str | None,
+        Field(description="The beginning of the action; several with commas between them."),
+    ] = None
+    object: Annotated[str | None, Field(description="Which thing, exactly.")] = None
+    kind: Annotated[Kind | None, Field(description="What it is about.")] = None
+    phase: Annotated[Phase | None, Field(description="Where in the life of an effect.")] = None
+    outcome: Annotated[Outcome | None, Field(description="How it ended.")] = None
+    origin: Annotated[Origin | None, Field(description="Who says so.")] = None
+    error_code: Annotated[str | None, Field(description="The error that ended it.")] = None
+    source: Annotated[str | None, Field(description="From where, exactly.")] = None
     correlation_id: Annotated[str | None, Field(description="All of one story.")] = None
     q: Annotated[
         str | None, Field(description="A text that summary, object, person, action or data holds.")
     ] = None
+    regex: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_TEXT,
+            description="A regular expression (RE2) that is found in such a text, in any case of"
+            " letters; ^ and $ are the ends of a field.",
+        ),
+    ] = None
+
+
+class RecordQuery(Listing, RecordFilters):
+    """Which records, a page after the other."""
+
+
+class SummaryQuery(RecordFilters):
+    """Which records, and by whose clock."""
+
+    zone: Annotated[
+        str, Field(max_length=64, description="The time zone whose days are meant, by IANA's name.")
+    ] = "UTC"
 
 
 class _Searching(ApiHandler):
@@ -174,11 +216,7 @@ class _Searching(ApiHandler):
     ) -> schemas.Page[schemas.Record]:
         """Return a page of records, in which projects have names."""
         found = self.app.logs.search(logs.Query(projects=projects, **query.model_dump()))
-        items = tuple(
-            schemas.Record.of(replace(each, project=names.get(each.project or "", each.project)))
-            for each in found.items
-        )
-        return schemas.Page[schemas.Record](items=items, next=found.next)
+        return schemas.Page[schemas.Record](items=_told(found.items, names), next=found.next)
 
 
 class Records(_Searching):
@@ -238,3 +276,121 @@ class AllRecords(_Searching):
         if query.cursor is None:
             self.app.looks.told(self.ctx, None)
         return self.search(None, {}, query)
+
+
+class ContextQuery(Query):
+    """Which records around one."""
+
+    within: Annotated[
+        Within, Field(description="What they have in common with it, besides the address.")
+    ] = Within.PROJECT
+    earlier: Annotated[int, Field(ge=0, le=MOST_BESIDE, description="So many before it.")] = 10
+    later: Annotated[int, Field(ge=0, le=MOST_BESIDE, description="So many after it.")] = 10
+
+
+class RecordsContext(ApiHandler):
+    """A record of a project, and those around it."""
+
+    @operation("get_record_context", Permission.RECORD_READ, pool="logs", of_now=True)
+    def get(self, project: str, record: str, *, query: ContextQuery) -> schemas.RecordContext:
+        """Show a record of a project and what was recorded just before and after it.
+
+        The others are of the same project; or of the same story, or person, in it.
+        """
+        found = self.app.projects.authorize(self.ctx, project, Permission.RECORD_READ).project
+        return self.look(record, frozenset({found.id}), {found.id: found.name}, query)
+
+    def look(
+        self,
+        record: str,
+        projects: frozenset[str] | None,
+        names: Mapping[str, str],
+        query: ContextQuery,
+    ) -> schemas.RecordContext:
+        """Return what is around a record, in which projects have names."""
+        asked = Beside(record=record, projects=projects, **query.model_dump())
+        found = self.app.logs.context(asked)
+        return schemas.RecordContext(
+            record=_told((found.record,), names)[0],
+            earlier=_told(found.earlier, names),
+            later=_told(found.later, names),
+        )
+
+
+class AllRecordsContext(RecordsContext):
+    """A record, and those around it, everywhere."""
+
+    @operation("get_any_record_context", Permission.RECORD_READ_ALL, pool="logs", of_now=True)
+    def get(self, record: str, *, query: ContextQuery) -> schemas.RecordContext:
+        """Show any record and what was recorded just before and after it.
+
+        The others are of the same project, story or person.
+        """
+        self.ctx.require(Permission.RECORD_READ_ALL)
+        return self.look(record, None, {}, query)
+
+
+class RecordsSummary(ApiHandler):
+    """How many records of a project fit."""
+
+    @operation("summarize_records", Permission.RECORD_READ, pool="logs", of_now=True)
+    def get(self, project: str, *, query: SummaryQuery) -> schemas.RecordSummary:
+        """Count the records of a project, by their fields and over time.
+
+        Without `since` the buckets begin at the first record that the other filters leave, texts
+        apart; without `until` they end now.
+        """
+        found = self.app.projects.authorize(self.ctx, project, Permission.RECORD_READ).project
+        return self.summarize(frozenset({found.id}), {found.id: found.name}, query)
+
+    def summarize(
+        self, projects: frozenset[str] | None, names: Mapping[str, str], query: SummaryQuery
+    ) -> schemas.RecordSummary:
+        """Return what is counted; projects have names."""
+        filters = query.model_dump(exclude={"zone"})
+        found = self.app.logs.summarize(logs.Query(projects=projects, **filters), query.zone)
+        facets = tuple(
+            schemas.RecordFacet(
+                field=name,
+                values=tuple(
+                    schemas.RecordValue(value=_named(name, value, names), count=many)
+                    for value, many in facet.values
+                ),
+                other=facet.other,
+            )
+            for name, facet in found.facets.items()
+        )
+        return schemas.RecordSummary(
+            total=found.total,
+            first=found.first,
+            last=found.last,
+            facets=facets,
+            step=found.step,
+            zone=query.zone,
+            buckets=tuple(
+                schemas.RecordBucket(begin=begin, count=many) for begin, many in found.buckets
+            ),
+            until=found.until,
+        )
+
+
+def _told(found: Iterable[Record], names: Mapping[str, str]) -> tuple[schemas.Record, ...]:
+    """Return records in which projects have names."""
+    return tuple(
+        schemas.Record.of(replace(each, project=names.get(each.project or "", each.project)))
+        for each in found
+    )
+
+
+def _named(field: str, value: str | None, names: Mapping[str, str]) -> str | None:
+    return names.get(value or "", value) if field == "project" else value
+
+
+class AllRecordsSummary(RecordsSummary):
+    """How many records fit, everywhere."""
+
+    @operation("summarize_all_records", Permission.RECORD_READ_ALL, pool="logs", of_now=True)
+    def get(self, *, query: SummaryQuery) -> schemas.RecordSummary:
+        """Count the records of the platform and of all projects."""
+        self.ctx.require(Permission.RECORD_READ_ALL)
+        return self.summarize(None, {}, query)

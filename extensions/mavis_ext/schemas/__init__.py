@@ -15,7 +15,18 @@ from mavis_ext.schemas.plans import (
 )
 from mavis_ext.schemas.points import PointExplanation, RecoveryPoint, RecoveryPointDetail
 from mavis_ext.schemas.problem import Problem
-from mavis_ext.schemas.records import Record, Reported, ReportedCells, SqlAnswer, SqlColumn
+from mavis_ext.schemas.records import (
+    Record,
+    RecordBucket,
+    RecordContext,
+    RecordFacet,
+    RecordSummary,
+    RecordValue,
+    Reported,
+    ReportedCells,
+    SqlAnswer,
+    SqlColumn,
+)
 from mavis_ext.schemas.reports import ProtectionReport
 from mavis_ext.schemas.restores import Restore
 from mavis_ext.schemas.work import Effect, Preview, Run, Step
@@ -47,6 +58,11 @@ __all__ = [
     "Project",
     "ProtectionReport",
     "Record",
+    "RecordBucket",
+    "RecordContext",
+    "RecordFacet",
+    "RecordSummary",
+    "RecordValue",
     "RecoveryPoint",
     "RecoveryPointDetail",
     "Reported",

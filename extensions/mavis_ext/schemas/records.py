@@ -8,7 +8,18 @@ from typing import Any
 from mavis_core.records.model import Kind, Origin, Outcome, Phase
 from mavis_ext.schemas.base import Schema
 
-__all__ = ["Record", "Reported", "ReportedCells", "SqlAnswer", "SqlColumn"]
+__all__ = [
+    "Record",
+    "RecordBucket",
+    "RecordContext",
+    "RecordFacet",
+    "RecordSummary",
+    "RecordValue",
+    "Reported",
+    "ReportedCells",
+    "SqlAnswer",
+    "SqlColumn",
+]
 
 
 class Record(Schema):
@@ -77,3 +88,55 @@ class SqlAnswer(Schema):
     number or infinite is null."""
     records: int
     """Of how many records it was asked."""
+
+
+class RecordContext(Schema):
+    """A record and those around it, each in the order of time."""
+
+    record: Record
+    earlier: tuple[Record, ...]
+    later: tuple[Record, ...]
+
+
+class RecordValue(Schema):
+    """How often a value comes."""
+
+    value: str | None
+    """Null where the field is empty."""
+    count: int
+
+
+class RecordFacet(Schema):
+    """How often each value of a field comes."""
+
+    field: str
+    """`kind`, `action`, `person`, `outcome`, `project`, `origin` or `source`."""
+    values: tuple[RecordValue, ...]
+    """The 20 most frequent."""
+    other: int
+    """How often all others come together."""
+
+
+class RecordBucket(Schema):
+    """How many records a stretch of time has."""
+
+    begin: datetime
+    count: int
+
+
+class RecordSummary(Schema):
+    """How many records fit, of what kind, and when they were made."""
+
+    total: int
+    first: datetime | None
+    """When the first of them was made; null where there are none."""
+    last: datetime | None
+    facets: tuple[RecordFacet, ...]
+    step: str
+    """How long a bucket is: `30s`, `5m`, `6h`, `1d`, `1w`, `1mo`, `1y`."""
+    zone: str
+    """By whose clock days begin."""
+    buckets: tuple[RecordBucket, ...]
+    """At most 121, one after the other without a gap; those without records are there, too."""
+    until: datetime
+    """When the last bucket ends."""

@@ -14,6 +14,7 @@ from mavis_core.logs.journal import Journal, Position
 from mavis_core.logs.quarantine import Quarantine
 from mavis_core.logs.query import Health, Page, Query
 from mavis_core.logs.reporting import Cell, Report, Reporting
+from mavis_core.logs.summaries import Summary
 
 __all__ = [
     "Cell",
@@ -32,4 +33,5 @@ __all__ = [
     "Refusal",
     "Report",
     "Reporting",
+    "Summary",
 ]

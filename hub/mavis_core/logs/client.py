@@ -25,13 +25,16 @@ from mavis_core.errors import (
     Cancelled,
     InvalidInput,
     MavisError,
+    NotFound,
     OverLimit,
     TooLarge,
     Unavailable,
 )
+from mavis_core.logs.context import Beside, Context
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
 from mavis_core.logs.query import Health, Page, Query
 from mavis_core.logs.questions import SqlAnswer, SqlQuestion
+from mavis_core.logs.summaries import Summary
 from mavis_core.records.model import Record
 
 __all__ = ["LogClient"]
@@ -89,6 +92,30 @@ class LogClient:
             The log process does not answer, is catching up, or took too long.
         """
         return Page.from_json(self._get("/records", query.to_params()))
+
+    def summarize(self, query: Query, zone: str = "UTC") -> Summary:
+        """Return how many records fit `query`, whatever its page is; days are those of `zone`.
+
+        Raises
+        ------
+        InvalidInput
+            There is no such zone.
+        Unavailable
+            The log process does not answer, is catching up, or took too long.
+        """
+        return Summary.from_json(self._get("/summary", query.to_params() | {"zone": zone}))
+
+    def context(self, asked: Beside) -> Context:
+        """Return a record and those around it.
+
+        Raises
+        ------
+        NotFound
+            There is none with this id in these projects.
+        Unavailable
+            The log process does not answer, is catching up, or took too long.
+        """
+        return Context.from_json(self._get("/context", asked.to_params()))
 
     def append(self, records: Sequence[Record]) -> Receipt:
         """Have `records` kept; all but those that the receipt refuses are durable on return.
@@ -203,6 +230,8 @@ def _error(status: int, problem: Any) -> MavisError:
     if status == HTTPStatus.BAD_REQUEST:
         kind = OverLimit if told.get("code") == OverLimit.code else InvalidInput
         return kind(detail, mend=told.get("mend"), field=told.get("field"))
+    if status == HTTPStatus.NOT_FOUND and told.get("code") == NotFound.code:
+        return NotFound(detail, mend=told.get("mend"))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLarge(detail, mend=told.get("mend"))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -34,6 +34,7 @@ from mavis_core.logs.duckdb_file import (
     stopped_after,
     unavailable,
 )
+from mavis_core.logs.expressions import check_expression
 from mavis_core.logs.journal import START, Journal, Line, Position
 from mavis_core.logs.quarantine import Quarantine
 from mavis_core.logs.query import Page, Query
@@ -175,6 +176,8 @@ class Index:
 
         Raises
         ------
+        InvalidInput
+            Its regular expression is none.
         Unavailable
             The index is catching up, or the query took longer than it may.
         """
@@ -182,6 +185,8 @@ class Index:
         if (place := query.after) is not None:
             wanted.append(older_than(place))
         with self.cursor() as cursor:
+            if query.regex is not None:
+                check_expression(cursor, query.regex)
             rows = cursor.execute(*newest("records", wanted, query.limit + 1)).fetchall()
         return Page.of((record_of(row[1:]) for row in rows), query.limit)
 

@@ -9,23 +9,39 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from duckdb import DuckDBPyConnection
 
-from mavis_core.errors import Unavailable
+from mavis_core import clock
+from mavis_core.errors import NotFound, Unavailable
 from mavis_core.logs.archive import Archive
+from mavis_core.logs.buckets import buckets_of
+from mavis_core.logs.context import Beside, Context, alike
 from mavis_core.logs.duckdb_file import stopped_after
+from mavis_core.logs.expressions import check_expression
 from mavis_core.logs.extract import Extract, Relation
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.index import Index
 from mavis_core.logs.manifests import Segment
 from mavis_core.logs.query import Page, Place, Query
 from mavis_core.logs.segment_reader import COLD_WORDS, SegmentReader
-from mavis_core.logs.statements import Condition, conditions, newest, older_than, record_of
+from mavis_core.logs.statements import (
+    Condition,
+    conditions,
+    newer_than,
+    newest,
+    older_than,
+    oldest,
+    record_of,
+)
+from mavis_core.logs.summaries import Counts, Summary, count, span_of
+from mavis_core.records.model import Record
 
 __all__ = ["Library"]
 
@@ -38,6 +54,28 @@ _LAST = (1 << 63) - 1
 
 _Row = tuple[Any, ...]  # the number of its line, then the fields of `record_of`
 _Numbers = Callable[[str, int, int, int], list[int]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One of the places where records lie, and what is wanted there; words come besides.
+
+    Parameters
+    ----------
+    relation
+        The SQL that stands for its records.
+    between
+        The numbers of the first and of the last line that it has.
+    numbers
+        Finds which of its lines hold words.
+    """
+
+    cursor: DuckDBPyConnection
+    relation: str
+    wanted: list[Condition]
+    between: tuple[int, int]
+    numbers: _Numbers
 
 
 class Library:
@@ -70,20 +108,122 @@ class Library:
 
         Raises
         ------
+        InvalidInput
+            Its regular expression is none.
         Unavailable
             The index is catching up, the store does not answer, or it took longer than it may.
         Damaged
             A segment is not as it was stored.
         """
         began = time.monotonic()
-        segments, rows = self._from_index(query)
+
+        def rows_of(place: _Place) -> list[_Row]:
+            return _rows(place, query)
+
+        segments, rows = self._from_index(query, rows_of)
         needed = query.limit + 1
         for until, segment in _candidates(segments, query):
             if len(rows) >= needed and _time(rows[needed - 1]) > until:
                 break
-            left_s = self._timeout_s - (time.monotonic() - began)
-            rows = _merged(rows, self._from_segment(segment, query, left_s))[:needed]
+            rows = _merged(rows, self._from_segment(segment, query, began, rows_of))[:needed]
         return Page.of((record_of(row[1:]) for row in rows), query.limit)
+
+    def summarize(self, query: Query, zone: ZoneInfo) -> Summary:
+        """Return how many records fit `query`, whatever its page is; days are those of `zone`.
+
+        Without ``since`` the buckets begin at the first record that the other filters leave; those
+        that look into texts apart, so that texts are looked into once.
+
+        Raises
+        ------
+        InvalidInput, Unavailable, Damaged
+            As for `search`.
+        """
+        began, now = time.monotonic(), clock.now()
+        query = replace(query, cursor=None)
+        since = query.since
+        if since is None:
+            wide = replace(query, q=None, regex=None, words=None)
+            firsts = self._over(wide, began, lambda it: span_of(it.cursor, it.relation, it.wanted))
+            since = min(filter(None, firsts), default=now)
+        buckets = buckets_of(since, query.until or now + timedelta(microseconds=1), zone)
+
+        def counted(place: _Place) -> Counts:
+            return count(place.cursor, place.relation, _with_words(place, query), buckets)
+
+        return sum(self._over(query, began, counted), Counts()).told(buckets)
+
+    def context(self, asked: Beside) -> Context:
+        """Return a record and those around it.
+
+        Raises
+        ------
+        NotFound
+            There is none with this id in these projects.
+        Unavailable, Damaged
+            As for `search`.
+        """
+        began, wide = time.monotonic(), Query(projects=asked.projects)
+        this = Condition("id = ?", (asked.record,))
+
+        def row_of(place: _Place) -> list[_Row]:
+            return place.cursor.execute(
+                *newest(place.relation, [*place.wanted, this], 1)
+            ).fetchall()
+
+        found = next(filter(None, self._over(wide, began, row_of)), None)
+        if found is None:
+            raise NotFound(
+                f"There is no record {asked.record} that you may see",
+                mend="Take the id from a list of records.",
+            )
+        record = record_of(found[0][1:])
+        other, place = alike(record, asked.within), Place(record.time, record.id)
+        earlier = self._before(replace(wide, cursor=place.to_cursor()), other, asked.earlier, began)
+        later = self._after(replace(wide, since=record.time), other, place, asked.later, began)
+        return Context(record, _records(reversed(earlier)), _records(later))
+
+    def _before(self, query: Query, other: Condition, limit: int, began: float) -> list[_Row]:
+        """Return the `limit` newest rows that fit `query` and `other`."""
+
+        def rows_of(place: _Place) -> list[_Row]:
+            wanted = [*place.wanted, other]
+            return place.cursor.execute(*newest(place.relation, wanted, limit)).fetchall()
+
+        segments, rows = self._from_index(query, rows_of)
+        for until, segment in _candidates(segments, query):
+            if len(rows) >= limit and (not rows or _time(rows[-1]) > until):
+                break
+            rows = _merged(rows, self._from_segment(segment, query, began, rows_of))[:limit]
+        return rows
+
+    def _after(
+        self, query: Query, other: Condition, at: Place, limit: int, began: float
+    ) -> list[_Row]:
+        """Return the `limit` oldest rows after a place that fit `query` and `other`."""
+
+        def rows_of(place: _Place) -> list[_Row]:
+            wanted = [*place.wanted, other, newer_than(at)]
+            return place.cursor.execute(*oldest(place.relation, wanted, limit)).fetchall()
+
+        segments, rows = self._from_index(query, rows_of)
+        begins = [
+            (min(span.since for span in segment.spans(query.projects)), segment.first, segment)
+            for _, segment in _candidates(segments, query)
+        ]
+        for since, _, segment in sorted(begins, key=lambda it: it[:2]):
+            if len(rows) >= limit and (not rows or _time(rows[-1]) < since):
+                break
+            more = self._from_segment(segment, query, began, rows_of)
+            rows = _merged(rows, more)[::-1][:limit]
+        return rows
+
+    def _over(self, query: Query, began: float, ask: Callable[[_Place], T]) -> Iterator[T]:
+        """Yield what is answered by each place where something of `query` may be."""
+        segments, found = self._from_index(query, ask)
+        yield found
+        for _, segment in _candidates(segments, query):
+            yield self._from_segment(segment, query, began, ask)
 
     def extract(self, wanted: Extract, folder: Path, name: str) -> tuple[int, list[Path]]:
         """Write the records of `wanted` into new files of `folder`; return their count, and them.
@@ -130,31 +270,39 @@ class Library:
                 return segments, count, [target]
         raise Unavailable("The log is being archived", retry_after_s=1)
 
-    def _from_index(self, query: Query) -> tuple[Sequence[Segment], list[_Row]]:
-        """Return the segments there are, and rows of what is in none of them."""
+    def _from_index(self, query: Query, ask: Callable[[_Place], T]) -> tuple[Sequence[Segment], T]:
+        """Return the segments there are, and what is answered of what is in none of them."""
         for _ in range(_TRIES):
             segments = self._archive.segments
             last = segments[-1].last if segments else 0
             wanted = [Condition("number > ?", (last,)), *_wanted(query)]
             with self._index.cursor() as cursor:
-                rows = _rows(
-                    cursor, "records", wanted, query, (last + 1, _LAST), self._words.numbers
-                )
+                if query.regex is not None:
+                    check_expression(cursor, query.regex)
+                between = (last + 1, _LAST)
+                found = ask(_Place(cursor, "records", wanted, between, self._words.numbers))
             if self._index.floor <= last:  # else it forgot meanwhile what a new segment has
-                return segments, rows
+                return segments, found
         raise Unavailable("The log is being archived", retry_after_s=1)
 
-    def _from_segment(self, segment: Segment, query: Query, left_s: float) -> list[_Row]:
+    def _from_segment(
+        self, segment: Segment, query: Query, began: float, ask: Callable[[_Place], T]
+    ) -> T:
         def numbers(asked: str, first: int, last: int, limit: int) -> list[int]:
             return self._reader.numbers(segment, asked, first, last, limit)
 
         wanted = _wanted(query, COLD_WORDS)
+        left_s = self._timeout_s - (time.monotonic() - began)
         with (
             self._reader.relation(segment) as (cursor, relation),
             stopped_after(cursor, left_s),
         ):
             between = (segment.first, segment.last)
-            return _rows(cursor, relation, wanted, query, between, numbers)
+            return ask(_Place(cursor, relation, wanted, between, numbers))
+
+
+def _records(rows: Iterable[_Row]) -> tuple[Record, ...]:
+    return tuple(record_of(row[1:]) for row in rows)
 
 
 def _wanted(query: Query, words: str = "words") -> list[Condition]:
@@ -162,6 +310,14 @@ def _wanted(query: Query, words: str = "words") -> list[Condition]:
     if (place := query.after) is not None:
         wanted.append(older_than(place))
     return wanted
+
+
+def _with_words(place: _Place, query: Query) -> list[Condition]:
+    """Return what is wanted, words included."""
+    if query.words is None:
+        return place.wanted
+    held = place.numbers(query.words, *place.between, _ALL)
+    return [*place.wanted, Condition("number IN (SELECT unnest(?::BIGINT[]))", (held,))]
 
 
 def _candidates(segments: Iterable[Segment], query: Query) -> list[tuple[datetime, Segment]]:
@@ -180,26 +336,20 @@ def _candidates(segments: Iterable[Segment], query: Query) -> list[tuple[datetim
     return sorted(found, key=lambda it: (it[0], it[1].first), reverse=True)
 
 
-def _rows(
-    cursor: DuckDBPyConnection,
-    relation: str,
-    wanted: list[Condition],
-    query: Query,
-    between: tuple[int, int],
-    numbers: _Numbers,
-) -> list[_Row]:
-    """Return the newest rows, one more than a page has, of `relation`."""
+def _rows(place: _Place, query: Query) -> list[_Row]:
+    """Return the newest rows of a place, one more than a page has."""
+    cursor, relation, wanted = place.cursor, place.relation, place.wanted
     needed = query.limit + 1
     words = _words(query)
     if words is None:
         return cursor.execute(*newest(relation, wanted, needed)).fetchall()
-    held = numbers(words, *between, _MANY + 1)
+    held = place.numbers(words, *place.between, _MANY + 1)
     if not held:
         return []
     if len(held) <= _MANY:
         wanted = [*wanted, Condition("number IN (SELECT unnest(?::BIGINT[]))", (held,))]
         return cursor.execute(*newest(relation, wanted, needed)).fetchall()
-    return _by_windows(cursor, relation, wanted, words, needed, numbers)
+    return _by_windows(cursor, relation, wanted, words, needed, place.numbers)
 
 
 def _words(query: Query) -> str | None:

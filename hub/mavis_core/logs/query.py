@@ -14,21 +14,44 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from mavis_core import clock
 from mavis_core.errors import InvalidInput
 from mavis_core.ids import check_id
 from mavis_core.logs.words import match_of
-from mavis_core.records.model import Record
+from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "MAX_PROJECTS", "Health", "Page", "Place", "Query"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_LIMIT",
+    "MAX_PROJECTS",
+    "MAX_TEXT",
+    "Health",
+    "Page",
+    "Place",
+    "Query",
+]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_PROJECTS = 1000
-_MAX_TEXT = 200
-_TEXTS = ("person", "action", "correlation_id", "q", "words")
+MAX_TEXT = 200
+_TEXTS = (
+    "person",
+    "action",
+    "object",
+    "error_code",
+    "source",
+    "correlation_id",
+    "q",
+    "words",
+    "regex",
+)
+_CHOICES = ("kind", "phase", "outcome", "origin")
+W = TypeVar("W", bound=StrEnum)
+_SEVERAL = ("person", "action")
 _ALL = "*"
 _MOMENTS = ("last_record_time", "sealed_until")
 _PROJECT = re.compile(r"[0-9a-z_]{1,64}")
@@ -79,9 +102,14 @@ class Query:
     since, until
         From this moment on; before this moment.
     person
-        The person's name.
+        The person's name, or several with commas between them.
     action
-        The beginning of the action: ``restore.`` or ``cloud.Create``.
+        The beginning of the action: ``restore.`` or ``cloud.Create``; or several beginnings with
+        commas between them.
+    object, error_code, source
+        Exactly this.
+    kind, phase, outcome, origin
+        As a record has them.
     correlation_id
         All of one story.
     q
@@ -89,6 +117,8 @@ class Query:
     words
         Words and "phrases" that a record holds, all of them; a ``*`` at the end of a word stands
         for any ending. See `mavis_core.logs.words`.
+    regex
+        A regular expression that is found in that text; see `mavis_core.logs.expressions`.
     limit
         Records on a page, 1 to `MAX_LIMIT`.
     cursor
@@ -105,9 +135,17 @@ class Query:
     until: datetime | None = None
     person: str | None = None
     action: str | None = None
+    object: str | None = None
+    error_code: str | None = None
+    source: str | None = None
+    kind: Kind | None = None
+    phase: Phase | None = None
+    outcome: Outcome | None = None
+    origin: Origin | None = None
     correlation_id: str | None = None
     q: str | None = None
     words: str | None = None
+    regex: str | None = None
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
@@ -122,23 +160,40 @@ class Query:
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is None:
                 raise InvalidInput(f"{name} has no time zone", field=name)
-        for name in _TEXTS:
-            _check_text(getattr(self, name), name)
-        if self.words is not None:
-            match_of(self.words)
+        self._check_texts()
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}", field="limit")
         if self.cursor is not None:
             Place.from_cursor(self.cursor)
+
+    def _check_texts(self) -> None:
+        for name in _TEXTS:
+            _check_text(getattr(self, name), name)
+        for name in _SEVERAL:
+            if getattr(self, name) is not None and not _listed(getattr(self, name)):
+                raise InvalidInput(f"{name} names none", field=name)
+        if self.words is not None:
+            match_of(self.words)
 
     @property
     def after(self) -> Place | None:
         """The place where the page begins."""
         return None if self.cursor is None else Place.from_cursor(self.cursor)
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The names of `person`; empty for any."""
+        return _listed(self.person)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The beginnings of `action`; empty for any."""
+        return _listed(self.action)
+
     def to_params(self) -> dict[str, str]:
         """Return the query as parameters of an address."""
-        params = {name: value for name in (*_TEXTS, "cursor") if (value := getattr(self, name))}
+        names = (*_TEXTS, *_CHOICES, "cursor")
+        params = {name: str(value) for name in names if (value := getattr(self, name))}
         for name in ("since", "until"):
             if (moment := getattr(self, name)) is not None:
                 params[name] = clock.iso(moment)
@@ -165,15 +220,34 @@ class Query:
             until=_moment(params, "until"),
             limit=_limit(params.get("limit")),
             cursor=params.get("cursor") or None,
+            kind=_word(Kind, params, "kind"),
+            phase=_word(Phase, params, "phase"),
+            outcome=_word(Outcome, params, "outcome"),
+            origin=_word(Origin, params, "origin"),
             **{name: params.get(name) or None for name in _TEXTS},
         )
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, (text or "").split(","))))
+
+
+def _word(kind: type[W], params: Mapping[str, str], name: str) -> W | None:
+    text = params.get(name)
+    if not text:
+        return None
+    try:
+        return kind(text)
+    except ValueError as exc:
+        known = ", ".join(kind)
+        raise InvalidInput(f"{name} is one of {known}: {text[:60]!r}", field=name) from exc
 
 
 def _check_text(value: str | None, name: str) -> None:
     if value is None:
         return
-    if not 1 <= len(value) <= _MAX_TEXT:
-        raise InvalidInput(f"{name} has 1 to {_MAX_TEXT} characters", field=name)
+    if not 1 <= len(value) <= MAX_TEXT:
+        raise InvalidInput(f"{name} has 1 to {MAX_TEXT} characters", field=name)
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
         raise InvalidInput(f"{name} holds control characters", field=name)
 

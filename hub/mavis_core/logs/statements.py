@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mavis_core.logs.expressions import pattern_of
 from mavis_core.logs.query import Place, Query
 from mavis_core.records.model import Kind, Origin, Outcome, Phase, Record
 
@@ -27,8 +28,10 @@ __all__ = [
     "Condition",
     "checks",
     "conditions",
+    "newer_than",
     "newest",
     "older_than",
+    "oldest",
     "record_of",
     "row_of",
 ]
@@ -170,6 +173,18 @@ def record_of(row: Sequence[Any]) -> Record:
     )
 
 
+_EXACT = (
+    "correlation_id",
+    "object",
+    "error_code",
+    "source",
+    "kind",
+    "phase",
+    "outcome",
+    "origin",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What holds for a row: SQL with placeholders, and the values for them."""
@@ -184,7 +199,7 @@ def conditions(query: Query, words: str = "words") -> list[Condition]:
     Parameters
     ----------
     words
-        The expression for the text that `q` looks in.
+        The expression for the text that `q` and `regex` look in.
     """
     found = []
     if query.projects is not None:
@@ -195,12 +210,15 @@ def conditions(query: Query, words: str = "words") -> list[Condition]:
         found.append(Condition("time >= ?::TIMESTAMP", (_utc(query.since),)))
     if query.until is not None:
         found.append(Condition("time < ?::TIMESTAMP", (_utc(query.until),)))
-    if query.person is not None:
-        found.append(Condition("person = ?", (query.person,)))
-    if query.action is not None:
-        found.append(Condition("starts_with(action, ?)", (query.action,)))
-    if query.correlation_id is not None:
-        found.append(Condition("correlation_id = ?", (query.correlation_id,)))
+    if people := query.people:
+        found.append(_any_of("person = ?", people))
+    if actions := query.actions:
+        found.append(_any_of("starts_with(action, ?)", actions))
+    found += [
+        Condition(f"{name} = ?", (str(value),))
+        for name in _EXACT
+        if (value := getattr(query, name)) is not None
+    ]
     if query.q is not None:
         text = json.dumps(query.q, ensure_ascii=False)[1:-1]  # as `data` has it
         either = f"(contains({words}, lower(?)) OR contains({words}, lower(?)))"
@@ -209,7 +227,13 @@ def conditions(query: Query, words: str = "words") -> list[Condition]:
             if text == query.q
             else Condition(either, (query.q, text))
         )
+    if query.regex is not None:
+        found.append(Condition(f"regexp_matches({words}, ?)", (pattern_of(query.regex),)))
     return found
+
+
+def _any_of(test: str, values: Sequence[str]) -> Condition:
+    return Condition(f"({' OR '.join([test] * len(values))})", tuple(values))
 
 
 def older_than(place: Place) -> Condition:
@@ -217,15 +241,31 @@ def older_than(place: Place) -> Condition:
     return Condition("(time, id) < (?::TIMESTAMP, ?)", (_utc(place.time), place.id))
 
 
+def newer_than(place: Place) -> Condition:
+    """Return what holds for the records before `place` in the order of a page."""
+    return Condition("(time, id) > (?::TIMESTAMP, ?)", (_utc(place.time), place.id))
+
+
 def newest(relation: str, wanted: Sequence[Condition], limit: int) -> tuple[str, list[object]]:
     """Return the statement for the newest rows of `relation` that `wanted` holds for.
 
     A row is the number of its line, then the fields that `record_of` takes.
     """
+    return _first(relation, wanted, "time DESC, id DESC", limit)
+
+
+def oldest(relation: str, wanted: Sequence[Condition], limit: int) -> tuple[str, list[object]]:
+    """Return the statement for the oldest rows of `relation`; they are those of `newest`."""
+    return _first(relation, wanted, "time, id", limit)
+
+
+def _first(
+    relation: str, wanted: Sequence[Condition], order: str, limit: int
+) -> tuple[str, list[object]]:
     where = " AND ".join(each.text for each in wanted) or "true"
     statement = (
         f"SELECT number, {FIELDS} FROM {relation} WHERE {where}"  # noqa: S608 - conditions are of this module
-        " ORDER BY time DESC, id DESC LIMIT ?"
+        f" ORDER BY {order} LIMIT ?"
     )
     return statement, [*(value for each in wanted for value in each.values), limit]
 

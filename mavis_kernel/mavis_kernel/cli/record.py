@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,14 +21,16 @@ from mavis_kernel.cli.options import (
     fields_option,
     in_project,
     limit_option,
+    output_option,
 )
-from mavis_kernel.cli.output import Empty, after, show_list
-from mavis_kernel.cli.record_sql import reach_options, sql
+from mavis_kernel.cli.output import Empty, after, put, say, show_document, show_list
+from mavis_kernel.cli.record_options import filtered
+from mavis_kernel.cli.record_sql import sql
 from mavis_kernel.cli.state import State
-from mavis_kernel.cli.tables import Column
-from mavis_kernel.cli.times import relative
+from mavis_kernel.cli.tables import Column, table
+from mavis_kernel.cli.times import both, local_zone, relative
 from mavis_kernel.errors import ApiError, BadSettings
-from mavis_kernel.models import Record
+from mavis_kernel.models import Record, RecordSummary
 from mavis_kernel.parsing import JsonObject
 
 __all__ = ["record"]
@@ -50,6 +54,30 @@ _PLACE = re.compile(r"records\.(\d+)")
 _MEND = 'Write an object on each line: {"action": "deploy.finish", "object": "shop 4.2"}'
 _PROJECT: Column[Record] = Column("PROJECT", lambda each: each.project or "-")
 
+_BAR = 40
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A row of a summary: how often something comes, of how many at most."""
+
+    name: str
+    value: str
+    count: int
+    most: int
+
+
+_COUNTED: tuple[Column[_Counted], ...] = (
+    Column("FIELD", lambda each: each.name),
+    Column("VALUE", lambda each: each.value, shrinks=True),
+    Column("COUNT", lambda each: f"{each.count:>8}"),
+)
+_OVER_TIME: tuple[Column[_Counted], ...] = (
+    Column("FROM", lambda each: each.value),
+    Column("COUNT", lambda each: f"{each.count:>8}"),
+    Column("", lambda each: "#" * -(-each.count * _BAR // max(each.most, 1))),
+)
+
 
 @click.group(cls=Group)
 def record() -> None:
@@ -60,42 +88,17 @@ record.add_command(sql)
 
 
 @record.command("list")
-@reach_options
-@click.option("--person", help="Only by this person.")
-@click.option("--action", help="Only this action, such as recovery_point.create.")
-@click.option("--correlation-id", help="Only what one call or event set off.")
-@click.option("-q", "--query", help="Only with these words.")
-@click.option("--all-projects", is_flag=True, help="Everywhere; for platform administrators.")
+@filtered
 @limit_option(50)
 @fields_option
 @in_project
 @common
 @click.pass_obj
-def list_(
-    state: State,
-    since: datetime | None,
-    until: datetime | None,
-    person: str | None,
-    action: str | None,
-    correlation_id: str | None,
-    query: str | None,
-    all_projects: bool,
-    limit: int,
-) -> None:
+def list_(state: State, /, all_projects: bool, limit: int, **filters: Any) -> None:
     """List what was done, the newest first."""
     project = None if all_projects else state.project
     where = f"project {project}" if project else "all projects"
-    found = state.client().records.list(
-        project,
-        since=since,
-        until=until,
-        person=person,
-        action=action,
-        correlation_id=correlation_id,
-        query=query,
-        limit=after(limit),
-        fields=state.fields,
-    )
+    found = state.client().records.list(project, limit=after(limit), fields=state.fields, **filters)
     show_list(
         state,
         found,
@@ -105,10 +108,102 @@ def list_(
         empty=Empty(
             f"There are no records of {where} yet: whatever somebody does shows here.",
             f"No record of {where} matches. Leave out a filter, or begin earlier: --since 1w.",
-            is_filtered=any((since, until, person, action, correlation_id, query)),
+            is_filtered=any(filters.values()),
         ),
         limit=limit,
     )
+
+
+@record.command("context")
+@click.argument("record_id")
+@click.option(
+    "--within",
+    type=click.Choice(("project", "story", "person")),
+    default="project",
+    show_default=True,
+    help="What the others have in common with it.",
+)
+@click.option(
+    "-n",
+    "--number",
+    type=click.IntRange(0, 100),
+    default=10,
+    show_default=True,
+    help="So many before it, and so many after it.",
+)
+@click.option("--all-projects", is_flag=True, help="Everywhere; for platform administrators.")
+@in_project
+@output_option("table", "json", "yaml")
+@every_command
+@click.pass_obj
+def context(state: State, record_id: str, within: str, number: int, all_projects: bool) -> None:
+    """Show what was recorded just before and after a record, the earliest first."""
+    project = None if all_projects else state.project
+    found = state.client().records.context(
+        project,
+        record_id,
+        within=within,  # type: ignore[arg-type]  # click has checked it
+        earlier=number,
+        later=number,
+    )
+    if state.is_document:
+        show_document(state, found.raw)
+        return
+    here: Column[Record] = Column("", lambda each: ">" if each.id == found.record.id else "")
+    columns = (here, *_COLUMNS, _PROJECT) if all_projects else (here, *_COLUMNS)
+    for line in table(columns, [*found.earlier, found.record, *found.later]):
+        put(line)
+
+
+@record.command("summary")
+@filtered
+@click.option("--over-time", is_flag=True, help="Count by time instead of by field.")
+@click.option(
+    "--zone",
+    metavar="NAME",
+    help="By whose clock days begin, such as Europe/Vienna; else this machine's.",
+)
+@in_project
+@output_option("table", "json", "yaml")
+@every_command
+@click.pass_obj
+def summary(
+    state: State, /, all_projects: bool, over_time: bool, zone: str | None, **filters: Any
+) -> None:
+    """Count what was done: by kind, action, person, outcome and more, and over time."""
+    project = None if all_projects else state.project
+    zone = zone or local_zone()
+    found = state.client().records.summary(project, zone=zone, **filters)
+    if state.is_document:
+        show_document(state, found.raw)
+        return
+    columns, rows = (_OVER_TIME, _times(found, zone)) if over_time else (_COUNTED, _values(found))
+    if rows and found.total:
+        for line in table(columns, rows):
+            put(line)
+    span = f", from {both(found.first)} to {both(found.last)}" if found.total else ""
+    say(f"{found.total} records{span}.")
+
+
+def _values(found: RecordSummary) -> list[_Counted]:
+    rows = []
+    for facet in found.facets:
+        rows += [
+            _Counted(facet.field, each.value or "-", each.count, found.total)
+            for each in facet.values
+        ]
+        if facet.other:
+            rows.append(_Counted(facet.field, "(all others)", facet.other, found.total))
+    return rows
+
+
+def _times(found: RecordSummary, zone: str) -> list[_Counted]:
+    most = max((each.count for each in found.buckets), default=0)
+
+    def shown(moment: datetime) -> str:
+        return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
+
+    return [_Counted("", shown(each.begin), each.count, most) for each in found.buckets]
 
 
 @record.command(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import available_timezones
 
 import click
 
-__all__ = ["both", "duration", "moment_option", "relative", "took"]
+__all__ = ["both", "duration", "local_zone", "moment_option", "relative", "took"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _AGO = re.compile(r"(\d{1,6})\s*([smhdw])", re.IGNORECASE)
@@ -62,6 +65,15 @@ def took(started_at: datetime | None, finished_at: datetime | None) -> str:
     if started_at is None:
         return ""
     return duration(((finished_at or datetime.now(UTC)) - started_at).total_seconds())
+
+
+def local_zone() -> str:
+    """Return the IANA's name of the person's time zone; UTC where the system does not say it."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    link = Path("/etc/localtime")
+    if not named and link.is_symlink():
+        named = str(link.resolve()).rpartition("/zoneinfo/")[2]
+    return named if named in available_timezones() else "UTC"
 
 
 def moment_option(text: str) -> datetime:

@@ -64,10 +64,15 @@ __all__ = [
     "Project",
     "ProtectionReport",
     "Record",
+    "RecordBucket",
+    "RecordContext",
+    "RecordFacet",
     "RecordKind",
     "RecordOrigin",
     "RecordOutcome",
     "RecordPhase",
+    "RecordSummary",
+    "RecordValue",
     "RecoveryPoint",
     "RecoveryPointDetail",
     "ReportFinding",
@@ -1177,6 +1182,84 @@ class Record(Model):
     stream: str | None = None
     sequence: int | None = None
     data: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordBucket(Model):
+    """How many records a stretch of time has."""
+
+    begin: dt.datetime
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordContext(Model):
+    """A record and those around it, each in the order of time."""
+
+    record: Record
+    earlier: tuple[Record, ...]
+    later: tuple[Record, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFacet(Model):
+    """How often each value of a field comes.
+
+    Parameters
+    ----------
+    field
+        `kind`, `action`, `person`, `outcome`, `project`, `origin` or `source`.
+    values
+        The 20 most frequent.
+    other
+        How often all others come together.
+    """
+
+    field: str
+    values: tuple[RecordValue, ...]
+    other: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSummary(Model):
+    """How many records fit, of what kind, and when they were made.
+
+    Parameters
+    ----------
+    first
+        When the first of them was made; null where there are none.
+    step
+        How long a bucket is: `30s`, `5m`, `6h`, `1d`, `1w`, `1mo`, `1y`.
+    zone
+        By whose clock days begin.
+    buckets
+        At most 121, one after the other without a gap; those without records are there, too.
+    until
+        When the last bucket ends.
+    """
+
+    total: int
+    first: dt.datetime | None = None
+    last: dt.datetime | None = None
+    facets: tuple[RecordFacet, ...]
+    step: str
+    zone: str
+    buckets: tuple[RecordBucket, ...]
+    until: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordValue(Model):
+    """How often a value comes.
+
+    Parameters
+    ----------
+    value
+        Null where the field is empty.
+    """
+
+    value: str | None = None
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Literal, Unpack
 
 from mavis_kernel.batches import batches
-from mavis_kernel.models import Record, Reported, ReportedCells, SqlAnswer
+from mavis_kernel.models import (
+    Record,
+    RecordContext,
+    RecordSummary,
+    Reported,
+    ReportedCells,
+    SqlAnswer,
+)
+from mavis_kernel.record_filters import RecordFilters, params_of, path_of
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Records"]
@@ -23,41 +32,75 @@ class Records:
         self,
         project: str | None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        person: str | None = None,
-        action: str | None = None,
-        correlation_id: str | None = None,
-        query: str | None = None,
         limit: int | None = None,
         fields: Sequence[str] | None = None,
+        **filters: Unpack[RecordFilters],
     ) -> Iterator[Record]:
-        """Yield the records that match every filter given.
+        """Yield the records that match every filter given, the newest first.
 
         Parameters
         ----------
         project
             Name or id; None for every project and the platform itself, which is for
             platform administrators.
-        since, until
-            Aware datetimes.
-        person, action, correlation_id
-            Exactly this.
-        query
-            Words in the record.
         limit
             Yield at most so many; None for all.
+        filters
+            See `mavis_kernel.record_filters.RecordFilters`: ``since``, ``until``, ``person``,
+            ``action``, ``object``, ``kind``, ``phase``, ``outcome``, ``origin``, ``error_code``,
+            ``source``, ``correlation_id``, ``query``, ``regex``.
         """
-        path = "/records" if project is None else f"/projects/{segment(project)}/records"
-        params = {
-            "since": since,
-            "until": until,
-            "person": person,
-            "action": action,
-            "correlation_id": correlation_id,
-            "q": query,
-        }
-        return self._transport.list(Record, path, params, limit=limit, fields=fields)
+        return self._transport.list(
+            Record, path_of(project), params_of(filters), limit=limit, fields=fields
+        )
+
+    def context(
+        self,
+        project: str | None,
+        record_id: str,
+        *,
+        within: Literal["project", "story", "person"] = "project",
+        earlier: int = 10,
+        later: int = 10,
+        fields: Sequence[str] | None = None,
+    ) -> RecordContext:
+        """Return a record and what was recorded just before and after it.
+
+        Parameters
+        ----------
+        project
+            Name or id; None for every project and the platform itself.
+        within
+            What the others have in common with it.
+        earlier, later
+            How many, 0 to 100.
+        """
+        params = {"within": within, "earlier": earlier, "later": later}
+        path = path_of(project, segment(record_id), "context")
+        return self._transport.get(RecordContext, path, params, fields=fields)
+
+    def summary(
+        self,
+        project: str | None,
+        *,
+        zone: str = "UTC",
+        fields: Sequence[str] | None = None,
+        **filters: Unpack[RecordFilters],
+    ) -> RecordSummary:
+        """Return how many records match every filter given: by their fields, and over time.
+
+        Parameters
+        ----------
+        project
+            Name or id; None for every project and the platform itself.
+        zone
+            By whose clock days begin: a name of the IANA's, ``Europe/Vienna``.
+        filters
+            As for `list`. Without ``since`` time begins at the first record.
+        """
+        params = {**params_of(filters), "zone": zone}
+        path = path_of(project, "summary")
+        return self._transport.get(RecordSummary, path, params, fields=fields)
 
     def report(self, project: str, records: Iterable[Mapping[str, object]]) -> int:
         """Have kept what somebody else saw; return how many are on disk for certain.
@@ -71,7 +114,7 @@ class Records:
             one is refused, those of the calls before it are kept. What has a stream may be sent
             again: it is kept once.
         """
-        path, kept = f"/projects/{segment(project)}/records", 0
+        path, kept = path_of(project), 0
         for batch in batches(records):
             answer = self._transport.post(Reported, path, {"records": batch})
             kept += answer.accepted

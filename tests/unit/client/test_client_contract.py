@@ -20,6 +20,7 @@ from appliance_double.server import TOKEN, Appliance
 from mavis_kernel import Mavis
 from mavis_kernel.errors import UnexpectedAnswer
 from mavis_kernel.models import Preview
+from mavis_kernel.record_filters import RecordFilters
 from mavis_kernel.retries import RetryPolicy
 
 Cli = Callable[..., Result]
@@ -44,6 +45,16 @@ CELL = {
     "sequence": 1,
 }
 SOME = ("id",)
+MORE_FILTERS: RecordFilters = {
+    "object": "o",
+    "kind": "audit",
+    "phase": "event",
+    "outcome": "ok",
+    "origin": "observed",
+    "error_code": "e",
+    "source": "s",
+    "regex": "r",
+}
 NAMED = ("name",)
 
 OF_THE_LOGIN = {
@@ -70,10 +81,30 @@ CALLS: dict[str, list[Call]] = {
     "list_all_records": [
         lambda m: list(m.records.list(None, since=NOW, until=NOW, person="o", fields=SOME)),
         lambda m: list(m.records.list(None, action="a", correlation_id="c", query="q")),
+        lambda m: list(m.records.list(None, **MORE_FILTERS)),
     ],
     "list_records": [
         lambda m: list(m.records.list("shop", since=NOW, until=NOW, person="o", fields=SOME)),
         lambda m: list(m.records.list("shop", action="a", correlation_id="c", query="q")),
+        lambda m: list(m.records.list("shop", **MORE_FILTERS)),
+    ],
+    "summarize_all_records": [
+        lambda m: m.records.summary(None, zone="UTC", since=NOW, until=NOW, person="o"),
+        lambda m: m.records.summary(None, action="a", correlation_id="c", query="q"),
+        lambda m: m.records.summary(None, **MORE_FILTERS, fields=("total",)),
+    ],
+    "summarize_records": [
+        lambda m: m.records.summary("shop", zone="UTC", since=NOW, until=NOW, person="o"),
+        lambda m: m.records.summary("shop", action="a", correlation_id="c", query="q"),
+        lambda m: m.records.summary("shop", **MORE_FILTERS, fields=("total",)),
+    ],
+    "get_any_record_context": [
+        lambda m: m.records.context(None, "rec_1", within="story", earlier=1, later=2),
+        lambda m: m.records.context(None, "rec_1", fields=("record",)),
+    ],
+    "get_record_context": [
+        lambda m: m.records.context("shop", "rec_1", within="story", earlier=1, later=2),
+        lambda m: m.records.context("shop", "rec_1", fields=("record",)),
     ],
     "report_records": [lambda m: m.records.report("shop", [REPORT])],
     "report_cells": [lambda m: m.records.report_cells("shop", [CELL])],
@@ -200,6 +231,10 @@ COMMANDS: dict[str, list[str]] = {
     "list_records": ["record list"],
     "report_records": ["record report LINES --stream s"],
     "query_records": ["record sql VALUES(1)", "record sql --all-projects VALUES(1)"],
+    "get_any_record_context": ["record context rec_1 --all-projects"],
+    "get_record_context": ["record context rec_1 --within person -n 3"],
+    "summarize_all_records": ["record summary --all-projects"],
+    "summarize_records": ["record summary", "record summary --over-time"],
     "list_projects": ["project list"],
     "create_project": ["project create shop", "project create shop --production"],
     "put_project": ["project edit shop --production"],
@@ -347,6 +382,11 @@ WITHOUT_FORM = defaultdict(
         "dashboard unpublish fleet --yes": frozenset({"all"}),
         "record report LINES --stream s": frozenset({"all"}),
         "dashboard notebook fleet 1": frozenset({"all"}),
+        "record context rec_1 --all-projects": frozenset({"id"}),
+        "record context rec_1 --within person -n 3": frozenset({"id"}),
+        "record summary": frozenset({"id"}),
+        "record summary --all-projects": frozenset({"id"}),
+        "record summary --over-time": frozenset({"id"}),
         "report protection": frozenset({"id"}),
         "record sql VALUES(1)": frozenset({"id"}),
         "record sql --all-projects VALUES(1)": frozenset({"id"}),
