@@ -298,6 +298,7 @@ class RecordsContext(ApiHandler):
         The others are of the same project; or of the same story, or person, in it.
         """
         found = self.app.projects.authorize(self.ctx, project, Permission.RECORD_READ).project
+        self.app.looks.told(self.ctx, [found.id])
         return self.look(record, frozenset({found.id}), {found.id: found.name}, query)
 
     def look(
@@ -327,6 +328,7 @@ class AllRecordsContext(RecordsContext):
         The others are of the same project, story or person.
         """
         self.ctx.require(Permission.RECORD_READ_ALL)
+        self.app.looks.told(self.ctx, None)
         return self.look(record, None, {}, query)
 
 
@@ -341,6 +343,7 @@ class RecordsSummary(ApiHandler):
         apart; without `until` they end now.
         """
         found = self.app.projects.authorize(self.ctx, project, Permission.RECORD_READ).project
+        self.app.looks.told(self.ctx, [found.id])
         return self.summarize(frozenset({found.id}), {found.id: found.name}, query)
 
     def summarize(
@@ -393,4 +396,5 @@ class AllRecordsSummary(RecordsSummary):
     def get(self, *, query: SummaryQuery) -> schemas.RecordSummary:
         """Count the records of the platform and of all projects."""
         self.ctx.require(Permission.RECORD_READ_ALL)
+        self.app.looks.told(self.ctx, None)
         return self.summarize(None, {}, query)

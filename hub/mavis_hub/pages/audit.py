@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from urllib.parse import urlencode
+from enum import StrEnum
+from typing import TypeVar
 
 from mavis_core.access import CallContext, Permission
 from mavis_core.bootstrap import ApiApp
 from mavis_core.errors import InvalidInput, NotFound
 from mavis_core.logs.query import Query
+from mavis_core.records.model import Kind, Origin, Outcome, Phase
+from mavis_hub.pages.counts import Counts, counts, narrowed
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.history import History, search
 
 __all__ = ["Audit"]
 
 _AT_A_TIME = 100
-_FIELDS = ("project", "person", "action", "q", "since", "until")
+_TEXTS = ("person", "action", "object", "error_code", "source", "q", "regex")
+_WORDS = {"kind": Kind, "phase": Phase, "outcome": Outcome, "origin": Origin}
+_FIELDS = ("project", *_TEXTS, *_WORDS, "since", "until")
+_SELDOM = ("object", "error_code", "source", "regex", "phase", "origin", "kind")
+_SAID = {"q": "text", "error_code": "error", "regex": "expression", "since": "from", "until": "to"}
+W = TypeVar("W", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +69,60 @@ class Audit(PersonPage):
     async def get(self) -> None:
         """Show those that the address asks for."""
         asked = {name: self.get_query_argument(name, "").strip() for name in _FIELDS}
+        cursor = self.get_query_argument("cursor", "")
         reach = await self.ask(lambda: _reach(self.app, self.ctx))
-        found = await self._search(reach, asked)
+        projects = reach.projects(asked["project"])
+        log, counted = History(allowed=False), Counts()
+        if projects is None or projects:
+            query = _query(projects, asked, cursor)
+            services = self.site.services
+            if not cursor:
+                await self.ask(lambda: self.app.looks.told(self.ctx, projects))
+            log, counted = await asyncio.gather(
+                search(services, query), counts(services, query, asked, reach.names)
+            )
         self.show(
             "audit.html",
             asked=asked,
             filtered=any(asked.values()),
+            chips=[
+                (_SAID.get(name, name), text, narrowed(asked, **{name: ""}))
+                for name, text in asked.items()
+                if text
+            ],
+            seldom=any(asked[name] for name in _SELDOM),
+            words={name: list(kind) for name, kind in _WORDS.items()},
             reach=reach,
-            log=found,
-            older=_address(asked, found.earlier),
-            newest=_address(asked) if self.get_query_argument("cursor", "") else "",
+            log=log,
+            counted=counted,
+            older=narrowed(asked, cursor=log.earlier or ""),
+            newest=narrowed(asked) if cursor else "",
         )
 
-    async def _search(self, reach: _Reach, asked: Mapping[str, str]) -> History:
-        projects = reach.projects(asked["project"])
-        if projects is not None and not projects:
-            return History(allowed=False)
-        query = Query(
-            projects=projects,
-            person=asked["person"] or None,
-            action=asked["action"] or None,
-            q=asked["q"] or None,
-            since=_day(asked, "since"),
-            until=_day(asked, "until", past=timedelta(days=1)),
-            limit=_AT_A_TIME,
-            cursor=self.get_query_argument("cursor", "") or None,
-        )
-        if query.cursor is None:
-            await self.ask(lambda: self.app.looks.told(self.ctx, projects))
-        return await search(self.site.services, query)
+
+def _query(projects: frozenset[str] | None, asked: Mapping[str, str], cursor: str) -> Query:
+    return Query(
+        projects=projects,
+        since=_day(asked, "since"),
+        until=_day(asked, "until", past=timedelta(days=1)),
+        kind=_word(Kind, asked, "kind"),
+        phase=_word(Phase, asked, "phase"),
+        outcome=_word(Outcome, asked, "outcome"),
+        origin=_word(Origin, asked, "origin"),
+        limit=_AT_A_TIME,
+        cursor=cursor or None,
+        **{name: asked[name] or None for name in _TEXTS},
+    )
+
+
+def _word(kind: type[W], asked: Mapping[str, str], field: str) -> W | None:
+    try:
+        return kind(asked[field]) if asked[field] else None
+    except ValueError as exc:
+        known = ", ".join(kind)
+        raise InvalidInput(
+            f"{field} is one of {known}: {asked[field][:60]!r}", field=field
+        ) from exc
 
 
 def _reach(app: ApiApp, ctx: CallContext) -> _Reach:
@@ -107,8 +141,3 @@ def _day(asked: Mapping[str, str], field: str, *, past: timedelta = timedelta())
         raise InvalidInput(
             f"{field} is no day: {asked[field][:60]!r}", mend="Write 2030-01-31.", field=field
         ) from exc
-
-
-def _address(asked: Mapping[str, str], cursor: str | None = None) -> str:
-    given = {name: text for name, text in asked.items() if text}
-    return f"?{urlencode(given | ({'cursor': cursor} if cursor else {}))}"

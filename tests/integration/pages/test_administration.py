@@ -194,6 +194,38 @@ def test_the_records_are_sought_by_what_the_address_says(site: PagesService, sce
         assert site.get("olga", f"/records?{bad}").status == 400
 
 
+def test_what_is_looked_for_is_said_and_each_part_can_be_left_out(
+    site: PagesService, scene: Scene
+) -> None:
+    asked = "person=olga&outcome=failed&regex=ec2:Create(Tags|x)&kind=audit"
+    html = site.get("olga", f"/records?{asked}").content.decode()
+    chips = re.findall(r'<li><a href="(\?[^"]*)"><span[^>]*>Leave out </span>([^<]*) <', html)
+    assert [words for _, words in chips] == [
+        *("person: olga", "expression: ec2:Create(Tags|x)", "kind: audit", "outcome: failed"),
+    ]
+    for address, words in chips:
+        left = site.get("olga", f"/records{address.replace('&amp;', '&')}").content.decode()
+        assert left.count("Leave out ") == 3
+        assert f"Leave out </span>{words} " not in left
+    for bad, words in (("regex=(a", "missing )"), ("outcome=perhaps", "outcome is one of ok")):
+        answer = site.get("olga", f"/records?{bad}")
+        assert answer.status == 400
+        assert words in site.text(answer)
+
+
+def test_what_is_counted_leads_to_what_was_counted(site: PagesService, scene: Scene) -> None:
+    html = site.get("olga", "/records?kind=audit").content.decode()
+    told = re.findall(r'<li><span><a href="(\?[^"]*)">([^<]*)</a></span> <b>(\d+)</b>', html)
+    assert {"failed", "olga", "shop", "member.put"} <= {words for _, words, _ in told}
+    for address, words, number in told:
+        page = site.get("olga", f"/records{address.replace('&amp;', '&')}")
+        assert f"{number} record" in site.text(page), words
+    bars = re.findall(r"<title>[^<]*: (\d+)</title>", html)
+    total = re.search(r"<p>(\d+) records; a bar for each", html)
+    assert total is not None
+    assert sum(map(int, bars)) == int(total[1])
+
+
 def test_a_day_is_looked_at_to_its_end(site: PagesService, scene: Scene) -> None:
     first = site.rest.ask("GET", "/projects/shop/records?limit=1", "olga").json["items"][0]
     day = first["time"][:10]

@@ -61,6 +61,10 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
     "members-leave": ("ada", lambda site, scene: f"{SHOP}/members?leave=user:olga"),
     "members-viewer": ("vera", lambda site, scene: f"{SHOP}/members"),
     "records": ("olga", lambda site, scene: "/records"),
+    "records-sought": (
+        "olga",
+        lambda site, scene: "/records?person=olga&outcome=failed&kind=audit&regex=Create.*",
+    ),
     "records-none": ("vera", lambda site, scene: "/records"),
     "new-project": ("ada", lambda site, scene: "/new-project"),
     "story": ("olga", lambda site, scene: f"/stories/{scene.story}"),
