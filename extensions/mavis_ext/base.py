@@ -30,7 +30,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 from mavis_core import records
 from mavis_core.access import CallContext, Permission
 from mavis_core.bootstrap import ApiApp
-from mavis_core.changes.replies import Reply
+from mavis_core.changes.replies import Reply, check_key
 from mavis_core.errors import (
     Internal,
     InvalidInput,
@@ -222,6 +222,8 @@ class ApiHandler(RequestHandler):
         fields: tuple[str, ...] | None,
     ) -> Reply:
         headers = self.request.headers
+        if operation.once and "Idempotency-Key" in headers:
+            check_key(headers["Idempotency-Key"])
         if operation.replies and "Idempotency-Key" in headers:
             key, request = headers["Idempotency-Key"], self._fingerprint()
             reply, again = self.app.replies.once(

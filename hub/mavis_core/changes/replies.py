@@ -21,7 +21,7 @@ from mavis_core.db import Database, tables
 from mavis_core.errors import Conflict, IdempotencyKeyReused, InvalidInput
 from mavis_core.ids import new_id
 
-__all__ = ["LIFETIME", "Replies", "Reply"]
+__all__ = ["LIFETIME", "Replies", "Reply", "check_key"]
 
 LIFETIME = timedelta(hours=24)
 _FIELD = "Idempotency-Key"
@@ -45,6 +45,18 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: str
+
+
+def check_key(key: str) -> None:
+    """Refuse what is no idempotency key.
+
+    Raises
+    ------
+    InvalidInput
+        It is too long, empty or not printable.
+    """
+    if not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
+        raise InvalidInput(f"An {_FIELD} is 1 to {_MAX_KEY} printable characters", field=_FIELD)
 
 
 class Replies:
@@ -89,8 +101,7 @@ class Replies:
         IdempotencyKeyReused
             The key was used for another request within a day.
         """
-        if not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
-            raise InvalidInput(f"An {_FIELD} is 1 to {_MAX_KEY} printable characters", field=_FIELD)
+        check_key(key)
         person = ctx.principal.name
         with self._database.together():
             kept = self._kept(person, key) or self._begin(person, key, request)

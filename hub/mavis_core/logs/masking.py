@@ -46,7 +46,7 @@ def _aws_secret_key(match: re.Match[str]) -> str:
     text = match[0]
     upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
     digits, slashes = sum(map(str.isdigit, text)), text.count("/")
-    random = upper >= 5 and lower >= 5 and digits >= 1 and slashes <= 6
+    random = upper >= 5 and lower >= 5 and (digits >= 1 or "+" in text) and slashes <= 6
     return "[masked: AWS secret key]" if random else text
 
 

@@ -46,6 +46,11 @@ MAY_BE_REFUSED = {
     "copy_recovery_point": "which regions there are says the environment",
     "create_preview": "what an action takes says the action",
     "lock_recovery_point": "a lock has an end or a length, and not both",
+    "report_records": "a time is after 1970, which a schema cannot say",
+    "report_cells": "a time is after 1970, which a schema cannot say",
+    "query_records": "SQL is a language of its own",
+    "summarize_records": "a regular expression is a language of its own, zones have names",
+    "summarize_all_records": "a regular expression is a language of its own, zones have names",
     "collect_device_login": "a login is waited for, and its errors are 400 by RFC 8628",
     **dict.fromkeys(
         [each.id for each in contract().operations if "cursor" in str(each.told["parameters"])],
