@@ -231,6 +231,7 @@ def test_the_socket_is_for_its_user_and_group(service: Config) -> None:
         pytest.param("/records?projects=*&kind=rumour", "kind", id="no kind"),
         pytest.param("/records?projects=*&person=,", "person", id="nobody"),
         pytest.param("/records?projects=*&regex=(a", "regex", id="no expression"),
+        pytest.param("/records?projects=*&words=...", "words", id="no word"),
         pytest.param("/summary?projects=*&zone=Mars/Olympus", "zone", id="no zone of time"),
         pytest.param("/summary?projects=*&regex=(a", "regex", id="no expression to count by"),
         pytest.param("/records?projects=*&projects=prj_1", "projects", id="twice"),

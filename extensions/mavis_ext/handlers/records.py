@@ -186,6 +186,14 @@ class RecordFilters(Query):
     q: Annotated[
         str | None, Field(description="A text that summary, object, person, action or data holds.")
     ] = None
+    words: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_TEXT,
+            description='Words and "phrases" that it holds, all of them and in any form of letters;'
+            " a * at the end of a word stands for any ending.",
+        ),
+    ] = None
     regex: Annotated[
         str | None,
         Field(

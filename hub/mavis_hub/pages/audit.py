@@ -21,7 +21,7 @@ from mavis_hub.pages.history import History, search
 __all__ = ["Audit"]
 
 _AT_A_TIME = 100
-_TEXTS = ("person", "action", "object", "error_code", "source", "q", "regex")
+_TEXTS = ("person", "action", "object", "error_code", "source", "q", "words", "regex")
 _WORDS = {"kind": Kind, "phase": Phase, "outcome": Outcome, "origin": Origin}
 _FIELDS = ("project", *_TEXTS, *_WORDS, "since", "until")
 _SELDOM = ("object", "error_code", "source", "regex", "phase", "origin", "kind")

@@ -44,6 +44,9 @@ _FILTERS = (
     click.option("--source", help="Only from this address or process."),
     click.option("--correlation-id", help="Only what one call or event set off."),
     click.option("-q", "--query", help="Only with this text."),
+    click.option(
+        "--words", help='Only with all of these words and "phrases"; time* for all that begin so.'
+    ),
     click.option("--regex", help="Only where this regular expression (RE2) is found."),
     click.option("--all-projects", is_flag=True, help="Everywhere; for platform administrators."),
 )

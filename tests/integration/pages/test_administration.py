@@ -207,6 +207,10 @@ def test_what_is_looked_for_is_said_and_each_part_can_be_left_out(
         left = site.get("olga", f"/records{address.replace('&amp;', '&')}").content.decode()
         assert left.count("Leave out ") == 3
         assert f"Leave out </span>{words} " not in left
+    assert "No record matches" in site.text(site.get("olga", "/records?words=nothing-so"))
+    held = site.text(site.get("olga", "/records?words=olga+member*"))
+    assert "words: olga member*" in held
+    assert "No record matches" not in held
     for bad, words in (("regex=(a", "missing )"), ("outcome=perhaps", "outcome is one of ok")):
         answer = site.get("olga", f"/records?{bad}")
         assert answer.status == 400

@@ -53,6 +53,7 @@ MORE_FILTERS: RecordFilters = {
     "origin": "observed",
     "error_code": "e",
     "source": "s",
+    "words": "w",
     "regex": "r",
 }
 NAMED = ("name",)

@@ -47,7 +47,7 @@ class Records:
         filters
             See `mavis_kernel.record_filters.RecordFilters`: ``since``, ``until``, ``person``,
             ``action``, ``object``, ``kind``, ``phase``, ``outcome``, ``origin``, ``error_code``,
-            ``source``, ``correlation_id``, ``query``, ``regex``.
+            ``source``, ``correlation_id``, ``query``, ``words``, ``regex``.
         """
         return self._transport.list(
             Record, path_of(project), params_of(filters), limit=limit, fields=fields
