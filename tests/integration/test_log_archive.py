@@ -106,6 +106,7 @@ def test_a_log_that_is_killed_at_any_moment_has_every_record_once(
         rule = Rule(timedelta(days=1), hot=10**9, most=100)
         store = open_store(settings, "logs")
         log = open_log(journal, store, key, closers, rule=rule, cache_bytes=1 << 30)
+        assert list(journal.glob("archiving-*")) == []
         log.index.catch_up(log.journal)
         log.sealer.seal()
         found = [each.id for each in everything(log.library, Query(projects=None, limit=200))]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ __all__ = ["CATALOGUE", "Archive", "archived_lines", "read_catalogue"]
 
 CATALOGUE = "segments.jsonl"
 _SEGMENTS = "segments/"
+_SCRATCH = "archiving-"
 _MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"/\d{12}-(\d{12})-seg_\w+/\Z")
 _UNKNOWN = 1 << 62  # of what is none of ours nothing is removed
@@ -88,6 +90,8 @@ class Archive:
     ) -> None:
         self._folder, self._store, self._key, self._keep = folder, store, key, keep
         private_folder(folder)
+        for left in folder.glob(f"{_SCRATCH}*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         self.segments: tuple[Segment, ...] = ()
         if (folder / CATALOGUE).exists():
             self.segments = read_catalogue(folder, key.public_key())
@@ -119,7 +123,7 @@ class Archive:
         def lines() -> Iterator[bytes]:
             return (line.payload or b"" for line in islice(journal.read(place), count))
 
-        with tempfile.TemporaryDirectory(prefix="archiving-", dir=self._folder) as name:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._folder) as name:
             scratch = Path(name)
             records, words = scratch / "records.parquet", scratch / "words.sqlite"
             contents = write_segment(lines(), records, first=last + 1, scratch=scratch)

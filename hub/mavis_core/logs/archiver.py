@@ -28,6 +28,7 @@ __all__ = ["Archiver", "Rule"]
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
+_SWEEP_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Archiver:
         self._archive, self._rule = archive, rule
         self._waiting: deque[Mark] = deque()
         self._offset = 0
+        self._sweep_at = clock.now()
         self.loop = Loop("log-archiver", self._do, every_s=_EVERY_S)
         """Does it, once it is started."""
 
@@ -128,6 +130,10 @@ class Archiver:
 
     def _do(self) -> bool:
         self._words.catch_up(stopping=lambda: self.loop.stopping)
+        if clock.now() >= self._sweep_at:
+            self._sweep_at = clock.now() + _SWEEP_EVERY
+            if (swept := self._archive.sweep()) > 0:
+                logger.info("archive.swept objects=%d", swept)
         return self._index.ready and self.step() is not None
 
 
