@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -253,6 +254,12 @@ class Evidence:
             )
 
         return self._rows(sql, read)
+
+    @cached_property
+    def intents(self) -> Counter[str]:
+        """How many records there are, by action, of what was to be done."""
+        asked = "SELECT action, count(*) FROM records WHERE phase = 'intent' GROUP BY action"
+        return Counter(dict(self._rows(asked, tuple)))
 
     @cached_property
     def locks(self) -> set[str]:

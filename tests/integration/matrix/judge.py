@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from integration.matrix.cases import reads
 from integration.matrix.evidence import CopyRow, Evidence, twice
 from integration.matrix.goals import GOALS, LATER
 from integration.matrix.scenarios import SCENARIOS
@@ -22,6 +23,16 @@ _DELETES = {
     "TerminateInstances": "InstanceId.1",
     "DeregisterImage": "ImageId",
     "DeleteSecurityGroup": "GroupId",
+}
+_MAKES = (
+    *("CreateSnapshots", "CopySnapshot", "CreateVolume", "RunInstances", "RegisterImage"),
+    "CreateSecurityGroup",
+)
+_RECORDED_AS = {  # where a call is a part of what the record names, or has one of several names
+    "ModifySnapshotAttribute": ("cloud.ShareSnapshots",),
+    "RegisterImage": ("cloud.RunInstances",),
+    "RevokeSecurityGroupEgress": ("cloud.CreateSecurityGroup",),
+    "SendCommand": ("cloud.SendCommand", "cloud.FreezeInstance"),
 }
 _THAWS_WITHIN_S = 20.0  # twice the time that a machine waits before it thaws by itself
 _LOOK_EVERY_S = 0.2
@@ -262,8 +273,26 @@ def _nobodys(evidence: Evidence) -> Iterator[str]:
         yield f"{one} is nobody's"
 
 
+def _every_effect_is_recorded(evidence: Evidence) -> Iterator[str]:
+    """What changed something in the cloud was recorded before: what makes things each time.
+
+    A call that is sent again under its client token makes nothing.
+    """
+    effects = Counter(
+        call.action
+        for call in evidence.calls
+        if call.took_effect and not reads(call.action) and (call.made or call.action not in _MAKES)
+    )
+    for action, times in sorted(effects.items()):
+        names = _RECORDED_AS.get(action, (f"cloud.{action}",))
+        recorded = sum(evidence.intents[name] for name in names)
+        if recorded < (times if action in _MAKES else 1):
+            yield f"{action} took effect {times} times and was recorded {recorded} times"
+
+
 _ALWAYS: tuple[Rule, ...] = (
     _runs_have_ended,
+    _every_effect_is_recorded,
     _nothing_is_lost,
     _deleted_once,
     _made_in_its_places,
