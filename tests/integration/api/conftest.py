@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -80,4 +81,14 @@ def things(rest: RestService) -> dict[str, str]:
         "version": "1",
         "restore": rest.ask("GET", "/projects/shop/restores").json["items"][0]["id"],
         "run": run,
+        "record": a_record(rest),
     }
+
+
+def a_record(rest: RestService) -> str:
+    """Return the id of a record of the project, as soon as the log has one."""
+    end = time.monotonic() + 60
+    while not (found := rest.ask("GET", "/projects/shop/records").json["items"]):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return str(found[0]["id"])
