@@ -7,6 +7,7 @@ shows as a number that is missing in the stream, which is one of the kernel's fo
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mavis_kernel.models import ReportedCells
 
 __all__ = ["CODE", "OUTPUT", "Ran", "Reporter"]
+
+logger = logging.getLogger(__name__)
 
 CODE, OUTPUT = 16 * 1024, 4 * 1024
 _WAITING = 200
@@ -173,7 +176,8 @@ class Reporter:
             try:
                 self._step()
                 pause_s = 0.0
-            except Exception:  # noqa: BLE001 - no cell learns of it; the next look tries again
+            except Exception:  # the edge of the loop: no cell learns of it, it is tried again
+                logger.info("Cells could not be reported yet", exc_info=True)
                 pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, pause_s * 2))
                 if self._ending:
                     return
