@@ -1,0 +1,42 @@
+"""The routes of the log process."""
+
+from __future__ import annotations
+
+import logging
+
+from tornado.web import Application, HTTPError, RequestHandler
+
+from mavis_hub.log_process.handler import Handler, Parts
+from mavis_hub.log_process.questions import ContextOf, HealthOf, Sql, SummaryOf
+from mavis_hub.log_process.records import Records
+
+__all__ = ["make_application"]
+
+logger = logging.getLogger(__name__)
+
+
+def make_application(parts: Parts) -> Application:
+    """Return what answers at the socket."""
+    given = {"parts": parts}
+    return Application(
+        [
+            ("/context", ContextOf, given),
+            ("/health", HealthOf, given),
+            ("/records", Records, given),
+            ("/sql", Sql, given),
+            ("/summary", SummaryOf, given),
+        ],
+        default_handler_class=_Unknown,
+        default_handler_args=given,
+        log_function=_log_request,
+    )
+
+
+class _Unknown(Handler):
+    def prepare(self) -> None:
+        super().prepare()
+        raise HTTPError(404)
+
+
+def _log_request(handler: RequestHandler) -> None:
+    logger.debug("request.done path=%s status=%d", handler.request.path, handler.get_status())

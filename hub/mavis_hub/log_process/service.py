@@ -1,0 +1,135 @@
+"""The parts of the log process, open."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mavis_core import clock
+from mavis_core.config import Config
+from mavis_core.errors import Unavailable
+from mavis_core.logs import Drain, Health, RecordSource
+from mavis_core.logs.anchoring import SealCopies
+from mavis_core.logs.inbox import Inbox, Receipt, read_lines
+from mavis_core.logs.loop import Loop
+from mavis_core.logs.opening import Log, anchor_stores, archive_store, open_log, rule_of
+from mavis_core.logs.sealing import private_key
+
+__all__ = ["LogService"]
+
+logger = logging.getLogger(__name__)
+
+_COPY_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogService:
+    """The parts of the log process, open."""
+
+    source: RecordSource
+    log: Log
+    drain: Drain
+    inbox: Inbox
+    copies: tuple[Loop, ...]
+
+    @classmethod
+    def open(
+        cls,
+        config: Config,
+        source: RecordSource,
+        closers: ExitStack,
+        on_fatal: Callable[[], None] = lambda: None,
+    ) -> LogService:
+        """Open the log of an appliance; `closers` closes it.
+
+        Raises
+        ------
+        Conflict
+            Another process has it open.
+        Unavailable
+            A secret or the object store is missing.
+        """
+        keep = timedelta(days=config.logs.lock_days)
+        log = open_log(
+            config.journal,
+            archive_store(config),
+            private_key(config.read_secret("logs", "seal-key")),
+            closers,
+            rule=rule_of(config),
+            cache_bytes=config.logs.cache_mb << 20,
+            keep=keep,
+        )
+        inbox = Inbox()
+        drain = Drain(
+            source, log.journal, log.index, log.quarantine, inbox=inbox, on_fatal=on_fatal
+        )
+        copies = tuple(
+            Loop("seal-copies", SealCopies(config.journal, store, keep).step, every_s=_COPY_EVERY_S)
+            for store in anchor_stores(config)
+        )
+        for loop in (log.archiver.loop, *copies):
+            closers.callback(loop.stop)
+        closers.callback(log.sealer.stop)  # after the drain, so that it seals the last ones
+        closers.callback(_stop, drain)
+        return cls(source, log, drain, inbox, copies)
+
+    def start(self) -> None:
+        """Begin to move records, to seal and to archive them."""
+        self.drain.start()
+        self.log.sealer.start()
+        for loop in (self.log.archiver.loop, *self.copies):
+            loop.start()
+
+    def take(self, body: bytes, sender: str) -> tuple[Future[None], Receipt]:
+        """Put the records of `body` into the inbox and what is none into the quarantine.
+
+        The receipt holds when the future is done.
+        """
+        payloads, refused = read_lines(body)
+        if refused:
+            self.log.quarantine.refuse_lines(
+                ((told.line, told.reason, line) for told, line in refused), sender
+            )
+        receipt = Receipt(len(payloads), tuple(told for told, _ in refused))
+        return self.inbox.put(payloads), receipt
+
+    def health(self) -> Health:
+        """Return how the process is."""
+        log = self.log
+        loops: list[Loop] = [log.archiver.loop, *self.copies]
+        errors = (self.drain.error, log.sealer.error, *[loop.error for loop in loops])
+        error = next(filter(None, errors), None)
+        try:
+            backlog = self.source.backlog()
+        except Unavailable as exc:
+            backlog, error = None, exc.message
+        state, last, segments = log.index.state, log.sealer.last, log.archive.segments
+        archived = sum(span.count for segment in segments for span in segment.projects)
+        times = [span.until for segment in segments for span in segment.projects]
+        status = "ok" if log.index.ready else "starting"
+        return Health(
+            status="degraded" if error else status,
+            backlog=backlog,
+            indexed=state.records + archived,
+            journal_bytes=log.journal.size_bytes,
+            last_record_time=max(filter(None, (state.last_time, *times)), default=None),
+            damaged_lines=state.damaged,
+            quarantined=log.quarantine.count,
+            sealed_until=None if last is None else clock.parse(last.time),
+            archived=archived,
+            archive_bytes=sum(segment.size_bytes for segment in segments),
+            error=error,
+        )
+
+
+def _stop(drain: Drain) -> None:
+    if not drain.stop():
+        # It hangs in the database. Closing the journal under it could harm; ending does not:
+        # everything here bears a kill.
+        logger.warning("logs.killed_itself")
+        os._exit(0)
