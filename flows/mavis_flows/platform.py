@@ -15,6 +15,7 @@ import httpx
 from mavis_core.bootstrap import WorkerApp
 from mavis_core.errors import MavisError
 from mavis_core.scheduling.execution import Due
+from mavis_core.scheduling.step_records import StepLog
 from mavis_flows.flows import ActiveRuns, make_flow
 from mavis_flows.places import Places
 from mavis_flows.resident import ResidentWorker
@@ -65,6 +66,8 @@ class Platform:
         """Work until `stop`."""
         renewal = threading.Thread(target=self._renew, name="renew", daemon=True)
         renewal.start()
+        lines = StepLog()
+        logging.getLogger().addHandler(lines)  # Prefect's loggers pass theirs on to it, too
         try:
             if not await self._until_prefect_is_there():
                 return
@@ -85,6 +88,7 @@ class Platform:
                     task.cancel()
                 await self._let_steps_end()
         finally:
+            logging.getLogger().removeHandler(lines)
             self._app.stop.set()
             await asyncio.to_thread(renewal.join)
 

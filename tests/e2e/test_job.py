@@ -93,7 +93,8 @@ def test_a_recovery_point_s_page_tells_the_same_as_the_cloud(
 @pytest.mark.parametrize("name", MACHINES)
 def test_one_correlation_id_tells_the_whole_story(taken: dict[str, Taken], name: str) -> None:
     records = taken[name].records
-    told = [(r.kind, r.action, r.phase, r.outcome) for r in records]
+    steps = [r for r in records if r.action in ("step.begin", "step.end")]
+    told = [(r.kind, r.action, r.phase, r.outcome) for r in records if r.action[:5] != "step."]
     assert told == [
         ("audit", "recovery_point.create", "intent", None),
         ("audit", "key.open", "event", "ok"),
@@ -101,6 +102,12 @@ def test_one_correlation_id_tells_the_whole_story(taken: dict[str, Taken], name:
         ("operation", "cloud.CreateSnapshots", "outcome", "ok"),
         ("audit", "recovery_point.create", "outcome", "ok"),
     ]
+    assert [(r.action, r.data["step"]) for r in steps] == [
+        (action, step.name)
+        for step in taken[name].run.steps
+        for action in ("step.begin", "step.end")
+    ]
+    assert [r.action for r in records[:2]] == ["recovery_point.create", "step.begin"]
     assert {record.person for record in records} == {"demo-operator"}
     assert {record.project for record in records} == {"shop"}
 

@@ -7,6 +7,7 @@ the core's jobs and the shipped fake cloud.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prefect import get_run_logger
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -29,8 +31,10 @@ from prefect.states import Scheduled
 
 from core_double import ACCOUNT, REGION, Core, Project, plan_document, sqlite_url, wait_until
 from mavis_core import clock
+from mavis_core.errors import CloudDenied
 from mavis_core.scheduling.model import RunState
-from mavis_core.testing.cloud import FakeCloud
+from mavis_core.scheduling.step_records import StepLog
+from mavis_core.testing.cloud import FakeCloud, during
 from mavis_flows.flows import ActiveRuns, make_flow
 from mavis_flows.places import Places
 from mavis_flows.plan_deployments import PlanDeployments
@@ -230,6 +234,35 @@ def test_calls_to_a_region_have_a_limit_in_prefect(play: Play) -> None:
         assert (limit.limit, limit.active_slots) == (4, 0)
 
     play(story)
+
+
+def test_what_a_step_logs_by_prefect_is_in_the_story_and_not_the_engine_s_words(play: Play) -> None:
+    def say(_: object) -> None:
+        get_run_logger().warning("the region is slow today")
+        raise CloudDenied("may not")
+
+    async def story(stage: Stage) -> None:
+        shop = stage.shop
+        shop.core.cloud.rules.append(during("tags.put", say))
+        run = shop.start("resource.tag", "web-1", tags={"a": "1"})
+        execution = shop.core.worker()
+        (due,) = [each for each in execution.due(9) if each.run_id == run.id]
+        flow_run = await stage.worker.schedule(due)
+        assert execution.dispatch(due, flow_run)
+        assert (await stage.ended(UUID(flow_run))).state_type is StateType.FAILED
+        told = [each for each in shop.core.records() if each.data.get("flow_run") == flow_run]
+        assert [(each.action, each.data.get("text"), each.error_code) for each in told] == [
+            ("step.begin", None, None),
+            ("step.log", "the region is slow today", None),
+            ("step.end", None, CloudDenied.code),
+        ]
+
+    lines = StepLog()
+    logging.getLogger().addHandler(lines)
+    try:
+        play(story)
+    finally:
+        logging.getLogger().removeHandler(lines)
 
 
 def test_a_cancelled_run_is_cancelled_in_prefect(play: Play) -> None:

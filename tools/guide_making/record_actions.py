@@ -98,6 +98,12 @@ _CALLS = {
     "cloud.resource.stop": "somebody stops a machine",
     "cloud.resource.tag": "somebody sets tags",
 }
+_STEPS = {
+    "step.begin": "a step of a Run begins, in one of its attempts",
+    "step.end": "a step ends: done, failed, interrupted (the next attempt goes on) or cancelled",
+    "step.log": "a step has logged a warning or an error; at most 50 lines",
+    "step.wait": "a step waits, and what for; once for each thing",
+}
 _REPORTS = {
     "cell.run": "a kernel of Mavis says that a person has run a cell",
     "reported.…": "somebody reports what they or another system saw, in words of their own",
@@ -106,6 +112,6 @@ _REPORTS = {
 ACTIONS: Mapping[str, tuple[str, str]] = {
     **{name: (_CHANGE, f"{text} (a Run)") for name, text in _RUNS.items()},
     **{name: (_CHANGE, text) for name, text in _CHANGES.items()},
-    **{name: (_CLOUD, text) for name, text in {**_CALLS, **_REPORTS}.items()},
+    **{name: (_CLOUD, text) for name, text in {**_CALLS, **_STEPS, **_REPORTS}.items()},
 }
 """Kind and meaning by action."""

@@ -28,8 +28,10 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -361,7 +363,8 @@ class _Round:
             except Cancelled as exc:
                 end, begun = exc, self._commit(ended)
             for intent in begun:
-                flying[pool.submit(self.how.make, intent.call, intent.id)] = intent
+                call = partial(self.how.make, intent.call, intent.id)
+                flying[pool.submit(copy_context().run, call)] = intent
             ended = []
             for future in _done(flying):
                 intent = flying.pop(future)

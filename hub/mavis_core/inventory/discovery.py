@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import sqlalchemy as sa
@@ -200,7 +201,7 @@ def _regions(
             progress.say(f"{done} of {len(where.regions)} regions", percent=share)
 
     with ThreadPoolExecutor(_PARALLEL_REGIONS, thread_name_prefix="discover") as pool:
-        for result in [pool.submit(look, region) for region in where.regions]:
+        for result in [pool.submit(copy_context().run, look, region) for region in where.regions]:
             result.result()
     return counts
 

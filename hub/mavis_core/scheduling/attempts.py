@@ -7,7 +7,8 @@ word it says, and ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from mavis_core.errors import Cancelled, Interrupted, MavisError, Unavailable, t
 from mavis_core.scheduling import store
 from mavis_core.scheduling.jobs import Job, JobStep
 from mavis_core.scheduling.model import Run, RunState, StepState
+from mavis_core.scheduling.step_records import StepRecords
 
 __all__ = ["CLEAN_UP", "Attempt", "end", "record_of"]
 
@@ -72,24 +74,34 @@ class Attempt:
             The step failed; the Run has not ended by this alone.
         """
         step = self.steps[position]
-        self._write(position, state=StepState.RUNNING, started_at=clock.now(), finished_at=None)
+        story = StepRecords(
+            self.run, position, step.name, steps=len(self.steps), worker=self._worker
+        )
+
+        def write(*told: records.Record, **values: Any) -> None:
+            with self._telling(story, *told) as tx:
+                store.update_step(tx, self.run.id, position, **values)
+
+        write(story.begin(), state=StepState.RUNNING, started_at=clock.now(), finished_at=None)
         try:
-            made = step.call(
-                _StepProgress(lambda **values: self._write(position, **values), self._check)
-            )
+            with story.listening():
+                made = step.call(_StepProgress(write, self._check, story))
+            self._finish(position, story, made or {})
         except Unavailable as exc:
-            self._write(position, state=StepState.WAITING, detail=exc.message[:500])
+            write(story.end(exc), state=StepState.WAITING, detail=exc.message[:500])
             raise
-        except Cancelled:
+        except Cancelled as exc:
+            self._tell_cancelled(story, exc)
             raise
         except Exception as exc:
             detail = exc.message if isinstance(exc, MavisError) else type(exc).__name__
             now = clock.now()
-            self._write(position, state=StepState.FAILED, detail=detail[:500], finished_at=now)
+            write(story.end(exc), state=StepState.FAILED, detail=detail[:500], finished_at=now)
             raise
-        self._result |= made or {}
-        with self._database.write() as tx:
-            self._keep_hold(tx)
+
+    def _finish(self, position: int, story: StepRecords, made: Mapping[str, Any]) -> None:
+        self._result |= made
+        with self._telling(story, story.end()) as tx:
             store.update(tx, self.run.id, result=self._result)
             store.update_step(
                 tx,
@@ -165,6 +177,20 @@ class Attempt:
         """Let nobody take over until `tx` ends, and end where a person wants that."""
         self._judge(tx.execute(self._row().with_for_update(key_share=True)).one_or_none())
 
+    @contextmanager
+    def _telling(self, story: StepRecords, *told: records.Record) -> Iterator[sa.Connection]:
+        """Yield a transaction of this attempt in which a step's records are written."""
+        with story.telling() as lines, self._database.write() as tx:
+            self._keep_hold(tx)
+            yield tx
+            records.write(tx, *lines, *told)
+
+    def _tell_cancelled(self, story: StepRecords, error: Cancelled) -> None:
+        """Write down that a person has ended a step; its row stays as it is until the clean-up."""
+        with story.telling() as lines, self._database.write() as tx:
+            if tx.execute(self._row().with_for_update(key_share=True)).one_or_none() is not None:
+                records.write(tx, *lines, story.end(error))
+
     def _check(self) -> None:
         with self._database.read() as tx:
             self._judge(tx.execute(self._row()).one_or_none())
@@ -183,17 +209,15 @@ class Attempt:
         if found.cancel and not run.cancelled_by:
             raise Cancelled(f"{found.cancel['by']} cancelled {run.kind} of {run.subject}")
 
-    def _write(self, position: int, **values: Any) -> None:
-        with self._database.write() as tx:
-            self._keep_hold(tx)
-            store.update_step(tx, self.run.id, position, **values)
-
 
 class _StepProgress:
     """Writes what a step says into its row; the same words twice are written once."""
 
-    def __init__(self, write: Callable[..., None], check: Callable[[], None]) -> None:
+    def __init__(
+        self, write: Callable[..., None], check: Callable[[], None], story: StepRecords
+    ) -> None:
         self._write = write
+        self._story = story
         self.check = check
         self._last: tuple[object, ...] = ()
 
@@ -211,7 +235,8 @@ class _StepProgress:
         values: dict[str, Any] = {"state": state, "detail": detail[:500]}
         if percent is not None:
             values["progress_percent"] = percent
-        self._write(**values)
+        told = self._story.wait(detail) if state is StepState.WAITING else []
+        self._write(*told, **values)
 
 
 def end(

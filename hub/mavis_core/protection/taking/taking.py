@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -421,5 +422,5 @@ def _all_of(work: Callable[[str], None], items: Sequence[str], at_once: int) -> 
         work(items[0])
         return
     with ThreadPoolExecutor(at_once, thread_name_prefix="environment") as pool:
-        for future in [pool.submit(work, item) for item in items]:
+        for future in [pool.submit(copy_context().run, work, item) for item in items]:
             future.result()
