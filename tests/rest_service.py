@@ -170,12 +170,25 @@ class Address:
                 connection.putheader(name, value)
             connection.endheaders(content or None)
             response = connection.getresponse()
-            answer = Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]
+            content = _first_event(response) if _is_endless(path, response) else response.read()
+            answer = Answer(response.status, response.headers, content)  # type: ignore[arg-type]
         finally:
             connection.close()
         if (prefix + path).startswith(API):  # pages are described nowhere
             contract().hold(method, prefix + path, answer.status, answer.headers, answer.plain)
         return answer
+
+
+def _is_endless(path: str, response: http.client.HTTPResponse) -> bool:
+    return response.status == 200 and path.partition("?")[0].endswith("/records/events")
+
+
+def _first_event(response: http.client.HTTPResponse) -> bytes:
+    """Return a stream up to the end of its first event."""
+    content = b""
+    while b"\ndata: " not in content or not content.endswith(b"\n\n"):
+        content += response.readline()
+    return content
 
 
 @dataclass
@@ -196,6 +209,8 @@ class RestService(Address):
     logins: Logins
     services: Services
     facts: dict[str, str] = field(default_factory=dict)
+    start_logs: Callable[[], None] = lambda: None
+    end_logs: Callable[[], None] = lambda: None
 
     @property
     def events(self) -> RunEvents:
@@ -338,16 +353,26 @@ def _log_process(service: RestService) -> Iterator[None]:
     }
     command = [sys.executable, "-m", "mavis_hub.log_service"]
 
-    def up() -> bool:
-        assert process.poll() is None, "the log process has ended"
-        try:
-            return service.app.logs.health().status == "ok"
-        except Unavailable:
-            return False
+    def start() -> None:
+        process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
 
-    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_until(up, timeout_s=30)
-            yield
-        finally:
+        def up() -> bool:
+            assert process.poll() is None, "the log process has ended"
+            try:
+                return service.app.logs.health().status == "ok"
+            except Unavailable:
+                return False
+
+        def end() -> None:
             process.terminate()
+            process.wait(30)
+
+        service.end_logs = end
+        wait_until(up, timeout_s=30)
+
+    service.start_logs = start
+    try:
+        start()
+        yield
+    finally:
+        service.end_logs()

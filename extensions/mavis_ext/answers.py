@@ -18,6 +18,7 @@ __all__ = [
     "Accepted",
     "Created",
     "Deprecation",
+    "EndlessStream",
     "File",
     "Form",
     "Needs",
@@ -34,6 +35,10 @@ STREAM = "text/event-stream"
 
 class Stream:
     """Events as they come (200), or nothing any more (204); for annotations only."""
+
+
+class EndlessStream:
+    """Events as they come, for as long as they are wanted (200); for annotations only."""
 
 
 @dataclass(frozen=True, slots=True)

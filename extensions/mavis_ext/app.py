@@ -22,6 +22,7 @@ from mavis_ext.handlers import (
     point_changes,
     previews,
     projects,
+    record_events,
     record_questions,
     records,
     recovery_points,
@@ -33,6 +34,7 @@ from mavis_ext.handlers import (
 from mavis_ext.limits import Limits
 from mavis_ext.operation import Operation, operations_of
 from mavis_ext.pools import Pool
+from mavis_ext.seats import Seats
 
 __all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services", "operations"]
 
@@ -50,6 +52,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     ("/keys", keys.Keys),
     ("/keys/{key}", keys.Key),
     ("/records", records.AllRecords),
+    ("/records/events", record_events.AllRecordEvents),
     ("/records/sql", record_questions.RecordsSql),
     ("/records/summary", records.AllRecordsSummary),
     ("/records/{record}/context", records.AllRecordsContext),
@@ -92,6 +95,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/runs/{{run}}/cancel", runs.Cancel),
     (f"{_P}/runs/{{run}}/events", runs.Events),
     (f"{_P}/records", records.Records),
+    (f"{_P}/records/events", record_events.RecordEvents),
     (f"{_P}/records/summary", records.RecordsSummary),
     (f"{_P}/records/{{record}}/context", records.RecordsContext),
     (f"{_P}/cells", records.Cells),
@@ -127,6 +131,7 @@ def make_services(app: ApiApp, identify: Identify, issue: Issue, *, secret: byte
         hub=Pool("JupyterHub", threads=2, waiting=100),
         limits=Limits(app.config.api.rate_per_s, app.config.api.burst),
         events=RunEvents(app.runs, database),
+        record_seats=Seats("the log", most=150, most_of_one=20),
         secret=secret,
     )
 

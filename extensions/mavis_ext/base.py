@@ -51,6 +51,7 @@ from mavis_ext.operation import Operation, operation_of, operations_of
 from mavis_ext.pools import Pool
 from mavis_ext.queries import FIELDS, Query, read
 from mavis_ext.refusals import refusal
+from mavis_ext.seats import Seats
 from mavis_ext.sending import Packed, matches, pack, picked, reply_of, tag_of
 
 __all__ = ["API", "CORRELATION", "MAX_BODY", "PREFIX", "ApiHandler", "Services", "methods_of"]
@@ -80,6 +81,8 @@ class Services:
         How often one person may call.
     events
         Tells those who follow Runs.
+    record_seats
+        For those who follow records.
     secret
         With it requests are told apart whose answers are kept, since a body may hold a password.
     answering
@@ -95,6 +98,7 @@ class Services:
     hub: Pool
     limits: Limits
     events: RunEvents
+    record_seats: Seats
     secret: bytes
     answering: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -174,24 +178,14 @@ class ApiHandler(RequestHandler):
 
     async def stream(self, operation: Operation, names: tuple[str, ...]) -> None:
         """Carry out an operation that answers with events."""
-        read(None, dict.fromkeys(self.request.query_arguments, ()))
-        await operation.call(self, *names)
+        await operation.call(self, *names, **self._given(operation))
 
     async def serve(self, operation: Operation, names: tuple[str, ...]) -> None:
         """Carry out an operation on what the address names, and send its answer."""
-        options = {
-            name: self.get_query_arguments(name)
-            for name in self.request.query_arguments
-            if name != FIELDS or operation.picks is None
-        }
         fields = None
         if operation.picks is not None:
             fields = picked(operation, self.get_query_argument(FIELDS, None))
-        given: dict[str, Any] = {}
-        if operation.query is not None:
-            given["query"] = read(operation.query, options)
-        else:
-            read(None, options)
+        given = self._given(operation)
         if operation.body is not None:
             given["body"] = parse(self.request.body, operation.body)
         call = functools.partial(operation.call, self, *names, **given)
@@ -202,6 +196,16 @@ class ApiHandler(RequestHandler):
             return
         pool: Pool = getattr(self.services, operation.pool)
         self._send(await pool.run(lambda: self._carried_out(operation, names, call, fields)))
+
+    def _given(self, operation: Operation) -> dict[str, Any]:
+        """Return what the address says besides names."""
+        options = {
+            name: self.get_query_arguments(name)
+            for name in self.request.query_arguments
+            if name != FIELDS or operation.picks is None
+        }
+        query = read(operation.query, options)
+        return {} if query is None else {"query": query}
 
     def _carried_out(
         self,

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
-from mavis_core.errors import TooManyRequests, Unavailable
+from mavis_core.errors import Unavailable
 from mavis_core.scheduling.model import Run as RunModel
 from mavis_core.scheduling.service import Runs
 from mavis_ext import schemas
 from mavis_ext.pools import Pool
+from mavis_ext.seats import Seats
 
 __all__ = ["HEARTBEAT", "Event", "Listener", "RunEvents"]
 
@@ -101,13 +101,13 @@ class RunEvents:
         self._runs = runs
         self._pool = pool
         self._listeners: dict[str, set[Listener]] = {}
-        self._people: Counter[str] = Counter()
+        self.seats = Seats("Runs", most=_MOST, most_of_one=_MOST_OF_ONE)
         self._looking: asyncio.Task[None] | None = None
 
     @property
     def listening(self) -> int:
         """How many listen now."""
-        return sum(map(len, self._listeners.values()))
+        return self.seats.taken
 
     @contextmanager
     def listen(self, run_id: str, person: str, seen: int) -> Iterator[Listener]:
@@ -125,24 +125,17 @@ class RunEvents:
         Unavailable
             Too many listen.
         """
-        if self._people[person] >= _MOST_OF_ONE:
-            raise TooManyRequests(f"{person} follows {_MOST_OF_ONE} Runs already", retry_after_s=30)
-        if self.listening >= _MOST:
-            raise Unavailable(f"{_MOST} listen already", retry_after_s=30)
         listener = Listener(run_id, seen)
-        self._people[person] += 1
-        self._listeners.setdefault(run_id, set()).add(listener)
-        if self._looking is None:
-            self._looking = asyncio.ensure_future(self._look_on())
-        try:
-            yield listener
-        finally:
-            self._people[person] -= 1
-            if not self._people[person]:
-                del self._people[person]
-            self._listeners[run_id].discard(listener)
-            if not self._listeners[run_id]:
-                del self._listeners[run_id]
+        with self.seats.take(person):
+            self._listeners.setdefault(run_id, set()).add(listener)
+            if self._looking is None:
+                self._looking = asyncio.ensure_future(self._look_on())
+            try:
+                yield listener
+            finally:
+                self._listeners[run_id].discard(listener)
+                if not self._listeners[run_id]:
+                    del self._listeners[run_id]
 
     def close(self) -> None:
         """Stop looking."""

@@ -35,6 +35,7 @@ from mavis_ext.answers import (
     Accepted,
     Created,
     Deprecation,
+    EndlessStream,
     File,
     Form,
     Needs,
@@ -222,6 +223,8 @@ def _forms(annotation: Any) -> tuple[Form, ...]:
         return (Form(202, Run, located=True),)
     if annotation is Stream:
         return (Form(200, media=STREAM), Form(204, media=""))
+    if annotation is EndlessStream:
+        return (Form(200, media=STREAM),)
     if annotation is File:
         return ()  # `also` says its media type
     if get_origin(annotation) is Created:

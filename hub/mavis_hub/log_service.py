@@ -8,6 +8,8 @@ Drains the outbox into journal and index and answers queries, as HTTP over a Uni
   ``/records`` and ``zone``, the name of a time zone.
 * ``GET /context``: a record and those around it, as `mavis_core.logs.context.Context`; the
   parameters are those of `mavis_core.logs.context.Beside`.
+* ``GET /arrivals``: what arrives from now on, or since line ``after``, as lines of
+  `mavis_core.logs.arrivals.Arrival`; the parameters are those of ``/records``.
 * ``POST /records``: takes JSON lines, a record each, and answers with `mavis_core.logs.Receipt`
   once they are durable. 503 with ``Retry-After`` where it has no room; whoever hears that, or
   nothing, sends the same records again: none is kept twice.
@@ -42,6 +44,7 @@ from mavis_core.logs import RecordSource
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.records import Outbox
 from mavis_hub.log_process.application import make_application
+from mavis_hub.log_process.followers import Followers
 from mavis_hub.log_process.handler import Parts, Pool
 from mavis_hub.log_process.service import LogService
 from mavis_hub.opslog import Limits, SqlDesk, walls_for
@@ -89,16 +92,22 @@ async def serve(config: Config, source: RecordSource) -> bool:
         loop.call_soon_threadsafe(failed.set)
         loop.call_soon_threadsafe(ended.set)
 
+    def grown() -> None:
+        followers.wake()
+
     with ExitStack() as closers:
-        service = LogService.open(config, source, closers, fail)
+        service = LogService.open(config, source, closers, fail, grown)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         pool = closers.enter_context(closing(Pool("queries", _QUERY_THREADS)))
+        library, index = service.log.library, service.log.index
+        followers = Followers(library, lambda: index.state.number, pool.run)
         parts = Parts(
             service=service,
             pool=pool,
             taking=closers.enter_context(closing(Pool("records", 1))),
             desk=_desk(config, service, pool),
+            followers=followers,
             token=token,
             users=_trusted_users(),
         )
@@ -114,6 +123,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
         logger.info("logs.started socket=%s", config.logs_socket)
         await ended.wait()
         server.stop()
+        followers.close()
     logger.info("logs.stopped")
     return not failed.is_set()
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from mavis_kernel.errors import UnexpectedAnswer, from_problem
-from mavis_kernel.models import Run
+from mavis_kernel.models import Record, Run
 
-__all__ = ["Event", "EventReader", "run_of"]
+__all__ = ["Event", "EventReader", "arrival_of", "run_of"]
 
 _LARGEST = 8 * 1024 * 1024
 
@@ -92,14 +93,39 @@ def run_of(event: Event) -> Run | None:
     UnexpectedAnswer
         Its data is no JSON, or no Run.
     """
-    if event.kind not in ("run", "problem"):
+    data = _data_of(event, "run")
+    return None if data is None else Run.from_json(data)
+
+
+def arrival_of(event: Event) -> Record | int | None:
+    """Return the record that `event` tells of, or how many it says were missed; None for neither.
+
+    Raises
+    ------
+    ApiError
+        It tells why the stream ends.
+    UnexpectedAnswer
+        Its data is no JSON, or no record.
+    """
+    data = _data_of(event, "record", "missed")
+    if data is None:
+        return None
+    if event.kind == "record":
+        return Record.from_json(data)
+    count = data.get("count") if isinstance(data, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def _data_of(event: Event, *kinds: str) -> Any:
+    """Return the data of an event of `kinds`; None for any other that is no problem."""
+    if event.kind not in (*kinds, "problem"):
         return None
     try:
         data = json.loads(event.data)
     except ValueError as exc:
         raise UnexpectedAnswer(f"An event {event.kind!r} of the appliance is no JSON.") from exc
-    if event.kind == "run":
-        return Run.from_json(data)
+    if event.kind in kinds:
+        return data
     told = data if isinstance(data, dict) else {}
     status = told.get("status")
     raise from_problem(status if isinstance(status, int) else 500, told)

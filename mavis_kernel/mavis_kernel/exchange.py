@@ -97,7 +97,9 @@ class Exchange:
             return answer_of(response)
         raise refusal_of(self._base_url, response)
 
-    def stream(self, path: str, headers: Mapping[str, str]) -> Generator[bytes, None, None]:
+    def stream(
+        self, path: str, headers: Mapping[str, str], params: Mapping[str, str]
+    ) -> Generator[bytes, None, None]:
         """Yield the bytes of a stream of events as they come; nothing where there are none now.
 
         Raises
@@ -109,7 +111,9 @@ class Exchange:
         """
         url, asked = self._base_url + path, {**headers, "Accept": _STREAM}
         try:
-            with self._http.stream("GET", url, headers=asked, timeout=_STREAM_TIMEOUT) as response:
+            with self._http.stream(
+                "GET", url, params=dict(params), headers=asked, timeout=_STREAM_TIMEOUT
+            ) as response:
                 if not response.is_success:
                     response.read()
                     raise refusal_of(self._base_url, response)

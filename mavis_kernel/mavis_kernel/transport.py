@@ -192,11 +192,13 @@ class Transport:
         for item in page_of(body, path)[0]:
             yield read(item)
 
-    def events(self, path: str, last_id: str) -> Generator[Event, None, None]:
+    def events(
+        self, path: str, last_id: str, params: Params | None = None
+    ) -> Generator[Event, None, None]:
         """Yield the events at `path` that come after the one with `last_id`; empty for all."""
         exchange, reader = self._opened(), EventReader()
         headers = story.headers() | ({"Last-Event-ID": last_id} if last_id else {})
-        with closing(exchange.stream(path, headers)) as stream:
+        with closing(exchange.stream(path, headers, texts(params or {}))) as stream:
             for content in stream:
                 yield from reader.feed(content)
 

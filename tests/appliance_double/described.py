@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from appliance_double.server import API, Asked, Reply, events
+from appliance_double.server import API, Asked, Reply, arrivals, events
 
 _FILE = Path(__file__).parents[2] / "extensions" / "mavis_ext" / "openapi.json"
 _NOW = "2026-07-01T12:00:00.000000Z"
@@ -82,6 +82,8 @@ def answer(asked: Asked) -> Reply:
     _check_body(operation, asked.body)
     if operation.id == "follow_run":
         return events(example({"$ref": "#/components/schemas/Run"}))
+    if operation.id in ("follow_records", "follow_all_records"):
+        return arrivals(example({"$ref": "#/components/schemas/Record"}))
     dry = isinstance(asked.body, dict) and asked.body.get("dry_run") is True
     good = sorted(status for status in operation.told["responses"] if status.startswith("2"))
     status = good[0] if dry else good[-1]

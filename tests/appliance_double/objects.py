@@ -20,6 +20,31 @@ def project_json(name: str = "shop", **more: Any) -> dict[str, Any]:
     }
 
 
+def record_json(name: str = "web-1", **more: Any) -> dict[str, Any]:
+    """Return a record of something that was done to `name`."""
+    return {
+        "id": f"rec_{name}",
+        "time": "2026-07-01T00:00:00Z",
+        "kind": "audit",
+        "phase": "event",
+        "action": "resource.stop",
+        "project": "shop",
+        "person": "olga",
+        "object": name,
+        "outcome": "ok",
+        "error_code": None,
+        "summary": f"Stopped {name}",
+        "correlation_id": "cor_1",
+        "request_id": None,
+        "source": "10.0.0.7",
+        "origin": "observed",
+        "stream": None,
+        "sequence": None,
+        "data": {},
+        **more,
+    }
+
+
 def me_json(*projects: str) -> dict[str, Any]:
     return {
         "name": "olga",

@@ -68,6 +68,15 @@ def events(*runs: dict[str, Any], drop: bool = False) -> Reply:
     return Reply(stream=(": still there\n\n", *told), drop=drop)
 
 
+def arrivals(*records: dict[str, Any], first: int = 1, drop: bool = False) -> Reply:
+    """Return what tells of `records` as they arrive, numbered from `first` on."""
+    told = [
+        f"event: record\nid: {number}\ndata: {json.dumps(each)}\n\n"
+        for number, each in enumerate(records, first)
+    ]
+    return Reply(stream=(f"event: waiting\nid: {first - 1}\ndata: {{}}\n\n", *told), drop=drop)
+
+
 def pages(items: list[Any]) -> Callable[[Asked], Reply]:
     """Return what answers with pages of `items`, as the contract has it."""
 

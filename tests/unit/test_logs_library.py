@@ -167,6 +167,29 @@ def test_counts_are_those_of_a_walk_over_all_records(seed: int, log: Log) -> Non
             assert many == sum(begin <= each < end for each in times)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_arrived_between_two_lines_is_told_in_its_order_the_last_of_it(
+    seed: int, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    monkeypatch.setattr(library, "MOST_ARRIVALS", 9)
+    records = made(seed, 120)
+    for at in range(0, 120, 30):
+        log.add(records[at : at + 30])
+        if at < 90:
+            log.archive_all()
+    lines = list(enumerate(records, 1))
+    for query in (make_query(rng, words=True) for _ in range(25)):
+        query = replace(query, cursor=None)  # noqa: PLW2901 - a follower has none
+        after = rng.randrange(120)
+        upto = rng.randrange(after, 121)
+        fitting = {each.id for each in walk(records, query)}
+        wanted = [(at, each) for at, each in lines[after:upto] if each.id in fitting]
+        found = log.library.arrived(query, after, upto)
+        assert found.records == tuple(wanted[-9:]), query
+        assert found.missed == max(0, len(wanted) - 9)
+
+
 @pytest.mark.parametrize("within", list(Within))
 def test_the_context_is_what_stands_around_a_record_in_the_order_of_time(
     within: Within, log: Log

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -29,6 +28,7 @@ __all__ = [
     "AllRecordsContext",
     "AllRecordsSummary",
     "Cells",
+    "RecordFilters",
     "Records",
     "RecordsContext",
     "RecordsSummary",
@@ -387,10 +387,7 @@ class RecordsSummary(ApiHandler):
 
 def _told(found: Iterable[Record], names: Mapping[str, str]) -> tuple[schemas.Record, ...]:
     """Return records in which projects have names."""
-    return tuple(
-        schemas.Record.of(replace(each, project=names.get(each.project or "", each.project)))
-        for each in found
-    )
+    return tuple(schemas.Record.named(each, names) for each in found)
 
 
 def _named(field: str, value: str | None, names: Mapping[str, str]) -> str | None:

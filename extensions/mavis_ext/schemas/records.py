@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from mavis_core.records.model import Kind, Origin, Outcome, Phase
+from mavis_core.records.model import Record as RecordModel
 from mavis_ext.schemas.base import Schema
 
 __all__ = [
@@ -54,6 +57,11 @@ class Record(Schema):
     sequence: int | None
     """The record's number in its stream, from 1 on: a missing one shows."""
     data: dict[str, Any]
+
+    @classmethod
+    def named(cls, found: RecordModel, names: Mapping[str, str]) -> Self:
+        """Return what is told of a record; its project has a name where `names` has one."""
+        return cls.of(replace(found, project=names.get(found.project or "", found.project)))
 
 
 class Reported(Schema):

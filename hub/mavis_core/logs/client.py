@@ -11,7 +11,7 @@ import json
 import select
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -21,19 +21,14 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mavis_core.config import Config
-from mavis_core.errors import (
-    Cancelled,
-    InvalidInput,
-    MavisError,
-    NotFound,
-    OverLimit,
-    TooLarge,
-    Unavailable,
-)
+from mavis_core.errors import Cancelled, TooLarge, Unavailable
+from mavis_core.logs.arrivals import Arrival
 from mavis_core.logs.context import Beside, Context
+from mavis_core.logs.following import follow
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
 from mavis_core.logs.query import Health, Page, Query
 from mavis_core.logs.questions import SqlAnswer, SqlQuestion
+from mavis_core.logs.refusals import error_of, unanswered
 from mavis_core.logs.summaries import Summary
 from mavis_core.records.model import Record
 
@@ -167,6 +162,10 @@ class LogClient:
         body = json.dumps(question.to_json()).encode()
         return SqlAnswer.from_json(self._ask("POST", "/sql", body, wait))
 
+    def follow(self, query: Query, after: int | None = None) -> AsyncGenerator[Arrival, None]:
+        """Yield what arrives; see `mavis_core.logs.following.follow`."""
+        return follow(self._path, self._headers, query, after)
+
     def health(self) -> Health:
         """Return how the log process is.
 
@@ -212,31 +211,9 @@ class LogClient:
                 content = response.read(_MAX_ANSWER_BYTES)
             body = json.loads(content, parse_constant=lambda _: None)
         except (OSError, HTTPException) as exc:
-            raise Unavailable(
-                f"The log process does not answer at {self._path}: {type(exc).__name__}: {exc}",
-                mend="Nothing is lost: records wait in the database. See `mavisctl status`.",
-                retry_after_s=2,
-            ) from exc
+            raise unanswered(self._path, exc) from exc
         except ValueError as exc:
             raise Unavailable(f"The log process gave no JSON at {self._path}{target}") from exc
         if response.status == HTTPStatus.OK:
             return body
-        raise _error(response.status, body)
-
-
-def _error(status: int, problem: Any) -> MavisError:
-    told = problem if isinstance(problem, dict) else {}
-    detail = str(told.get("detail", "no reason given"))
-    if status == HTTPStatus.BAD_REQUEST:
-        kind = OverLimit if told.get("code") == OverLimit.code else InvalidInput
-        return kind(detail, mend=told.get("mend"), field=told.get("field"))
-    if status == HTTPStatus.NOT_FOUND and told.get("code") == NotFound.code:
-        return NotFound(detail, mend=told.get("mend"))
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return TooLarge(detail, mend=told.get("mend"))
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return Unavailable(detail, mend=told.get("mend"), retry_after_s=told.get("retry_after_s"))
-    return Unavailable(
-        f"The log process answered {status}: {detail}",
-        mend="Restart the appliance, so that all processes hold the same secrets.",
-    )
+        raise error_of(response.status, body)

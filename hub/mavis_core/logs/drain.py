@@ -60,6 +60,8 @@ class Drain:
     on_fatal
         Called from the thread before it ends because the journal cannot be written until the
         process starts anew.
+    on_indexed
+        Called from the thread when the index has more than before.
     idle_s
         Pause after a look that found nothing.
     """
@@ -73,6 +75,7 @@ class Drain:
         *,
         inbox: Inbox | None = None,
         on_fatal: Callable[[], None] = lambda: None,
+        on_indexed: Callable[[], None] = lambda: None,
         idle_s: float = _IDLE_S,
     ) -> None:
         self._source = source
@@ -81,6 +84,7 @@ class Drain:
         self._quarantine = quarantine
         self._inbox = inbox or Inbox()
         self._on_fatal = on_fatal
+        self._on_indexed = on_indexed
         self._idle_s = idle_s
         self._stopping = threading.Event()
         self._error: str | None = None
@@ -115,6 +119,7 @@ class Drain:
         if rows or parcels:
             self._keep(payloads, parcels)
             self._index.catch_up(self._journal)
+            self._on_indexed()
         if rows:
             self._source.mark_drained([seq for seq, _ in rows])
         if trouble is not None:

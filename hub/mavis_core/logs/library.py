@@ -21,6 +21,7 @@ from duckdb import DuckDBPyConnection
 from mavis_core import clock
 from mavis_core.errors import NotFound, Unavailable
 from mavis_core.logs.archive import Archive
+from mavis_core.logs.arrivals import MOST_ARRIVALS, Arrived
 from mavis_core.logs.buckets import buckets_of
 from mavis_core.logs.context import Beside, Context, alike
 from mavis_core.logs.duckdb_file import stopped_after
@@ -34,6 +35,7 @@ from mavis_core.logs.segment_reader import COLD_WORDS, SegmentReader
 from mavis_core.logs.statements import (
     Condition,
     conditions,
+    latest,
     newer_than,
     newest,
     older_than,
@@ -183,6 +185,35 @@ class Library:
         later = self._after(replace(wide, since=record.time), other, place, asked.later, began)
         return Context(record, _records(reversed(earlier)), _records(later))
 
+    def arrived(self, query: Query, after: int, upto: int) -> Arrived:
+        """Return the records of `query` in the lines after one, up to another: the last of them.
+
+        Raises
+        ------
+        InvalidInput, Unavailable, Damaged
+            As for `search`.
+        """
+        began = time.monotonic()
+        between = Condition("number BETWEEN ? AND ?", (after + 1, upto))
+
+        def rows_of(place: _Place) -> list[_Row]:
+            first, last = place.between
+            lines = (max(first, after + 1), min(last, upto))
+            wanted = [*_with_words(replace(place, between=lines), query), between]
+            return place.cursor.execute(*latest(place.relation, wanted, MOST_ARRIVALS)).fetchall()
+
+        segments, rows = self._from_index(query, rows_of)
+        total = _count(rows)
+        for segment in reversed(segments):
+            if segment.last <= after:
+                break
+            if segment.first <= upto and segment.spans(query.projects):
+                more = self._from_segment(segment, query, began, rows_of)
+                total += _count(more)
+                rows = [*rows, *more[: MOST_ARRIVALS - len(rows)]]
+        told = tuple((row[0], record_of(row[1:-1])) for row in reversed(rows))
+        return Arrived(told, missed=total - len(told))
+
     def _before(self, query: Query, other: Condition, limit: int, began: float) -> list[_Row]:
         """Return the `limit` newest rows that fit `query` and `other`."""
 
@@ -299,6 +330,11 @@ class Library:
         ):
             between = (segment.first, segment.last)
             return ask(_Place(cursor, relation, wanted, between, numbers))
+
+
+def _count(rows: Sequence[_Row]) -> int:
+    """Return how many rows there are, by the last column of those of `latest`."""
+    return int(rows[0][-1]) if rows else 0
 
 
 def _records(rows: Iterable[_Row]) -> tuple[Record, ...]:

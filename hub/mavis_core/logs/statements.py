@@ -28,6 +28,7 @@ __all__ = [
     "Condition",
     "checks",
     "conditions",
+    "latest",
     "newer_than",
     "newest",
     "older_than",
@@ -257,6 +258,16 @@ def newest(relation: str, wanted: Sequence[Condition], limit: int) -> tuple[str,
 def oldest(relation: str, wanted: Sequence[Condition], limit: int) -> tuple[str, list[object]]:
     """Return the statement for the oldest rows of `relation`; they are those of `newest`."""
     return _first(relation, wanted, "time, id", limit)
+
+
+def latest(relation: str, wanted: Sequence[Condition], limit: int) -> tuple[str, list[object]]:
+    """Return the statement for the rows that arrived last, with how many there are at their end."""
+    where = " AND ".join(each.text for each in wanted) or "true"
+    statement = (
+        f"SELECT number, {FIELDS}, count(*) OVER () FROM {relation} WHERE {where}"  # noqa: S608 - conditions are of this module
+        " ORDER BY number DESC LIMIT ?"
+    )
+    return statement, [*(value for each in wanted for value in each.values), limit]
 
 
 def _first(

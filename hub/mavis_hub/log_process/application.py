@@ -6,6 +6,7 @@ import logging
 
 from tornado.web import Application, HTTPError, RequestHandler
 
+from mavis_hub.log_process.arrivals import Arrivals
 from mavis_hub.log_process.handler import Handler, Parts
 from mavis_hub.log_process.questions import ContextOf, HealthOf, Sql, SummaryOf
 from mavis_hub.log_process.records import Records
@@ -20,6 +21,7 @@ def make_application(parts: Parts) -> Application:
     given = {"parts": parts}
     return Application(
         [
+            ("/arrivals", Arrivals, given),
             ("/context", ContextOf, given),
             ("/health", HealthOf, given),
             ("/records", Records, given),

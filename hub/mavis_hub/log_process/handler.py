@@ -33,6 +33,7 @@ from mavis_core.errors import (
 from mavis_core.ids import new_id
 from mavis_core.logs import Health, Page, Summary
 from mavis_core.logs.context import Context
+from mavis_hub.log_process.followers import Followers
 from mavis_hub.log_process.service import LogService
 from mavis_hub.opslog import SqlDesk
 
@@ -76,6 +77,8 @@ class Parts:
         Threads for questions, and for records that come.
     desk
         Answers questions in SQL.
+    followers
+        Tells those who follow the log.
     token
         The secret that callers send.
     users
@@ -86,6 +89,7 @@ class Parts:
     pool: Pool
     taking: Pool
     desk: SqlDesk
+    followers: Followers
     token: str
     users: frozenset[int]
 

@@ -44,6 +44,7 @@ class LogService:
         source: RecordSource,
         closers: ExitStack,
         on_fatal: Callable[[], None] = lambda: None,
+        on_indexed: Callable[[], None] = lambda: None,
     ) -> LogService:
         """Open the log of an appliance; `closers` closes it.
 
@@ -66,7 +67,13 @@ class LogService:
         )
         inbox = Inbox()
         drain = Drain(
-            source, log.journal, log.index, log.quarantine, inbox=inbox, on_fatal=on_fatal
+            source,
+            log.journal,
+            log.index,
+            log.quarantine,
+            inbox=inbox,
+            on_fatal=on_fatal,
+            on_indexed=on_indexed,
         )
         copies = tuple(
             Loop("seal-copies", SealCopies(config.journal, store, keep).step, every_s=_COPY_EVERY_S)

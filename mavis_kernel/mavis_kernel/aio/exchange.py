@@ -96,7 +96,9 @@ class AsyncExchange:
             return answer_of(response)
         raise refusal_of(self._base_url, response)
 
-    async def stream(self, path: str, headers: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, path: str, headers: Mapping[str, str], params: Mapping[str, str]
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of a stream of events as they come; nothing where there are none now.
 
         Raises
@@ -109,7 +111,7 @@ class AsyncExchange:
         url, asked = self._base_url + path, {**headers, "Accept": _STREAM}
         try:
             async with self._http.stream(
-                "GET", url, headers=asked, timeout=_STREAM_TIMEOUT
+                "GET", url, params=dict(params), headers=asked, timeout=_STREAM_TIMEOUT
             ) as response:
                 if not response.is_success:
                     await response.aread()

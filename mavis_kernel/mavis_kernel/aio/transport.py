@@ -195,11 +195,13 @@ class AsyncTransport:
         for item in page_of(body, path)[0]:
             yield read(item)
 
-    async def events(self, path: str, last_id: str) -> AsyncGenerator[Event, None]:
+    async def events(
+        self, path: str, last_id: str, params: Params | None = None
+    ) -> AsyncGenerator[Event, None]:
         """Yield the events at `path` that come after the one with `last_id`; empty for all."""
         exchange, reader = self._opened(), EventReader()
         headers = story.headers() | ({"Last-Event-ID": last_id} if last_id else {})
-        async with aclosing(exchange.stream(path, headers)) as stream:
+        async with aclosing(exchange.stream(path, headers, texts(params or {}))) as stream:
             async for content in stream:
                 for event in reader.feed(content):
                     yield event

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from mavis_kernel.batches import batches
+from mavis_kernel.cli import record_following
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import (
     common,
@@ -90,13 +91,23 @@ record.add_command(sql)
 @record.command("list")
 @filtered
 @limit_option(50)
+@click.option(
+    "-f",
+    "--follow",
+    is_flag=True,
+    help="Go on with what arrives, until Ctrl-C. The newest comes last then, and --limit 0 begins"
+    " with none.",
+)
 @fields_option
 @in_project
 @common
 @click.pass_obj
-def list_(state: State, /, all_projects: bool, limit: int, **filters: Any) -> None:
+def list_(state: State, /, all_projects: bool, limit: int, follow: bool, **filters: Any) -> None:
     """List what was done, the newest first."""
     project = None if all_projects else state.project
+    if follow:
+        record_following.follow(state, project, limit, **filters)
+        return
     where = f"project {project}" if project else "all projects"
     found = state.client().records.list(project, limit=after(limit), fields=state.fields, **filters)
     show_list(

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Literal, Unpack
 
 from mavis_kernel.batches import batches
+from mavis_kernel.errors import ApiError, Unavailable, Unreachable
+from mavis_kernel.events import arrival_of
 from mavis_kernel.models import (
     Record,
     RecordContext,
@@ -20,6 +24,9 @@ from mavis_kernel.record_filters import RecordFilters, params_of, path_of
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Records"]
+
+_PATIENCE_S = 120.0
+_AGAIN_S = 1.0
 
 
 class Records:
@@ -53,6 +60,68 @@ class Records:
         return self._transport.list(
             Record, path_of(project), params_of(filters), limit=limit, fields=fields
         )
+
+    def watch(
+        self,
+        project: str | None,
+        *,
+        last: int = 0,
+        patience_s: float = _PATIENCE_S,
+        wait: Callable[[float], None] = time.sleep,
+        on_missed: Callable[[int], object] | None = None,
+        on_trouble: Callable[[ApiError], object] | None = None,
+        **filters: Unpack[RecordFilters],
+    ) -> Iterator[Record]:
+        """Yield records as they arrive, without an end, in the order in which they were written.
+
+        None is missed and none comes twice, also over restarts of the appliance.
+
+        Parameters
+        ----------
+        project
+            Name or id; None for every project and the platform itself.
+        last
+            Begin with so many that are there already, of those the oldest first.
+        patience_s
+            Seconds without any answer after which watching gives up.
+        wait
+            Waits so many seconds.
+        on_missed
+            Is told how many records did not come, where too many arrived to be told.
+        on_trouble
+            Is told each time when there was no answer.
+        filters
+            As for `list`.
+
+        Raises
+        ------
+        ApiError
+            The appliance said no, or did not answer for `patience_s`.
+        """
+        path, params = path_of(project, "events"), params_of(filters)
+        last_id, answered_at, shown = "", time.monotonic(), set[str]()
+        while True:
+            try:
+                with closing(self._transport.events(path, last_id, params)) as events:
+                    for event in events:
+                        told, answered_at = arrival_of(event), time.monotonic()
+                        if last:  # only now, so that nothing lies between the two
+                            newest = self.list(project, limit=last, **filters)
+                            found = [(each.id, each) for each in newest]
+                            shown, last = {id_ for id_, _ in found}, 0
+                            for _, each in reversed(found):
+                                yield each
+                        if isinstance(told, Record) and told.id not in shown:
+                            yield told
+                        elif isinstance(told, int) and on_missed is not None:
+                            on_missed(told)
+                        last_id = event.id
+            except (Unavailable, Unreachable) as exc:
+                if time.monotonic() - answered_at > patience_s:
+                    raise
+                if on_trouble is not None:
+                    on_trouble(exc)
+            wait(_AGAIN_S)
 
     def context(
         self,

@@ -182,11 +182,11 @@ def test_too_many_are_told_to_come_back(rest: RestService, monkeypatch: pytest.M
     path = f"/projects/shop/runs/{run}/events"
     with following(rest, run) as stream:
         next(iter(stream))
-        monkeypatch.setattr("mavis_ext.events._MOST_OF_ONE", 1)
+        monkeypatch.setattr(rest.events.seats, "most_of_one", 1)
         answer = rest.ask("GET", path, "olga")
         assert (answer.status, answer.code) == (429, "too_many_requests")
         assert answer.headers["Retry-After"] == "30"
-        monkeypatch.setattr("mavis_ext.events._MOST", 1)
+        monkeypatch.setattr(rest.events.seats, "most", 1)
         answer = rest.ask("GET", path, "ada")
         assert (answer.status, answer.code) == (503, "unavailable")
     assert rest.core.carry_out() is None

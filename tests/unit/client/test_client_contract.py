@@ -6,8 +6,11 @@ The appliance here answers by the description, and takes only what the descripti
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from appliance_double import described
 from appliance_double.server import TOKEN, Appliance
 from mavis_kernel import Mavis
 from mavis_kernel.errors import UnexpectedAnswer
-from mavis_kernel.models import Preview
+from mavis_kernel.models import Preview, Record
 from mavis_kernel.record_filters import RecordFilters
 from mavis_kernel.retries import RetryPolicy
 
@@ -71,6 +74,12 @@ NO_COMMAND = {
     "report_cells": "kernels report by themselves",
 }
 
+ENDLESS = {
+    "follow_all_records": ["record", "list", "--follow", "--all-projects"],
+    "follow_records": ["record", "list", "--follow"],
+}
+"""Commands that somebody ends."""
+
 CALLS: dict[str, list[Call]] = {
     "get_health": [lambda m: m.health(), lambda m: m.health(fields=("status",))],
     "get_openapi": [lambda m: m.description()],
@@ -88,6 +97,16 @@ CALLS: dict[str, list[Call]] = {
         lambda m: list(m.records.list("shop", since=NOW, until=NOW, person="o", fields=SOME)),
         lambda m: list(m.records.list("shop", action="a", correlation_id="c", query="q")),
         lambda m: list(m.records.list("shop", **MORE_FILTERS)),
+    ],
+    "follow_all_records": [
+        lambda m: _first(m, None, since=NOW, until=NOW, person="o"),
+        lambda m: _first(m, None, action="a", correlation_id="c", query="q"),
+        lambda m: _first(m, None, **MORE_FILTERS),
+    ],
+    "follow_records": [
+        lambda m: _first(m, "shop", since=NOW, until=NOW, person="o"),
+        lambda m: _first(m, "shop", action="a", correlation_id="c", query="q"),
+        lambda m: _first(m, "shop", **MORE_FILTERS),
     ],
     "summarize_all_records": [
         lambda m: m.records.summary(None, zone="UTC", since=NOW, until=NOW, person="o"),
@@ -300,6 +319,12 @@ COMMANDS: dict[str, list[str]] = {
 ALL = {each.id: each for each in described.operations() if each.id not in OF_THE_LOGIN}
 
 
+def _first(mavis: Mavis, project: str | None, **filters: Any) -> Record:
+    """Return the first record that arrives."""
+    with closing(mavis.records.watch(project, **filters)) as arriving:
+        return next(arriving)
+
+
 def _preview(mavis: Mavis) -> Preview:
     return mavis.previews.create("shop", "resource.stop", "web-1")
 
@@ -323,8 +348,7 @@ def described_appliance(appliance: Appliance) -> Iterator[Appliance]:
 
 def test_every_operation_has_a_method_and_a_command_or_a_reason() -> None:
     assert set(CALLS) == set(ALL)
-    assert set(COMMANDS) | set(NO_COMMAND) == set(ALL)
-    assert not set(COMMANDS) & set(NO_COMMAND)
+    assert sorted([*COMMANDS, *NO_COMMAND, *ENDLESS]) == sorted(ALL)
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
@@ -370,6 +394,27 @@ def test_a_command_does_what_is_described(
     has_form = not WITHOUT_FORM[words] & {form, "all"}
     done = cli(*called, *(("-o", form) if has_form and "-o" not in called else ()))
     assert done.exit_code == 0, done.stderr
+    assert name in {described.operation_of(each).id for each in described_appliance.asked}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "id"])
+def test_a_command_without_an_end_does_what_is_described(
+    described_appliance: Appliance,
+    spawn: Callable[..., subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    form: str,
+) -> None:
+    monkeypatch.setenv("MAVIS_URL", described_appliance.url)
+    monkeypatch.setenv("MAVIS_TOKEN", TOKEN)
+    monkeypatch.setenv("MAVIS_PROJECT", "shop")
+    process = spawn(*ENDLESS[name], "-o", form, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
     assert name in {described.operation_of(each).id for each in described_appliance.asked}
 
 
