@@ -130,7 +130,9 @@ class Contract:
                 data = named["properties"]["data"]["contentSchema"]
                 self._fits(where, data, json.loads(event["data"]))
             return
-        body: Any = json.loads(content) if media.endswith("json") else content.decode()
+        # What is no text, as Parquet, becomes some string, too.
+        text = content.decode(errors="replace")
+        body: Any = json.loads(content) if media.endswith("json") else text
         self._fits(where, schema, body)
 
     def fits_body(self, operation: Operation, body: Any) -> bool:

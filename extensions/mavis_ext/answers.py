@@ -18,10 +18,11 @@ __all__ = [
     "Accepted",
     "Created",
     "Deprecation",
-    "EndlessStream",
+    "Download",
     "File",
     "Form",
     "Needs",
+    "RecordStream",
     "Stream",
 ]
 
@@ -37,8 +38,12 @@ class Stream:
     """Events as they come (200), or nothing any more (204); for annotations only."""
 
 
-class EndlessStream:
-    """Events as they come, for as long as they are wanted (200); for annotations only."""
+class RecordStream:
+    """Records as they arrive, for as long as they are wanted (200); for annotations only."""
+
+
+class Download:
+    """A file that comes in parts (200), in one of the forms that `also` says; for annotations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,15 @@ class Form:
         Empty: no content.
     located
         Whether it comes with a ``Location``.
+    events
+        Of a stream: what the data of its events are, by their names.
     """
 
     status: int
     schema: type[BaseModel] | None = None
     media: str = JSON
     located: bool = False
+    events: tuple[tuple[str, type[BaseModel]], ...] = ()
 
 
 class Needs(StrEnum):

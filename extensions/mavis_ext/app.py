@@ -23,6 +23,7 @@ from mavis_ext.handlers import (
     previews,
     projects,
     record_events,
+    record_exports,
     record_questions,
     records,
     recovery_points,
@@ -53,6 +54,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     ("/keys/{key}", keys.Key),
     ("/records", records.AllRecords),
     ("/records/events", record_events.AllRecordEvents),
+    ("/records/export", record_exports.AllRecordsExport),
     ("/records/sql", record_questions.RecordsSql),
     ("/records/summary", records.AllRecordsSummary),
     ("/records/{record}/context", records.AllRecordsContext),
@@ -96,6 +98,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/runs/{{run}}/events", runs.Events),
     (f"{_P}/records", records.Records),
     (f"{_P}/records/events", record_events.RecordEvents),
+    (f"{_P}/records/export", record_exports.RecordsExport),
     (f"{_P}/records/summary", records.RecordsSummary),
     (f"{_P}/records/{{record}}/context", records.RecordsContext),
     (f"{_P}/cells", records.Cells),
@@ -131,7 +134,8 @@ def make_services(app: ApiApp, identify: Identify, issue: Issue, *, secret: byte
         hub=Pool("JupyterHub", threads=2, waiting=100),
         limits=Limits(app.config.api.rate_per_s, app.config.api.burst),
         events=RunEvents(app.runs, database),
-        record_seats=Seats("the log", most=150, most_of_one=20),
+        record_seats=Seats("follows records", most=150, most_of_one=20),
+        export_seats=Seats("takes exports", most=4, most_of_one=2),
         secret=secret,
     )
 

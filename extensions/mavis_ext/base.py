@@ -81,8 +81,8 @@ class Services:
         How often one person may call.
     events
         Tells those who follow Runs.
-    record_seats
-        For those who follow records.
+    record_seats, export_seats
+        For those who follow records, and for those who take exports.
     secret
         With it requests are told apart whose answers are kept, since a body may hold a password.
     answering
@@ -99,6 +99,7 @@ class Services:
     limits: Limits
     events: RunEvents
     record_seats: Seats
+    export_seats: Seats
     secret: bytes
     answering: set[asyncio.Task[None]] = field(default_factory=set)
 

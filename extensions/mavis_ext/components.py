@@ -42,12 +42,15 @@ def components(operations: Sequence[Operation]) -> dict[str, Any]:
     return definitions | _partials(operations, definitions)
 
 
+_TOLD: JsonSchemaMode = "serialization"
+
+
 def _wanted(operations: Sequence[Operation]) -> dict[tuple[type[BaseModel], JsonSchemaMode], None]:
-    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, _TOLD): None}
     for operation in operations:
         for form in operation.forms:
-            if form.schema is not None:
-                wanted[form.schema, "serialization"] = None
+            told = [*filter(None, [form.schema]), *(model for _, model in form.events)]
+            wanted |= dict.fromkeys((model, _TOLD) for model in told)
         taken = models_of(operation.body_type) if operation.body_type is not None else ()
         for model in (*taken, *([operation.query] if operation.query is not None else [])):
             wanted[model, "validation"] = None

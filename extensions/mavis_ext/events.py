@@ -101,7 +101,7 @@ class RunEvents:
         self._runs = runs
         self._pool = pool
         self._listeners: dict[str, set[Listener]] = {}
-        self.seats = Seats("Runs", most=_MOST, most_of_one=_MOST_OF_ONE)
+        self.seats = Seats("follows Runs", most=_MOST, most_of_one=_MOST_OF_ONE)
         self._looking: asyncio.Task[None] | None = None
 
     @property

@@ -26,6 +26,7 @@ from mavis_ext.components import COMPONENT, components, models_of
 from mavis_ext.described import IN_ADDRESSES, SUBJECT
 from mavis_ext.operation import Operation, item_of
 from mavis_ext.queries import FIELDS
+from mavis_ext.schemas import Problem
 from mavis_ext.sending import names_of
 
 __all__ = ["FILE", "committed", "describe", "text_of"]
@@ -304,7 +305,11 @@ def _named_headers(*names: str) -> dict[str, Any]:
 
 def _schema_of(form: Form) -> dict[str, Any]:
     if form.media == STREAM:
-        return _EVENT
+        events: tuple[tuple[str, type[BaseModel]], ...] = (*form.events, ("problem", Problem))
+        return {
+            "description": "One event of the stream.",
+            "oneOf": [_event(name, data) for name, data in events],
+        }
     if form.schema is None:
         return {"type": "object" if form.media == JSON else "string"}
     return _ref(form.schema)
@@ -326,10 +331,10 @@ def _partial(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _event(name: str, data: str) -> dict[str, Any]:
-    told = {"contentMediaType": JSON, "contentSchema": {"$ref": COMPONENT.format(model=data)}}
+def _event(name: str, data: type[BaseModel]) -> dict[str, Any]:
+    told = {"contentMediaType": JSON, "contentSchema": _ref(data)}
     return {
-        "title": f"{data}Event",
+        "title": f"{data.__name__}Event",
         "type": "object",
         "properties": {
             "event": {"type": "string", "const": name},
@@ -340,10 +345,6 @@ def _event(name: str, data: str) -> dict[str, Any]:
     }
 
 
-_EVENT: dict[str, Any] = {
-    "description": "One event of the stream.",
-    "oneOf": [_event("run", "Run"), _event("problem", "Problem")],
-}
 _WORDS = {
     200: "All is well.",
     201: "It was made.",

@@ -35,14 +35,15 @@ from mavis_ext.answers import (
     Accepted,
     Created,
     Deprecation,
-    EndlessStream,
+    Download,
     File,
     Form,
     Needs,
+    RecordStream,
     Stream,
 )
 from mavis_ext.queries import Query
-from mavis_ext.schemas import Page, Run
+from mavis_ext.schemas import Page, Record, RecordsMissed, Run, Waiting
 
 if TYPE_CHECKING:
     from mavis_ext.base import ApiHandler
@@ -214,6 +215,9 @@ def item_of(schema: type[BaseModel]) -> type[BaseModel] | None:
     return item  # type: ignore[no-any-return]  # pydantic keeps what it was given
 
 
+_ARRIVALS = (("record", Record), ("missed", RecordsMissed), ("waiting", Waiting))
+
+
 def _forms(annotation: Any) -> tuple[Form, ...]:
     if get_origin(annotation) in (Union, types.UnionType):
         return tuple(form for each in get_args(annotation) for form in _forms(each))
@@ -222,10 +226,10 @@ def _forms(annotation: Any) -> tuple[Form, ...]:
     if annotation is Accepted:
         return (Form(202, Run, located=True),)
     if annotation is Stream:
-        return (Form(200, media=STREAM), Form(204, media=""))
-    if annotation is EndlessStream:
-        return (Form(200, media=STREAM),)
-    if annotation is File:
+        return (Form(200, media=STREAM, events=(("run", Run),)), Form(204, media=""))
+    if annotation is RecordStream:
+        return (Form(200, media=STREAM, events=_ARRIVALS),)
+    if annotation in (File, Download):
         return ()  # `also` says its media type
     if get_origin(annotation) is Created:
         return (Form(201, get_args(annotation)[0], located=True),)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from mavis_core import logs
+from mavis_core import clock, logs
 from mavis_core.errors import MavisError, Unavailable
 from mavis_core.logs.arrivals import Arrival, number_of
 from mavis_ext import schemas
@@ -85,7 +85,7 @@ class RecordFollowing(StreamHandler):
                     raise
                 await asyncio.sleep(_AGAIN_S)
                 await self.identify()
-                await self._event("waiting", {})
+                await self._event("waiting", {"time": clock.iso(clock.now())})
 
     async def _pass_on(
         self,
@@ -120,7 +120,7 @@ class RecordFollowing(StreamHandler):
         elif arrival.missed:
             await self._event("missed", {"count": arrival.missed})
         elif begins or beat:
-            await self._event("waiting", {})
+            await self._event("waiting", {"time": clock.iso(clock.now())})
 
     async def _event(self, event: str, data: Mapping[str, Any]) -> None:
         told = json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""How many may listen at a time, and how many of them one person."""
+"""How many may do something at a time, and how many of them one person."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _LATER_S = 30
 
 
 class Seats:
-    """Seats for those who listen. For one event loop.
+    """Seats for those who do something that lasts. For one event loop.
 
     Parameters
     ----------
-    what
-        What is listened to, for the messages.
+    doing
+        What somebody does who has one, for the messages: ``follows Runs``.
     most, most_of_one
         How many may; how many of them one person.
     """
 
-    def __init__(self, what: str, *, most: int, most_of_one: int) -> None:
-        self._what = what
+    def __init__(self, doing: str, *, most: int, most_of_one: int) -> None:
+        self._doing = doing
         self.most, self.most_of_one = most, most_of_one
         self._people: Counter[str] = Counter()
 
     @property
     def taken(self) -> int:
-        """How many listen now."""
+        """How many have one now."""
         return self._people.total()
 
     @contextmanager
@@ -47,10 +47,10 @@ class Seats:
         """
         if self._people[person] >= self.most_of_one:
             raise TooManyRequests(
-                f"{person} follows {self.most_of_one} {self._what} already", retry_after_s=_LATER_S
+                f"{person} {self._doing} {self.most_of_one} times already", retry_after_s=_LATER_S
             )
         if self.taken >= self.most:
-            raise Unavailable(f"{self.most} listen already", retry_after_s=_LATER_S)
+            raise Unavailable(f"All {self.most} seats are taken", retry_after_s=_LATER_S)
         self._people[person] += 1
         try:
             yield

@@ -30,6 +30,7 @@ from mavis_core.inventory.service import Resources
 from mavis_core.logins.service import DeviceLogins
 from mavis_core.logs.asking import Questions
 from mavis_core.logs.client import LogClient
+from mavis_core.logs.exporting import Exports
 from mavis_core.logs.looks import Looks
 from mavis_core.logs.reporting import Reporting
 from mavis_core.projects.environments import Environments
@@ -119,6 +120,7 @@ class ApiApp:
     reporting: Reporting
     looks: Looks
     questions: Questions
+    exports: Exports
 
     def close(self) -> None:
         """Close what was opened."""
@@ -189,6 +191,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         reporting=Reporting(projects, logs, cells=config.logs.cells == "reported"),
         looks=Looks(database),
         questions=Questions(database, projects, logs),
+        exports=Exports(database, logs),
     )
 
 

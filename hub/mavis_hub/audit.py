@@ -121,6 +121,13 @@ class Choice:
     since: datetime | None = None
     until: datetime | None = None
 
+    def to_params(self) -> dict[str, str]:
+        """Return what was chosen by, as texts."""
+        moments = {"since": self.since, "until": self.until}
+        texts = {each: getattr(self, each) for each in ("project", "correlation_id", "person")}
+        told = texts | {name: at and clock.iso(at) for name, at in moments.items()}
+        return {name: text for name, text in told.items() if text is not None}
+
     def fits(self, record: Record) -> bool:
         """Return whether to take `record`."""
         return (
@@ -147,8 +154,18 @@ class Exported:
     unsealed: int
 
 
-def export(config: Config, folder: Path, choice: Choice) -> Exported:
+def export(
+    config: Config,
+    folder: Path,
+    choice: Choice,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Exported:
     """Write the chosen records, each with its proof, their seals and the verifier to `folder`.
+
+    Parameters
+    ----------
+    tell
+        Is told how many records are taken, before the folder is there; where it fails, none is.
 
     Raises
     ------
@@ -189,6 +206,7 @@ def export(config: Config, folder: Path, choice: Choice) -> Exported:
         shutil.copyfile(evidence.__file__, partial / "evidence.py")
         records = islice(_taken(partial / "records.jsonl"), SHOWN)
         write_reader(partial / "reader.html", records, told, fingerprint(public))
+        tell(taken)
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)

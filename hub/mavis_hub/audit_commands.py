@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
+import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from mavis_core import clock
+from mavis_core import clock, records
 from mavis_core.config import Config
-from mavis_core.db import open_database
+from mavis_core.db import Database, open_database
+from mavis_core.ids import new_id
 from mavis_core.logs.completeness import Completeness, Gap
 from mavis_core.logs.evidence import Verdict
+from mavis_core.logs.exporting import export_record
 from mavis_hub import audit as checks
 from mavis_hub.appliance import running_config
 from mavis_hub.rebuilding import projects_of
@@ -141,11 +147,30 @@ def audit_export(
         since=since,
         until=until,
     )
-    done = checks.export(config, folder, choice)
+    with closing(open_database(config.database_url)) as database:
+        done = checks.export(config, folder, choice, lambda count: _tell(database, choice, count))
     click.echo(f"{done.records} records in {done.folder}", err=True)
     if done.unsealed:
         click.echo(f"{done.unsealed} more are not sealed yet and were left out", err=True)
     click.echo(f"python {done.folder}/evidence.py {done.folder} --key {checks.key_name(config)}")
+
+
+def _tell(database: Database, choice: checks.Choice, count: int) -> None:
+    """Record who takes how many records along."""
+    person = os.environ.get("SUDO_USER") or getpass.getuser()
+    told = {"format": "bundle", "count": count, "filters": choice.to_params()}
+    summary = f"{person} takes {count} records with their proofs"
+    record = export_record(person, summary, told)
+    with database.write() as tx:
+        records.write(
+            tx,
+            replace(
+                record,
+                project=choice.project,
+                correlation_id=new_id("cor"),
+                source=f"mavisctl at {socket.gethostname()}",
+            ),
+        )
 
 
 def _id_of(config: Config, project: str) -> str:

@@ -13,6 +13,7 @@ Drains the outbox into journal and index and answers queries, as HTTP over a Uni
 * ``POST /records``: takes JSON lines, a record each, and answers with `mavis_core.logs.Receipt`
   once they are durable. 503 with ``Retry-After`` where it has no room; whoever hears that, or
   nothing, sends the same records again: none is kept twice.
+* ``POST /export``: all records of a `mavis_core.logs.exports.Export` as a file, and their number.
 * ``POST /sql``: the answer to a `mavis_core.logs.questions.SqlQuestion`, carried out by a process
   of its own (`mavis_hub.opslog`), which ends when the caller goes away.
 
@@ -44,6 +45,7 @@ from mavis_core.logs import RecordSource
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.records import Outbox
 from mavis_hub.log_process.application import make_application
+from mavis_hub.log_process.export_desk import ExportDesk
 from mavis_hub.log_process.followers import Followers
 from mavis_hub.log_process.handler import Parts, Pool
 from mavis_hub.log_process.service import LogService
@@ -100,6 +102,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         pool = closers.enter_context(closing(Pool("queries", _QUERY_THREADS)))
+        writing = closers.enter_context(closing(Pool("exports", 2)))
         library, index = service.log.library, service.log.index
         followers = Followers(library, lambda: index.state.number, pool.run)
         parts = Parts(
@@ -107,6 +110,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
             pool=pool,
             taking=closers.enter_context(closing(Pool("records", 1))),
             desk=_desk(config, service, pool),
+            exports=ExportDesk(library, config.journal / EXTRACTS, writing.run),
             followers=followers,
             token=token,
             users=_trusted_users(),

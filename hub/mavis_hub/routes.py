@@ -116,12 +116,12 @@ def routes(config: Config) -> tuple[Route, ...]:
         ),
         Route(
             "events",
-            "Method(`GET`) && PathRegexp(`^/services/mavis/api/v1/.+/events$`)",
+            "Method(`GET`) && PathRegexp(`^/services/mavis/api/v1/.+/(events|export)$`)",
             api,
             Authentication.PROGRAM,
             _API,
             None,  # a stream
-            60,
+            90,  # a large export takes a minute to be written
         ),
         Route(
             "api",
@@ -143,12 +143,13 @@ def routes(config: Config) -> tuple[Route, ...]:
         ),
         Route(
             "page-events",
-            "Method(`GET`) && PathRegexp(`^/services/mavis/projects/[^/]+/runs/[^/]+/events$`)",
+            "Method(`GET`) && PathRegexp(`^/services/mavis/"
+            "(projects/[^/]+/runs/[^/]+/events|records/(events|export))$`)",
             api,
             Authentication.COOKIE,
             _API,
             None,  # a stream
-            60,
+            90,
         ),
         Route(
             "dashboards-live",

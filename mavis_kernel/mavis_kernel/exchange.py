@@ -7,7 +7,7 @@ httpx takes a tenth of a second to import, so this module is loaded at the first
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 import httpx
 
@@ -24,6 +24,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _STREAM_TIMEOUT = httpx.Timeout(
     45.0, connect=10.0
 )  # the appliance says every 15 s that it is there
+_FILE_TIMEOUT = httpx.Timeout(120.0, connect=10.0)  # a large one takes a minute to be written
 _STREAM = "text/event-stream"
 
 
@@ -96,6 +97,29 @@ class Exchange:
         if response.is_success:
             return answer_of(response)
         raise refusal_of(self._base_url, response)
+
+    def download(
+        self, path: str, params: Mapping[str, str], begin: Callable[[Mapping[str, str]], object]
+    ) -> Generator[bytes, None, None]:
+        """Yield the bytes of a file as they come, all of them; `begin` is told its headers before.
+
+        Raises
+        ------
+        ApiError
+            The server said no, did not answer, or broke off.
+        """
+        url, asked = self._base_url + path, {"Accept": "*/*", "Accept-Encoding": "identity"}
+        try:
+            with self._http.stream(
+                "GET", url, params=dict(params), headers=asked, timeout=_FILE_TIMEOUT
+            ) as response:
+                if not response.is_success:
+                    response.read()
+                    raise refusal_of(self._base_url, response)
+                begin(response.headers)
+                yield from response.iter_bytes()
+        except httpx.TransportError as exc:
+            raise no_answer(self._base_url, exc) from exc
 
     def stream(
         self, path: str, headers: Mapping[str, str], params: Mapping[str, str]

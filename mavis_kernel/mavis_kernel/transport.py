@@ -192,6 +192,14 @@ class Transport:
         for item in page_of(body, path)[0]:
             yield read(item)
 
+    def download(
+        self, path: str, params: Params, begin: Callable[[Mapping[str, str]], object]
+    ) -> Generator[bytes, None, None]:
+        """Yield the bytes of the file at `path`; `begin` is told its headers before."""
+        exchange = self._opened()
+        with closing(exchange.download(path, texts(params), begin)) as parts:
+            yield from parts
+
     def events(
         self, path: str, last_id: str, params: Params | None = None
     ) -> Generator[Event, None, None]:

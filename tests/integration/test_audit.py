@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import signal
@@ -219,7 +220,10 @@ def test_a_bundle_has_a_page_to_read_that_asks_nobody(
             browser.close()
 
 
-def test_records_leave_with_their_evidence(mavisctl: Command, tmp_path: Path) -> None:
+def test_records_leave_with_their_evidence_and_it_is_recorded_that_they_did(
+    config: Config, mavisctl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SUDO_USER", raising=False)
     done = mavisctl("audit", "export", "bundle", "--project", "prj_1", "--person", "alice")
     assert done.returncode == 0
     folder = tmp_path / "bundle"
@@ -234,6 +238,12 @@ def test_records_leave_with_their_evidence(mavisctl: Command, tmp_path: Path) ->
         0,
         "5 records are as they were sea",
     )
+    with closing(open_database(config.database_url)) as database:
+        (told,) = [each for _, each in Outbox(database).pending(1000) if each.project]
+    assert (told.action, told.project) == ("record.export", "prj_1")
+    assert told.person == getpass.getuser()
+    assert told.data["count"] == 5
+    assert told.data["filters"] == {"project": "prj_1", "person": "alice"}
     altered = (folder / "records.jsonl").read_bytes().replace(b"Thing 12", b"Thing 13")
     (folder / "records.jsonl").write_bytes(altered)
     checked = check(tmp_path, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import zlib
@@ -9,21 +10,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
 from log_questions import START, everything, make_query, make_record, walk
 from mavis_core import clock
-from mavis_core.errors import Damaged, NotFound, Unavailable
+from mavis_core.errors import Damaged, NotFound, OverLimit, Unavailable
 from mavis_core.ids import new_id
-from mavis_core.logs import Index, Journal, Quarantine, Query, Summary, library
+from mavis_core.logs import Index, Journal, Quarantine, Query, Summary, exports, library
 from mavis_core.logs.archive import CATALOGUE, Archive, archived_lines
 from mavis_core.logs.archiver import Archiver, Rule
 from mavis_core.logs.codec import encode
 from mavis_core.logs.context import Beside, Context, Within
+from mavis_core.logs.duckdb_file import EXTRACTS
+from mavis_core.logs.exports import Export, ExportFormat
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.library import Library
 from mavis_core.logs.sealing import Sealer, SealFile, new_key, private_key
@@ -79,7 +83,10 @@ def opened(folder: Path, closers: ExitStack, *, most: int = 1000, cache: int = 1
         closing(HotWords(home / "words.sqlite", journal, lambda: archive.end))
     )
     cached = SegmentCache(folder / "cache", store, cache)
-    reader = closers.enter_context(closing(SegmentReader(cached, folder / "scratch")))
+    extracts = home / EXTRACTS
+    reader = closers.enter_context(
+        closing(SegmentReader(cached, folder / "scratch", extracts=extracts))
+    )
     sealer = Sealer(journal, closers.enter_context(closing(SealFile(home, quarantine))), KEY)
     rule = Rule(timedelta(0), hot=0, most=most)
     archiver = Archiver(journal, index, words, archive, rule)
@@ -188,6 +195,92 @@ def test_what_arrived_between_two_lines_is_told_in_its_order_the_last_of_it(
         found = log.library.arrived(query, after, upto)
         assert found.records == tuple(wanted[-9:]), query
         assert found.missed == max(0, len(wanted) - 9)
+
+
+NAMES = {"prj_a": "alpha", "prj_b": "beta"}
+
+
+def exported(log: Log, folder: Path, query: Query, form: ExportFormat) -> tuple[int, Path]:
+    """Export what `query` finds; nothing but the file stays in the folder."""
+    wanted = Export(query=query, format=form, names=NAMES)
+    assert Export.from_json(json.loads(json.dumps(wanted.to_json()))) == wanted
+    return log.library.export(wanted, folder, f"exp_{form}")
+
+
+def named(record: Record) -> dict[str, object]:
+    """Return what is told of a record, in which projects have names."""
+    told = record.to_json()
+    return told | {"project": NAMES.get(record.project or "", record.project)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_export_is_the_whole_answer_in_its_order_in_each_form(
+    seed: int, log: Log, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)
+    records = made(seed, 400)
+    for at in range(0, 400, 100):
+        log.add(records[at : at + 100])
+        if at < 300:
+            log.archive_all()
+    folder = tmp_path / "journal" / EXTRACTS
+    for query in [EVERYTHING, *(make_query(rng, words=True) for _ in range(6))]:
+        query = replace(query, cursor=None)  # noqa: PLW2901 - an export has none
+        wanted = [named(each) for each in walk(records, query)]
+        count, path = exported(log, folder, query, ExportFormat.JSONL)
+        lines = path.read_text("utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == wanted
+        assert count == len(wanted)
+        count, path = exported(log, folder, query, ExportFormat.PARQUET)
+        rows = duckdb.sql(f"FROM read_parquet('{path}')")
+        columns = list(wanted[0]) if wanted else rows.columns
+        assert sorted(rows.columns) == sorted(columns)
+        found = [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]
+        for row, record in zip(found, wanted, strict=True):
+            time = row["time"].replace(tzinfo=UTC)
+            assert row | {"data": json.loads(row["data"]), "time": clock.iso(time)} == record
+        count, path = exported(log, folder, query, ExportFormat.CSV)
+        with path.open(encoding="utf-8", newline="") as file:
+            texts = list(csv.DictReader(file))
+        assert [each["id"] for each in texts] == [each["id"] for each in wanted]
+        assert [each["summary"] for each in texts] == [each["summary"] for each in wanted]
+        assert [json.loads(each["data"]) for each in texts] == [each["data"] for each in wanted]
+        for left in folder.iterdir():
+            left.unlink()
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_of_csv_is_a_formula(sign: str, log: Log, tmp_path: Path) -> None:
+    rng = random.Random(1)
+    text = f"{sign}HYPERLINK(1)"
+    record = replace(make_record(rng), summary=text, object=text, person=text, project=None)
+    log.add([record])
+    folder = tmp_path / "journal" / EXTRACTS
+    _, path = exported(log, folder, EVERYTHING, ExportFormat.CSV)
+    with path.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert {row["summary"], row["object"], row["person"]} == {f"'{text}"}
+    _, path = exported(log, folder, EVERYTHING, ExportFormat.JSONL)
+    assert json.loads(path.read_text("utf-8"))["summary"] == text
+
+
+def test_an_export_that_is_too_large_is_refused_before_it_is_written(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = made(1, 60)
+    log.add(records[:30])
+    log.archive_all()
+    log.add(records[30:])
+    folder = tmp_path / "journal" / EXTRACTS
+    monkeypatch.setattr(exports, "MOST_EXPORTED", 60)
+    assert exported(log, folder, EVERYTHING, ExportFormat.CSV)[0] == 60
+    monkeypatch.setattr(exports, "MOST_EXPORTED", 59)
+    with pytest.raises(OverLimit, match="at most 59 records"):
+        exported(log, folder, EVERYTHING, ExportFormat.CSV)
+    monkeypatch.setattr(exports, "MOST_EXPORTED", 60)
+    monkeypatch.setattr(exports, "MOST_EXPORTED_BYTES", 1000)
+    with pytest.raises(OverLimit, match="GiB of text"):
+        exported(log, folder, EVERYTHING, ExportFormat.CSV)
 
 
 @pytest.mark.parametrize("within", list(Within))

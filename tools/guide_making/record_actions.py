@@ -62,6 +62,7 @@ _CHANGES = {
     "member.remove": "somebody loses a role",
     "project.create": "a project is made",
     "project.edit": "a project has another title, or is in production from now on or no more",
+    "record.export": "somebody takes records as a file: in which form, how many, by which filters",
     "record.query": "somebody asks the records in SQL; its text, and how many rows it gave",
     "record.read": "somebody looks at the records of a project, or of all; once an hour",
     "recovery_point.hold": "a legal hold is placed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mavis_core.access import Permission
-from mavis_ext.answers import EndlessStream
+from mavis_ext.answers import RecordStream
 from mavis_ext.handlers.records import RecordFilters
 from mavis_ext.operation import operation
 from mavis_ext.record_following import Reach, RecordFollowing
@@ -15,7 +15,7 @@ class RecordEvents(RecordFollowing):
     """The records of a project, as they arrive."""
 
     @operation("follow_records", Permission.RECORD_READ)
-    async def get(self, project: str, *, query: RecordFilters) -> EndlessStream:
+    async def get(self, project: str, *, query: RecordFilters) -> RecordStream:
         """Follow the records of a project by server-sent events, without an end.
 
         Each event `record` has a record as its data; an event `missed` says with its `count` how
@@ -32,14 +32,14 @@ class RecordEvents(RecordFollowing):
             return Reach(frozenset({found.id}), {found.id: found.name})
 
         await self.follow_records(reach, query.model_dump())
-        return EndlessStream()
+        return RecordStream()
 
 
 class AllRecordEvents(RecordFollowing):
     """The records of the platform and of all projects, as they arrive."""
 
     @operation("follow_all_records", Permission.RECORD_READ_ALL)
-    async def get(self, *, query: RecordFilters) -> EndlessStream:
+    async def get(self, *, query: RecordFilters) -> RecordStream:
         """Follow the records of the platform and of all projects by server-sent events."""
 
         def reach() -> Reach:
@@ -48,4 +48,4 @@ class AllRecordEvents(RecordFollowing):
             return Reach(None, {})
 
         await self.follow_records(reach, query.model_dump())
-        return EndlessStream()
+        return RecordStream()

@@ -20,12 +20,14 @@ from mavis_ext.schemas.records import (
     RecordBucket,
     RecordContext,
     RecordFacet,
+    RecordsMissed,
     RecordSummary,
     RecordValue,
     Reported,
     ReportedCells,
     SqlAnswer,
     SqlColumn,
+    Waiting,
 )
 from mavis_ext.schemas.reports import ProtectionReport
 from mavis_ext.schemas.restores import Restore
@@ -63,6 +65,7 @@ __all__ = [
     "RecordFacet",
     "RecordSummary",
     "RecordValue",
+    "RecordsMissed",
     "RecoveryPoint",
     "RecoveryPointDetail",
     "Reported",
@@ -74,4 +77,5 @@ __all__ = [
     "SqlAnswer",
     "SqlColumn",
     "Step",
+    "Waiting",
 ]

@@ -18,10 +18,12 @@ __all__ = [
     "RecordFacet",
     "RecordSummary",
     "RecordValue",
+    "RecordsMissed",
     "Reported",
     "ReportedCells",
     "SqlAnswer",
     "SqlColumn",
+    "Waiting",
 ]
 
 
@@ -62,6 +64,19 @@ class Record(Schema):
     def named(cls, found: RecordModel, names: Mapping[str, str]) -> Self:
         """Return what is told of a record; its project has a name where `names` has one."""
         return cls.of(replace(found, project=names.get(found.project or "", found.project)))
+
+
+class RecordsMissed(Schema):
+    """Records arrived that are not told."""
+
+    count: int
+
+
+class Waiting(Schema):
+    """Nothing has arrived."""
+
+    time: datetime
+    """Now, by the appliance's clock."""
 
 
 class Reported(Schema):

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import closing
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,7 @@ from mavis_core.config import Config
 from mavis_core.errors import Cancelled, TooLarge, Unavailable
 from mavis_core.logs.arrivals import Arrival
 from mavis_core.logs.context import Beside, Context
+from mavis_core.logs.exports import Export
 from mavis_core.logs.following import follow
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
 from mavis_core.logs.query import Health, Page, Query
@@ -32,23 +33,64 @@ from mavis_core.logs.refusals import error_of, unanswered
 from mavis_core.logs.summaries import Summary
 from mavis_core.records.model import Record
 
-__all__ = ["LogClient"]
+__all__ = ["LogClient", "Taken"]
 
 _TIMEOUT_S = 15.0  # more than a query may take there
+_EXPORT_TIMEOUT_S = 75.0  # more than an export may wait for a seat and take to be written
 _SQL_TIMEOUT_S = 45.0  # more than a question may wait, be prepared and take there
 _LOOK_MS = 200
 _MAX_ANSWER_BYTES = 64 << 20  # more than the largest page
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("logs", timeout=_TIMEOUT_S)
-        self._path = path
+    def __init__(self, path: Path, *, timeout_s: float = _TIMEOUT_S) -> None:
+        super().__init__("logs", timeout=timeout_s)
+        self._path, self._timeout_s = path, timeout_s
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.settimeout(self._timeout_s)
         self.sock.connect(str(self._path))
+
+
+class Taken:
+    """An export, to be read; close it at the end.
+
+    Parameters
+    ----------
+    count
+        How many records it has.
+    size_bytes
+        How long it is.
+    """
+
+    def __init__(
+        self, count: int, size_bytes: int, connection: HTTPConnection, response: HTTPResponse
+    ) -> None:
+        self.count, self.size_bytes = count, size_bytes
+        self._connection, self._response, self._left = connection, response, size_bytes
+
+    def read(self, size_bytes: int) -> bytes:
+        """Return the next so many bytes, fewer at the end, none after it.
+
+        Raises
+        ------
+        Unavailable
+            The log process has ended before.
+        """
+        try:
+            content = self._response.read(min(size_bytes, self._left))
+        except (OSError, HTTPException) as exc:
+            raise Unavailable(f"The log process broke an export off: {exc}") from exc
+        if self._left and not content:
+            raise Unavailable("The log process broke an export off")
+        self._left -= len(content)
+        return content
+
+    def close(self) -> None:
+        """Read no more."""
+        self._response.close()
+        self._connection.close()
 
 
 class LogClient:
@@ -161,6 +203,38 @@ class LogClient:
 
         body = json.dumps(question.to_json()).encode()
         return SqlAnswer.from_json(self._ask("POST", "/sql", body, wait))
+
+    def export(self, wanted: Export) -> Taken:
+        """Return the whole answer to a question as a file.
+
+        Raises
+        ------
+        InvalidInput
+            Its regular expression is none.
+        OverLimit
+            There is too much of it.
+        Unavailable
+            The log process does not answer, is catching up, or writes too many.
+        """
+        if self._closed:
+            raise Unavailable("The client of the log process is closed")
+        connection = _Connection(self._path, timeout_s=_EXPORT_TIMEOUT_S)
+        try:
+            return self._taken(connection, json.dumps(wanted.to_json()).encode())
+        except (OSError, HTTPException, ValueError) as exc:
+            connection.close()
+            raise unanswered(self._path, exc) from exc
+        except BaseException:
+            connection.close()
+            raise
+
+    def _taken(self, connection: HTTPConnection, body: bytes) -> Taken:
+        connection.request("POST", "/export", body=body, headers=self._headers)
+        response = connection.getresponse()
+        if response.status != HTTPStatus.OK:
+            raise error_of(response.status, json.loads(response.read(_MAX_ANSWER_BYTES)))
+        count, size = response.headers["X-Records"], response.headers["Content-Length"]
+        return Taken(int(count), int(size), connection, response)
 
     def follow(self, query: Query, after: int | None = None) -> AsyncGenerator[Arrival, None]:
         """Yield what arrives; see `mavis_core.logs.following.follow`."""

@@ -20,11 +20,13 @@ from duckdb import DuckDBPyConnection
 
 from mavis_core import clock
 from mavis_core.errors import NotFound, Unavailable
+from mavis_core.ids import new_id
 from mavis_core.logs.archive import Archive
 from mavis_core.logs.arrivals import MOST_ARRIVALS, Arrived
 from mavis_core.logs.buckets import buckets_of
 from mavis_core.logs.context import Beside, Context, alike
 from mavis_core.logs.duckdb_file import stopped_after
+from mavis_core.logs.exports import Export, Room, write_export, write_part
 from mavis_core.logs.expressions import check_expression
 from mavis_core.logs.extract import Extract, Relation
 from mavis_core.logs.hot_words import HotWords
@@ -51,6 +53,7 @@ _ONE_WORD = re.compile(r"\w+", re.ASCII)
 _TRIES = 5
 _MANY = 20_000  # lines that hold the words: beyond it they are asked for as rows come
 _WINDOW = 2_000
+_EXPORT_S = 60.0
 _ALL = (1 << 31) - 1
 _LAST = (1 << 63) - 1
 
@@ -285,6 +288,46 @@ class Library:
                 count += wanted.write(cursor, Relation(relation), target, before=count)
             paths.append(target)
         return count, paths
+
+    def export(self, wanted: Export, folder: Path, name: str) -> tuple[int, Path]:
+        """Write the whole answer to a question into a new file of `folder`; return its count, too.
+
+        What arrives meanwhile is not in it.
+
+        Parameters
+        ----------
+        name
+            What the names of files begin with, also of those that an error leaves behind.
+
+        Raises
+        ------
+        OverLimit
+            There is too much of it.
+        InvalidInput, Unavailable, Damaged
+            As for `search`, with more time; or the disk is full.
+        """
+        # `_from_segment` stops after the time of a search: so much later it begins.
+        began = time.monotonic() + _EXPORT_S - self._timeout_s
+        query, parts, room = replace(wanted.query, cursor=None), list[Path](), Room()
+        upto = self._index.state.number
+
+        def part_of(place: _Place) -> Room:
+            number = Condition("number <= ?", (upto,))
+            target = folder / f"{name}-{len(parts)}-{new_id('tmp')}.parquet"
+            told = [*_with_words(place, query), number]
+            after = write_part(place.cursor, place.relation, told, target, room)
+            parts.append(target)
+            return after
+
+        segments, room = self._from_index(query, part_of)
+        del parts[:-1]  # of tries while it was being archived
+        for _, segment in _candidates(segments, query):
+            room = self._from_segment(segment, query, began, part_of)
+        target = folder / f"{name}.{wanted.format}"
+        left_s = _EXPORT_S + began - time.monotonic()
+        with self._reader.cursor() as cursor, stopped_after(cursor, left_s):
+            write_export(cursor, wanted, parts, target)
+        return room.records, target
 
     def _hot_extract(
         self, wanted: Extract, folder: Path, name: str

@@ -68,18 +68,32 @@ class SegmentReader:
         Unavailable
             The store does not answer.
         """
-        with self._cache.file(segment.records) as path, self._root.cursor() as cursor:
+        with self._cache.file(segment.records) as path:
             try:
-                yield cursor, _RECORDS.format(path=str(path).replace("'", "''"))
+                with self.cursor() as cursor:
+                    yield cursor, _RECORDS.format(path=str(path).replace("'", "''"))
             except duckdb.InterruptException:
                 raise
-            except duckdb.OutOfMemoryException as exc:
-                raise Unavailable(
-                    "The question needs more memory than it may have", mend="Narrow it."
-                ) from exc
             except duckdb.Error as exc:
                 raise Damaged(
                     f"The segment {segment.records.key} cannot be read: {str(exc).splitlines()[0]}"
+                ) from exc
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give the block a cursor, for files in the folder that it may write into.
+
+        Raises
+        ------
+        Unavailable
+            Memory or disk do not suffice.
+        """
+        with self._root.cursor() as cursor:
+            try:
+                yield cursor
+            except duckdb.OutOfMemoryException as exc:
+                raise Unavailable(
+                    "The question needs more memory than it may have", mend="Narrow it."
                 ) from exc
 
     def numbers(self, segment: Segment, asked: str, first: int, last: int, limit: int) -> list[int]:

@@ -7,6 +7,7 @@ import logging
 from tornado.web import Application, HTTPError, RequestHandler
 
 from mavis_hub.log_process.arrivals import Arrivals
+from mavis_hub.log_process.exports import Exports
 from mavis_hub.log_process.handler import Handler, Parts
 from mavis_hub.log_process.questions import ContextOf, HealthOf, Sql, SummaryOf
 from mavis_hub.log_process.records import Records
@@ -23,6 +24,7 @@ def make_application(parts: Parts) -> Application:
         [
             ("/arrivals", Arrivals, given),
             ("/context", ContextOf, given),
+            ("/export", Exports, given),
             ("/health", HealthOf, given),
             ("/records", Records, given),
             ("/sql", Sql, given),

@@ -33,16 +33,18 @@ from mavis_core.errors import (
 from mavis_core.ids import new_id
 from mavis_core.logs import Health, Page, Summary
 from mavis_core.logs.context import Context
+from mavis_hub.log_process.export_desk import ExportDesk
 from mavis_hub.log_process.followers import Followers
 from mavis_hub.log_process.service import LogService
 from mavis_hub.opslog import SqlDesk
 
-__all__ = ["Handler", "Parts", "Pool", "http1", "params_of", "peer_of"]
+__all__ = ["Asking", "Handler", "Parts", "Pool", "http1", "params_of", "peer_of"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _MAX_WAITING = 32
+_MAX_QUESTION_BYTES = 512 * 1024  # the names of a thousand projects, and a question
 _UCRED = struct.Struct("3i")  # struct ucred of unix(7): process, user, group
 
 
@@ -77,6 +79,8 @@ class Parts:
         Threads for questions, and for records that come.
     desk
         Answers questions in SQL.
+    exports
+        Writes whole answers into files.
     followers
         Tells those who follow the log.
     token
@@ -89,6 +93,7 @@ class Parts:
     pool: Pool
     taking: Pool
     desk: SqlDesk
+    exports: ExportDesk
     followers: Followers
     token: str
     users: frozenset[int]
@@ -157,6 +162,32 @@ class Handler(RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         if not isinstance(value, MavisError | HTTPError):
             logger.error("request.failed id=%s", self._request_id, exc_info=(typ, value, tb))
+
+
+class Asking(Handler):
+    """The base of handlers whose question is a body of JSON. `gone`: nobody waits any more."""
+
+    def prepare(self) -> None:
+        self._body, self.gone = bytearray(), asyncio.Event()
+        super().prepare()
+        http1(self.request.connection).set_max_body_size(_MAX_QUESTION_BYTES)
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    def question(self) -> Any:
+        """Return what was asked, as JSON values."""
+        try:
+            return json.loads(self._body)
+        except (ValueError, RecursionError) as exc:
+            raise InvalidInput("The question is not JSON") from exc
+
+    def abort(self) -> None:
+        """Break the answer off, so that nobody takes it for whole."""
+        http1(self.request.connection).close()
+
+    def on_connection_close(self) -> None:
+        self.gone.set()
 
 
 def params_of(given: Mapping[str, Sequence[bytes]]) -> dict[str, str]:

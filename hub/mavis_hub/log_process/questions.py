@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-
 from tornado.web import stream_request_body
 
-from mavis_core.errors import InvalidInput
 from mavis_core.logs import Query
 from mavis_core.logs.buckets import zone_of
 from mavis_core.logs.context import Beside
 from mavis_core.logs.questions import SqlQuestion
-from mavis_hub.log_process.handler import Handler, http1, params_of
+from mavis_hub.log_process.handler import Asking, Handler, params_of
 
 __all__ = ["ContextOf", "HealthOf", "Sql", "SummaryOf"]
-
-_MAX_QUESTION_BYTES = 512 * 1024  # the names of a thousand projects, and a question
 
 
 class HealthOf(Handler):
@@ -45,26 +39,12 @@ class ContextOf(Handler):
 
 
 @stream_request_body
-class Sql(Handler):
+class Sql(Asking):
     """An answer to a question in SQL, which ends when its caller goes away."""
 
-    def prepare(self) -> None:
-        self._body, self._gone = bytearray(), asyncio.Event()
-        super().prepare()
-        http1(self.request.connection).set_max_body_size(_MAX_QUESTION_BYTES)
-
-    def data_received(self, chunk: bytes) -> None:
-        self._body += chunk
-
     async def post(self) -> None:
-        try:
-            question = SqlQuestion.from_json(json.loads(self._body))
-        except (ValueError, RecursionError) as exc:
-            raise InvalidInput("The question is not JSON") from exc
-        content = await self.parts.desk.answer(question, self._gone)
-        if not self._gone.is_set():
+        question = SqlQuestion.from_json(self.question())
+        content = await self.parts.desk.answer(question, self.gone)
+        if not self.gone.is_set():
             self.set_header("Content-Type", "application/json")
             self.finish(content)
-
-    def on_connection_close(self) -> None:
-        self._gone.set()

@@ -6,7 +6,7 @@ httpx takes a tenth of a second to import, so this module is loaded at the first
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 import httpx
 
@@ -23,6 +23,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _STREAM_TIMEOUT = httpx.Timeout(
     45.0, connect=10.0
 )  # the appliance says every 15 s that it is there
+_FILE_TIMEOUT = httpx.Timeout(120.0, connect=10.0)  # a large one takes a minute to be written
 _STREAM = "text/event-stream"
 
 
@@ -95,6 +96,30 @@ class AsyncExchange:
         if response.is_success:
             return answer_of(response)
         raise refusal_of(self._base_url, response)
+
+    async def download(
+        self, path: str, params: Mapping[str, str], begin: Callable[[Mapping[str, str]], object]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of a file as they come, all of them; `begin` is told its headers before.
+
+        Raises
+        ------
+        ApiError
+            The server said no, did not answer, or broke off.
+        """
+        url, asked = self._base_url + path, {"Accept": "*/*", "Accept-Encoding": "identity"}
+        try:
+            async with self._http.stream(
+                "GET", url, params=dict(params), headers=asked, timeout=_FILE_TIMEOUT
+            ) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise refusal_of(self._base_url, response)
+                begin(response.headers)
+                async for content in response.aiter_bytes():
+                    yield content
+        except httpx.TransportError as exc:
+            raise no_answer(self._base_url, exc) from exc
 
     async def stream(
         self, path: str, headers: Mapping[str, str], params: Mapping[str, str]

@@ -195,6 +195,15 @@ class AsyncTransport:
         for item in page_of(body, path)[0]:
             yield read(item)
 
+    async def download(
+        self, path: str, params: Params, begin: Callable[[Mapping[str, str]], object]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of the file at `path`; `begin` is told its headers before."""
+        exchange = self._opened()
+        async with aclosing(exchange.download(path, texts(params), begin)) as parts:
+            async for content in parts:
+                yield content
+
     async def events(
         self, path: str, last_id: str, params: Params | None = None
     ) -> AsyncGenerator[Event, None]:

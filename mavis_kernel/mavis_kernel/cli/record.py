@@ -25,6 +25,7 @@ from mavis_kernel.cli.options import (
     output_option,
 )
 from mavis_kernel.cli.output import Empty, after, put, say, show_document, show_list
+from mavis_kernel.cli.record_export import export
 from mavis_kernel.cli.record_options import filtered
 from mavis_kernel.cli.record_sql import sql
 from mavis_kernel.cli.state import State
@@ -85,6 +86,7 @@ def record() -> None:
     """Show what was done, by whom and when."""
 
 
+record.add_command(export)
 record.add_command(sql)
 
 

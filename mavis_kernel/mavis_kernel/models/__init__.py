@@ -64,6 +64,7 @@ from mavis_kernel.models.generated import (
     RecordOrigin,
     RecordOutcome,
     RecordPhase,
+    RecordsMissed,
     RecordSummary,
     RecordValue,
     RecoveryPoint,
@@ -91,6 +92,7 @@ from mavis_kernel.models.generated import (
     StepState,
     TakenPoint,
     UpcomingSlot,
+    Waiting,
     Weekday,
 )
 
@@ -154,6 +156,7 @@ __all__ = [
     "RecordPhase",
     "RecordSummary",
     "RecordValue",
+    "RecordsMissed",
     "RecoveryPoint",
     "RecoveryPointDetail",
     "ReportFinding",
@@ -179,5 +182,6 @@ __all__ = [
     "StepState",
     "TakenPoint",
     "UpcomingSlot",
+    "Waiting",
     "Weekday",
 ]

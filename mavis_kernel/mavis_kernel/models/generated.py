@@ -73,6 +73,7 @@ __all__ = [
     "RecordPhase",
     "RecordSummary",
     "RecordValue",
+    "RecordsMissed",
     "RecoveryPoint",
     "RecoveryPointDetail",
     "ReportFinding",
@@ -98,6 +99,7 @@ __all__ = [
     "StepState",
     "TakenPoint",
     "UpcomingSlot",
+    "Waiting",
     "Weekday",
 ]
 
@@ -1263,6 +1265,13 @@ class RecordValue(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordsMissed(Model):
+    """Records arrived that are not told."""
+
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecoveryPoint(behaviour.RecoveryPoint, Model):
     """One crash-consistent point in time of one instance, with its copies.
 
@@ -1585,6 +1594,19 @@ class UpcomingSlot(Model):
     rule: str
     slot: str
     due_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting(Model):
+    """Nothing has arrived.
+
+    Parameters
+    ----------
+    time
+        Now, by the appliance's clock.
+    """
+
+    time: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True)

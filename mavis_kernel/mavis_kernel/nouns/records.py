@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Literal, Unpack
+from typing import IO, Literal, Unpack
 
 from mavis_kernel.batches import batches
 from mavis_kernel.errors import ApiError, Unavailable, Unreachable
@@ -20,6 +21,7 @@ from mavis_kernel.models import (
     ReportedCells,
     SqlAnswer,
 )
+from mavis_kernel.record_export import ExportProgress, format_of, opened
 from mavis_kernel.record_filters import RecordFilters, params_of, path_of
 from mavis_kernel.transport import Transport, segment
 
@@ -122,6 +124,56 @@ class Records:
                 if on_trouble is not None:
                     on_trouble(exc)
             wait(_AGAIN_S)
+
+    def export(
+        self,
+        project: str | None,
+        file: str | os.PathLike[str] | IO[bytes],
+        *,
+        format: Literal["csv", "jsonl", "parquet"] | None = None,
+        overwrite: bool = False,
+        on_progress: Callable[[ExportProgress], object] | None = None,
+        **filters: Unpack[RecordFilters],
+    ) -> int:
+        """Write all records that match every filter given into a file; return how many they are.
+
+        What arrives meanwhile is not in it. The appliance records who took what.
+
+        Parameters
+        ----------
+        project
+            Name or id; None for every project and the platform itself.
+        file
+            A path, where the file is there whole or not at all; or something to write bytes into.
+        format
+            ``csv``, ``jsonl`` (a JSON object on each line) or ``parquet``; None: by the ending of
+            the path, else ``csv``.
+        overwrite
+            Whether a file that is there already may be replaced.
+        on_progress
+            Is told how far it is, after each part.
+        filters
+            As for `list`.
+
+        Raises
+        ------
+        BadSettings
+            There is a file already, or none can be written there.
+        InvalidInput
+            There is too much for one file, which its code ``over_limit`` says.
+        """
+        params = {**params_of(filters), "format": format or format_of(file)}
+        progress = ExportProgress()
+        parts = self._transport.download(path_of(project, "export"), params, progress.begin)
+        with opened(file, overwrite=overwrite) as target:
+            with closing(parts) as contents:
+                for content in contents:
+                    target.write(content)
+                    progress.done_bytes += len(content)
+                    if on_progress is not None:
+                        on_progress(progress)
+            progress.check()
+        return progress.records
 
     def context(
         self,

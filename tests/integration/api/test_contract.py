@@ -149,6 +149,9 @@ def read(rest: RestService, operation: Operation, path: str) -> None:
             some = rest.ask("GET", f"{path}?fields={name}").json
             for one in some["items"] if "next" in some else [some]:
                 assert set(one) <= {name}
+    for form in ("jsonl", "parquet"):
+        if any(each.endswith(form) for each in media):
+            assert rest.ask("GET", f"{path}?format={form}").status == 200
     if "text/csv" in media:
         assert rest.ask("GET", path, Accept="text/csv").status == 200
     if "text/event-stream" in media and "204" in operation.told["responses"]:

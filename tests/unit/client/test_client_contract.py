@@ -5,6 +5,7 @@ The appliance here answers by the description, and takes only what the descripti
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -97,6 +98,16 @@ CALLS: dict[str, list[Call]] = {
         lambda m: list(m.records.list("shop", since=NOW, until=NOW, person="o", fields=SOME)),
         lambda m: list(m.records.list("shop", action="a", correlation_id="c", query="q")),
         lambda m: list(m.records.list("shop", **MORE_FILTERS)),
+    ],
+    "export_all_records": [
+        lambda m: m.records.export(None, io.BytesIO(), since=NOW, until=NOW, person="o"),
+        lambda m: m.records.export(None, io.BytesIO(), action="a", correlation_id="c", query="q"),
+        lambda m: m.records.export(None, io.BytesIO(), format="jsonl", **MORE_FILTERS),
+    ],
+    "export_records": [
+        lambda m: m.records.export("shop", io.BytesIO(), since=NOW, until=NOW, person="o"),
+        lambda m: m.records.export("shop", io.BytesIO(), action="a", correlation_id="c", query="q"),
+        lambda m: m.records.export("shop", io.BytesIO(), format="parquet", **MORE_FILTERS),
     ],
     "follow_all_records": [
         lambda m: _first(m, None, since=NOW, until=NOW, person="o"),
@@ -249,6 +260,8 @@ COMMANDS: dict[str, list[str]] = {
     "delete_key": ["key remove main --yes"],
     "list_all_records": ["record list --all-projects"],
     "list_records": ["record list"],
+    "export_all_records": ["record export --all-projects --output NEW --force"],
+    "export_records": ["record export --format csv --output NEW --force"],
     "report_records": ["record report LINES --stream s"],
     "query_records": ["record sql VALUES(1)", "record sql --all-projects VALUES(1)"],
     "get_any_record_context": ["record context rec_1 --all-projects"],
@@ -389,7 +402,8 @@ def test_a_command_does_what_is_described(
     notebook.write_text(json.dumps(NOTEBOOK))
     lines = tmp_path / "lines.jsonl"
     lines.write_text('{"action": "deploy.finish"}\n')
-    files = {"PLAN": plan, "NOTEBOOK": notebook, "LINES": lines}
+    new = tmp_path / "new.csv"
+    files = {"PLAN": plan, "NOTEBOOK": notebook, "LINES": lines, "NEW": new}
     called = [str(files.get(word, word)) for word in words.split()]
     has_form = not WITHOUT_FORM[words] & {form, "all"}
     done = cli(*called, *(("-o", form) if has_form and "-o" not in called else ()))
@@ -427,6 +441,8 @@ WITHOUT_FORM = defaultdict(
         "backup-plan delete nightly --yes": frozenset({"all"}),
         "dashboard unpublish fleet --yes": frozenset({"all"}),
         "record report LINES --stream s": frozenset({"all"}),
+        "record export --all-projects --output NEW --force": frozenset({"all"}),
+        "record export --format csv --output NEW --force": frozenset({"all"}),
         "dashboard notebook fleet 1": frozenset({"all"}),
         "record context rec_1 --all-projects": frozenset({"id"}),
         "record context rec_1 --within person -n 3": frozenset({"id"}),
