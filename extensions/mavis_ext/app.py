@@ -24,6 +24,7 @@ from mavis_ext.handlers import (
     projects,
     record_events,
     record_exports,
+    record_holds,
     record_questions,
     records,
     recovery_points,
@@ -101,6 +102,8 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/records/export", record_exports.RecordsExport),
     (f"{_P}/records/summary", records.RecordsSummary),
     (f"{_P}/records/{{record}}/context", records.RecordsContext),
+    (f"{_P}/record-holds", record_holds.RecordHolds),
+    (f"{_P}/record-holds/{{hold}}", record_holds.RecordHold),
     (f"{_P}/cells", records.Cells),
 )
 _NAME = re.compile(r"\{[a-z]+\}")

@@ -48,10 +48,11 @@ _TAGS = {
     "reports": "How well a project is protected.",
     "records": "What was done, by whom, and how it ended.",
 }
-_TAG_OF = {"members": "projects", "discoveries": "environments"}
+_TAG_OF = {"members": "projects", "discoveries": "environments", "record-holds": "records"}
 _NAMES = {
     "project": "A project, by name or id.",
     "environment": "An environment, by name or id.",
+    "hold": "A legal hold on records, by id.",
     "key": "A key, by name.",
     "subject": "A person (`user:alice`) or a Hub group (`group:ops`).",
     "resource": "A resource, by id, cloud id or name.",

@@ -50,7 +50,7 @@ ROLES: dict[Role, str] = {
     Role.VIEWER: "sees everything of the project but its records",
     Role.OPERATOR: "works: takes recovery points, starts, stops, restores",
     Role.APPROVER: "sees what a viewer sees; meant for whoever approves what others ask for",
-    Role.AUDITOR: "sees everything, its records too, and puts recovery points on hold",
+    Role.AUDITOR: "sees everything, its records too, and puts recovery points and records on hold",
     Role.ADMIN: "rules: members, backup plans, locks, deletion",
 }
 """What each role is, in words for people."""
@@ -102,6 +102,7 @@ class Permission(StrEnum):
     RECORD_READ = "record.read"
     RECORD_READ_ALL = "record.read_all"
     RECORD_REPORT = "record.report"
+    RECORD_HOLD = "record.hold"
     PREFECT_READ = "prefect.read"
     DASHBOARD_VIEW = "dashboard.view"
     DASHBOARD_PUBLISH = "dashboard.publish"
@@ -160,6 +161,7 @@ PERMISSIONS: dict[Permission, Grant] = {
     Permission.RECORD_READ: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN, Role.OPERATOR})),
     Permission.RECORD_READ_ALL: Grant(Scope.ADMIN),
     Permission.RECORD_REPORT: Grant(Scope.OPERATE, _DO),
+    Permission.RECORD_HOLD: Grant(Scope.OPERATE, frozenset({Role.AUDITOR, Role.ADMIN})),
     Permission.PREFECT_READ: Grant(Scope.ADMIN),
     Permission.DASHBOARD_VIEW: Grant(Scope.READ, _SEE | {Role.ENDUSER}),
     # What is published reads the project for whoever may open it, and nothing else: its kernel

@@ -31,6 +31,7 @@ from mavis_core.logins.service import DeviceLogins
 from mavis_core.logs.asking import Questions
 from mavis_core.logs.client import LogClient
 from mavis_core.logs.exporting import Exports
+from mavis_core.logs.holds import RecordHolds
 from mavis_core.logs.looks import Looks
 from mavis_core.logs.reporting import Reporting
 from mavis_core.projects.environments import Environments
@@ -119,6 +120,7 @@ class ApiApp:
     logs: LogClient
     reporting: Reporting
     looks: Looks
+    record_holds: RecordHolds
     questions: Questions
     exports: Exports
 
@@ -190,6 +192,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         logs=logs,
         reporting=Reporting(projects, logs, cells=config.logs.cells == "reported"),
         looks=Looks(database),
+        record_holds=RecordHolds(database, projects),
         questions=Questions(database, projects, logs),
         exports=Exports(database, logs),
     )

@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -24,16 +25,22 @@ from mavis_core.config import Config
 from mavis_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mavis_core.logs import evidence
 from mavis_core.logs.anchoring import copied_seals
+from mavis_core.logs.archive import read_catalogue
 from mavis_core.logs.codec import decode
 from mavis_core.logs.completeness import Completeness
-from mavis_core.logs.evidence import Seal, Sealed, Verdict, Written, fingerprint, leaf, proof
-from mavis_core.logs.opening import anchor_stores, archive_store
+from mavis_core.logs.erasing import Over, over_in
+from mavis_core.logs.evidence import Seal, Sealed, Verdict, Written, fingerprint, proof
+from mavis_core.logs.holds import RecordHold
+from mavis_core.logs.opening import anchor_stores, archive_store, retention_of
 from mavis_core.logs.reading import all_lines
 from mavis_core.logs.sealing import private_key, read_seals
+from mavis_core.logs.segment_cache import SegmentCache
+from mavis_core.logs.segment_reader import SegmentReader
+from mavis_core.logs.segments import Erased
 from mavis_core.records.model import Record
 from mavis_hub.bundle_reader import SHOWN, write_reader
 
-__all__ = ["Choice", "Exported", "anchor", "export", "key_name", "verify"]
+__all__ = ["Choice", "Exported", "anchor", "export", "key_name", "over_periods", "verify"]
 
 T = TypeVar("T")
 
@@ -95,12 +102,34 @@ def verify(config: Config, anchors: Iterable[Path]) -> tuple[Verdict, Completene
 
     def looked_at() -> Iterator[Written]:
         for it in _records(config):
-            complete.add(it.record)
+            if it.erased is None:
+                complete.add(it.record)
+            else:
+                complete.skip()
             yield it
 
     keys = {fingerprint(public): public}
     verdict = evidence.verify(looked_at(), seals, keys, anchors=kept, begins=1)
     return verdict, complete
+
+
+def over_periods(config: Config, holds: Sequence[RecordHold]) -> Iterator[Over]:
+    """Yield what of the archive is over its period and is erased next.
+
+    Raises
+    ------
+    Damaged, NotFound, Unavailable
+        A segment cannot be read.
+    """
+    store, public, now = archive_store(config), _key(config).public_key(), clock.now()
+    with tempfile.TemporaryDirectory(prefix="mavis-audit-") as name:
+        scratch = Path(name)
+        cache = SegmentCache(scratch / "cache", store, 0)
+        with closing(SegmentReader(cache, scratch)) as reader:
+            for segment in _reading(config, lambda: iter(read_catalogue(config.journal, public))):
+                found = over_in(segment, retention_of(config), holds, reader, now)
+                if found is not None:
+                    yield found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +259,7 @@ def _parts(
         stretch = list(islice(lines, seal.count))
         chosen = [at for at, it in enumerate(stretch) if (r := _read(it)) and choice.fits(r)]
         if chosen:
-            leaves = [leaf(it.record) for it in stretch]
+            leaves = [it.hash for it in stretch]
             yield [
                 evidence.written(stretch[at].number, stretch[at].record, proof(leaves, at))
                 for at in chosen
@@ -240,7 +269,7 @@ def _parts(
 def _read(it: Written) -> Record | None:
     try:
         return decode(it.record)
-    except InvalidInput:  # a damaged line
+    except InvalidInput:  # a damaged line, or an erased one
         return None
 
 
@@ -250,7 +279,10 @@ def _records(config: Config) -> Iterator[Written]:
             config.journal, archive_store(config), _key(config).public_key(), Path(scratch)
         )
         for number, line in _reading(config, lambda: lines):
-            yield Written(number, line)
+            if isinstance(line, Erased):
+                yield Written(number, b"", erased=line.leaf)
+            else:
+                yield Written(number, line)
 
 
 def _seals(config: Config) -> Iterator[Sealed]:

@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -21,6 +22,8 @@ from mavis_core.ids import new_id
 from mavis_core.logs.completeness import Completeness, Gap
 from mavis_core.logs.evidence import Verdict
 from mavis_core.logs.exporting import export_record
+from mavis_core.logs.holds import standing_holds
+from mavis_core.logs.opening import retention_of
 from mavis_hub import audit as checks
 from mavis_hub.appliance import running_config
 from mavis_hub.rebuilding import projects_of
@@ -101,6 +104,11 @@ def _told_of(complete: Completeness, gaps: Sequence[Gap]) -> Iterator[str]:
         yield f"gap: {gap.stream} has no record {which}, before {gap.before}"
     if (more := len(gaps) - _SHOWN) > 0:
         yield f"and {more} more gaps; -o json lists all"
+    if complete.erased:
+        yield (
+            f"{complete.erased} more numbers are missing where records were erased; they may have"
+            " been among them"
+        )
     if complete.streams and not gaps:
         yield f"{complete.streams} streams have all their {complete.records} records"
 
@@ -111,6 +119,10 @@ def _summary(verdict: Verdict) -> list[str]:
         lines.append(f"{verdict.records} records are as they were, up to {verdict.intact_until}")
     elif verdict.intact:
         lines.append("Nothing was sealed yet")
+    if verdict.erased:
+        lines.append(
+            f"{verdict.erased} were erased after their period; the seals hold for their places"
+        )
     if verdict.unsealed:
         lines.append(f"{verdict.unsealed} records were written since and are sealed next")
     if verdict.intact and verdict.anchored_until is None:
@@ -121,6 +133,54 @@ def _summary(verdict: Verdict) -> list[str]:
     elif verdict.anchored_until != verdict.intact_until and verdict.intact:
         lines.append(f"Anchored up to {verdict.anchored_until}, not after")
     return lines
+
+
+@audit.command("retention")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+def audit_retention(output: str) -> None:
+    """Show how long records are kept, and which are over their period and erased next.
+
+    The log process looks every hour. Periods are settings (`logs.keep_*`); a month is erased as a
+    whole, once its last record is over its period. Legal holds are made with `mavis record hold`.
+    """
+    config = running_config()
+    with closing(open_database(config.database_url, pool_size=1)) as database:
+        holds = standing_holds(database)
+        names = {each.id: each.name for each in projects_of(database, None)}
+    counts: Counter[tuple[str | None, str]] = Counter()
+    for over in checks.over_periods(config, holds):
+        counts.update({(project, str(kind)): n for (project, kind), n in over.records.items()})
+    periods = retention_of(config)
+    if output == "json":
+        told = {
+            "days": {str(kind): days for kind, days in periods.days.items()},
+            "projects": {
+                project: {str(kind): days for kind, days in own.items()}
+                for project, own in periods.projects.items()
+            },
+            "holds": [each.id for each in holds],
+            "over": [
+                {"project": project, "class": kind, "records": count}
+                for (project, kind), count in counts.items()
+            ],
+        }
+        click.echo(json.dumps(told, indent=2))
+        return
+    for kind, days in periods.days.items():
+        click.echo(f"{kind}: {_days(days)}")
+    for project, own in periods.projects.items():
+        listed = ", ".join(f"{kind}: {_days(days)}" for kind, days in own.items())
+        click.echo(f"{names.get(project, project)}: {listed}")
+    click.echo(f"{len(holds)} legal holds stand")
+    for (whom, kind_over), count in counts.items():
+        whose = (names.get(whom) or whom) if whom else "the platform"
+        click.echo(f"{count} {kind_over} records of {whose} are over their period and erased next")
+    if not counts:
+        click.echo("No record of the archive is over its period")
+
+
+def _days(days: int) -> str:
+    return f"{days} days" if days else "always"
 
 
 @audit.command("export")

@@ -31,7 +31,9 @@ import pwd
 import signal
 import socket
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
@@ -39,10 +41,11 @@ from tornado.netutil import bind_unix_socket
 
 from mavis_core import config as settings
 from mavis_core.config import Config
-from mavis_core.db import open_database
+from mavis_core.db import Database, open_database
 from mavis_core.errors import MavisError, Unavailable
 from mavis_core.logs import RecordSource
 from mavis_core.logs.duckdb_file import EXTRACTS
+from mavis_core.logs.holds import RecordHold, standing_holds
 from mavis_core.records import Outbox
 from mavis_hub.log_process.application import make_application
 from mavis_hub.log_process.export_desk import ExportDesk
@@ -85,8 +88,18 @@ def _bind(path: Path) -> socket.socket:
     return bound
 
 
-async def serve(config: Config, source: RecordSource) -> bool:
-    """Run until SIGTERM or SIGINT; return False where a failure ended it."""
+async def serve(
+    config: Config,
+    source: RecordSource,
+    holds: Callable[[], Sequence[RecordHold]] = tuple,
+) -> bool:
+    """Run until SIGTERM or SIGINT; return False where a failure ended it.
+
+    Parameters
+    ----------
+    holds
+        Returns the legal holds on records that stand.
+    """
     token = config.read_secret("logs", "logs-token")
     loop, ended, failed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
@@ -98,7 +111,7 @@ async def serve(config: Config, source: RecordSource) -> bool:
         followers.wake()
 
     with ExitStack() as closers:
-        service = LogService.open(config, source, closers, fail, grown)
+        service = LogService.open(config, source, closers, fail, grown, holds)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         pool = closers.enter_context(closing(Pool("queries", _QUERY_THREADS)))
@@ -143,13 +156,17 @@ def _desk(config: Config, service: LogService, pool: Pool) -> SqlDesk:
     return SqlDesk(service.log.library, folder, walls, limits, pool.run)
 
 
+async def _serve(config: Config, database: Database) -> bool:
+    return await serve(config, Outbox(database), partial(standing_holds, database))
+
+
 def main() -> int:
     """Run the log process; return its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = settings.load()
         with closing(open_database(config.database_url, pool_size=2)) as database:
-            return 0 if asyncio.run(serve(config, Outbox(database))) else 1
+            return 0 if asyncio.run(_serve(config, database)) else 1
     except MavisError as exc:
         print(f"mavis log process: {exc.message}. {exc.mend}", file=sys.stderr)  # noqa: T201 - a line for who started it
         return 1

@@ -11,7 +11,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,13 +21,14 @@ from playwright.sync_api import sync_playwright
 
 from mavis_core import clock
 from mavis_core.config import Config, load
-from mavis_core.db import migrate, open_database
+from mavis_core.db import migrate, open_database, tables
 from mavis_core.errors import Conflict, Unavailable
-from mavis_core.logs import Journal, LogClient, Quarantine
+from mavis_core.logs import Journal, LogClient, Quarantine, Query
 from mavis_core.logs.anchoring import copied_seals
+from mavis_core.logs.archiver import Rule
 from mavis_core.logs.codec import encode
-from mavis_core.logs.opening import anchor_stores
-from mavis_core.logs.sealing import SEALS, new_key, read_seals
+from mavis_core.logs.opening import anchor_stores, archive_store, open_log
+from mavis_core.logs.sealing import SEALS, new_key, private_key, read_seals
 from mavis_core.records import Kind, Outbox, Phase, Record, write
 from seaweed_server import seaweed_server
 
@@ -307,3 +308,60 @@ def test_before_the_first_start_it_says_what_is_missing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "seal-key" in done.stderr
     assert "mavisctl up" in done.stderr
+
+
+def test_what_is_over_its_period_is_erased_and_shows_in_the_verdict(
+    config: Config, mavisctl: Command
+) -> None:
+    now, old = clock.now(), timedelta(days=400)
+    records = [replace(make_record(n), time=now - old) for n in range(40)]
+    key = private_key(config.read_secret("logs", "seal-key"))
+    rule = Rule(timedelta(0), hot=0, most=1000)
+    with ExitStack() as closers, clock.set_clock(lambda: now + timedelta(minutes=20)):
+        log = open_log(
+            config.journal, archive_store(config), key, closers, rule=rule, cache_bytes=0
+        )
+        log.journal.append([encode(each) for each in records])
+        log.index.catch_up(log.journal)
+        log.sealer.seal()
+        with clock.set_clock(lambda: now + timedelta(hours=1)):
+            segment = log.archiver.step()
+        assert segment is not None
+        assert segment.count == RECORDS + 40
+    database = open_database(config.database_url)
+    with database.write() as tx:
+        made = {"id": "prj_2", "name": "two", "created_at": now, "created_by": "ada"}
+        tx.execute(tables.projects.insert().values(title="Two", **made))
+        about = dict.fromkeys(("person", "correlation_id", "since", "until"))
+        placed = {"reason": "case 7", "placed_by": "ada", "placed_at": now}
+        tx.execute(
+            tables.record_holds.insert().values(id="hold_1", project_id="prj_2", **placed, **about)
+        )
+    database.close()
+    (config.home / "mavis.toml").write_text("[logs]\nkeep_audit_days = 90\n")
+    left = sum(1 for each in records if each.project == "prj_2")
+
+    told = json.loads(mavisctl("audit", "retention", "-o", "json").stdout)
+    assert told["days"] == {"audit": 90, "operation": 0, "reported": 0}
+    assert told["holds"] == ["hold_1"]
+    assert {each["project"] for each in told["over"]} == {None, "prj_1"}
+    assert sum(each["records"] for each in told["over"]) == 40 - left
+    said = mavisctl("audit", "retention").stdout
+    assert "audit: 90 days" in said
+    assert "records of the platform are over their period and erased next" in said
+
+    settings = load(config.home, environ={"MAVIS_APPLIANCE_ISOLATION": "none"})
+    wanted = Query(projects=None, action="record.erase", phase=Phase.OUTCOME)
+    log_process(settings, lambda client: len(client.search(wanted).items) == 2)
+    done = mavisctl("audit", "verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{40 - left} were erased after their period" in done.stdout
+    assert "No record of the archive is over" in mavisctl("audit", "retention").stdout
+
+
+def test_a_bad_period_is_named(config: Config, mavisctl: Command) -> None:
+    (config.home / "mavis.toml").write_text('[logs]\nkeep_projects = "shop: audit=1"\n')
+    done = mavisctl("audit", "retention")
+    assert done.returncode != 0
+    assert "logs.keep_projects" in done.stderr
+    assert "prj_…: audit=DAYS" in done.stderr

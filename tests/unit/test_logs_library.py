@@ -7,9 +7,9 @@ import json
 import random
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,78 +21,19 @@ from log_questions import START, everything, make_query, make_record, walk
 from mavis_core import clock
 from mavis_core.errors import Damaged, NotFound, OverLimit, Unavailable
 from mavis_core.ids import new_id
-from mavis_core.logs import Index, Journal, Quarantine, Query, Summary, exports, library
+from mavis_core.logs import Index, Query, Summary, exports, library
 from mavis_core.logs.archive import CATALOGUE, Archive, archived_lines
-from mavis_core.logs.archiver import Archiver, Rule
 from mavis_core.logs.codec import encode
 from mavis_core.logs.context import Beside, Context, Within
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.exports import Export, ExportFormat
-from mavis_core.logs.hot_words import HotWords
-from mavis_core.logs.library import Library
-from mavis_core.logs.sealing import Sealer, SealFile, new_key, private_key
-from mavis_core.logs.segment_cache import SegmentCache
-from mavis_core.logs.segment_reader import SegmentReader
+from mavis_core.logs.sealing import new_key, private_key
 from mavis_core.logs.summaries import FACETS
-from mavis_core.objects import FolderObjects, ObjectStore
+from mavis_core.objects import ObjectStore
 from mavis_core.records import Outcome, Record
+from opened_log import KEY, Log, opened
 
-KEY = private_key(new_key())
 EVERYTHING = Query(projects=None, limit=200)
-
-
-@dataclass
-class Log:
-    """All parts of a log, over two folders."""
-
-    journal: Journal
-    index: Index
-    words: HotWords
-    archive: Archive
-    archiver: Archiver
-    sealer: Sealer
-    library: Library
-    store: ObjectStore
-
-    def add(self, records: Sequence[Record]) -> None:
-        self.journal.append([encode(each) for each in records])
-        self.index.catch_up(self.journal)
-        self.sealer.seal()
-
-    def archive_all(self) -> int:
-        """Archive what is sealed; return how many segments it took."""
-        later = clock.now() + timedelta(days=2)
-        with clock.set_clock(lambda: later):
-            taken = 0
-            while self.archiver.step() is not None:
-                taken += 1
-        return taken
-
-
-def opened(folder: Path, closers: ExitStack, *, most: int = 1000, cache: int = 1 << 30) -> Log:
-    """Open the log in `folder`; `closers` closes it."""
-    home = folder / "journal"
-    quarantine = Quarantine(home / "quarantine")
-    store = ObjectStore(FolderObjects(folder / "objects"))
-    archive = Archive(home, store, KEY)
-    journal = closers.enter_context(closing(Journal(home, quarantine)))
-    index = closers.enter_context(
-        closing(Index(home / "index.duckdb", quarantine, base=lambda: archive.end))
-    )
-    words = closers.enter_context(
-        closing(HotWords(home / "words.sqlite", journal, lambda: archive.end))
-    )
-    cached = SegmentCache(folder / "cache", store, cache)
-    extracts = home / EXTRACTS
-    reader = closers.enter_context(
-        closing(SegmentReader(cached, folder / "scratch", extracts=extracts))
-    )
-    sealer = Sealer(journal, closers.enter_context(closing(SealFile(home, quarantine))), KEY)
-    rule = Rule(timedelta(0), hot=0, most=most)
-    archiver = Archiver(journal, index, words, archive, rule)
-    index.catch_up(journal)
-    found = Library(index, words, archive, reader)
-    return Log(journal, index, words, archive, archiver, sealer, found, store)
 
 
 @pytest.fixture

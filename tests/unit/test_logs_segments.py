@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mavis_core.errors import Damaged, Unavailable
 from mavis_core.logs.codec import encode
 from mavis_core.logs.evidence import leaf
-from mavis_core.logs.segments import ProjectSpan, SegmentFile, write_segment
+from mavis_core.logs.retention import RecordClass
+from mavis_core.logs.segments import SegmentFile, Span, write_segment
 from mavis_core.records import Kind, Origin, Outcome, Phase, Record
 
 START = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
@@ -78,7 +79,7 @@ def test_every_record_comes_back_as_the_bytes_that_it_was(
     assert list(segment.lines()) == list(enumerate(lines, start=first))
     assert segment.leaves() == [leaf(line) for line in lines]
     assert (contents.first, contents.count) == (first, len(lines))
-    assert sum(span.count for span in contents.projects) == len(lines)
+    assert sum(span.count for span in contents.spans) == len(lines)
 
 
 ODD = {
@@ -112,10 +113,10 @@ def test_it_says_what_it_has_of_each_project(tmp_path: Path) -> None:
     def at(number: int) -> datetime:
         return START + timedelta(seconds=number)
 
-    assert contents.projects == (
-        ProjectSpan(None, 3, at(0), at(6)),
-        ProjectSpan("prj_1", 2, at(1), at(4)),
-        ProjectSpan("prj_2", 2, at(2), at(5)),
+    assert contents.spans == (
+        Span(None, RecordClass.AUDIT, 3, at(0), at(6)),
+        Span("prj_1", RecordClass.AUDIT, 2, at(1), at(4)),
+        Span("prj_2", RecordClass.AUDIT, 2, at(2), at(5)),
     )
     assert contents.odd == 0
 

@@ -16,6 +16,7 @@ __all__ = [
     "RecordBucket",
     "RecordContext",
     "RecordFacet",
+    "RecordHold",
     "RecordSummary",
     "RecordValue",
     "RecordsMissed",
@@ -77,6 +78,25 @@ class Waiting(Schema):
 
     time: datetime
     """Now, by the appliance's clock."""
+
+
+class RecordHold(Schema):
+    """A legal hold on records: what it is about is kept until it is released."""
+
+    id: str
+    reason: str
+    person: str | None
+    """Only what this person did; null: what anybody did."""
+    correlation_id: str | None
+    """Only this story."""
+    since: datetime | None
+    until: datetime | None
+    placed_by: str
+    placed_at: datetime
+    released_by: str | None
+    """Null while it stands."""
+    released_at: datetime | None
+    release_reason: str | None
 
 
 class Reported(Schema):

@@ -67,3 +67,8 @@ HTTP_URL = Check(
     "an address that begins with https:// or http://",
     lambda value: bool(re.fullmatch(r"https?://[0-9A-Za-z.:\[\]-]+(/[^\s?#]*)?", value)),
 )
+_PERIODS = r"\s*prj_[0-9a-z]{26}\s*:(\s*(audit|operation|reported)\s*=\s*\d{1,5}\s*(,|(?=;|\Z)))+"
+RECORD_PERIODS = Check(
+    "prj_…: audit=DAYS, operation=DAYS, reported=DAYS; prj_…: …",
+    lambda value: bool(re.fullmatch(rf"{_PERIODS}(;{_PERIODS})*", value)),
+)

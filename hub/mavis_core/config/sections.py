@@ -12,6 +12,7 @@ from mavis_core.config.declaring import (
     HOST,
     HTTP_URL,
     PORT,
+    RECORD_PERIODS,
     S3_URL,
     between,
     one_of,
@@ -193,6 +194,24 @@ class LogsConfig:
         "Days for which the object store must keep a segment of the archive; with"
         " `objects.lock` nobody can remove it before. 0: no promise.",
         between(0, 36500),
+    )
+    keep_audit_days: int = setting(
+        0,
+        "Days for which audit records are kept; then they are erased, within five weeks, but for"
+        " those on a legal hold. 0: always.",
+        between(0, 36500),
+    )
+    keep_operation_days: int = setting(
+        0, "The same for operation records, that the platform saw itself.", between(0, 36500)
+    )
+    keep_reported_days: int = setting(
+        0, "The same for what others reported, such as cells of notebooks.", between(0, 36500)
+    )
+    keep_projects: str = setting(
+        "",
+        "Other periods for single projects: `prj_…: audit=DAYS, operation=DAYS, reported=DAYS`,"
+        " with a semicolon between projects. What is not named is as above.",
+        or_empty(RECORD_PERIODS),
     )
     cells: str = setting(
         "reported",

@@ -1,4 +1,4 @@
-"""Every table of the main database; protection, logins and dashboards have their own modules.
+"""Every table of the main database; protection, logins, dashboards and the log have their own.
 
 A change here needs a migration in ``migrations/versions``; a test compares the two.
 """
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mavis_core.db.columns import Moment, Sequence, identity, json, metadata, moment, number, text
 from mavis_core.db.tables_of_dashboards import dashboard_versions, dashboard_views, dashboards
 from mavis_core.db.tables_of_logins import device_logins, wrong_codes
+from mavis_core.db.tables_of_logs import record_holds
 from mavis_core.db.tables_of_protection import (
     backup_plans,
     copies,
@@ -38,6 +39,7 @@ __all__ = [
     "plan_rules",
     "previews",
     "projects",
+    "record_holds",
     "records",
     "recovery_points",
     "replies",

@@ -5,6 +5,9 @@ manifest, then its line in the *catalogue*, ``segments.jsonl`` beside the journa
 answers questions, and the journal and the index may forget its lines. A crash before that leaves
 objects that nobody knows; `Archive.sweep` removes them once their lines lie in another segment. The
 catalogue follows from the manifests, and is made from them where it is missing.
+
+What is erased from a segment is left out of a new one in its place, made in the same order; the
+objects before are swept.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -26,9 +30,10 @@ from mavis_core.folders import private_folder, sync_folder
 from mavis_core.ids import new_id
 from mavis_core.logs.evidence import root
 from mavis_core.logs.journal import START, Journal, Position
-from mavis_core.logs.manifests import Part, Segment
+from mavis_core.logs.manifests import Erasure, Part, Segment
 from mavis_core.logs.sealing import Mark
-from mavis_core.logs.segments import Contents, SegmentFile, write_segment
+from mavis_core.logs.segments import Contents, Line, SegmentFile, erase_lines, write_segment
+from mavis_core.logs.statements import Condition
 from mavis_core.logs.words import text_of, write_words
 from mavis_core.objects import ObjectStore
 
@@ -129,23 +134,74 @@ class Archive:
             contents = write_segment(lines(), records, first=last + 1, scratch=scratch)
             _compare(contents, marks)
             write_words(((at, text_of(it)) for at, it in enumerate(lines(), last + 1)), words)
-            folder = f"{_SEGMENTS}{last + 1:012d}-{last + count:012d}-{new_id('seg')}/"
+            folder = _new_folder(last + 1, count)
             segment = Segment(
                 first=contents.first,
                 count=contents.count,
                 place=marks[-1].place,
                 root=root(contents.leaves).hex(),
                 seals=(marks[0].sealed.seal.number, marks[-1].sealed.seal.number),
-                projects=contents.projects,
+                all_spans=contents.spans,
                 odd=contents.odd,
+                erased=contents.erased,
                 made_at=clock.now(),
-                records=self._put(folder, records),
-                words=self._put(folder, words),
+                records=self._put(folder, records, self._until),
+                words=self._put(folder, words, self._until),
             )
-        line = segment.to_line(self._key)
-        self._store.put_bytes(folder + _MANIFEST, line, keep_until=self._until)
+        self._sign(segment, self._until)
         self._write((*self.segments, segment))
         return segment
+
+    def erase(self, segment: Segment, over: Condition) -> Segment:
+        """Put a new segment in the place of `segment`, without the records that `over` holds for.
+
+        The old objects are there until they are swept. No lock is put on the new ones: the time of
+        the old one's was over.
+
+        Raises
+        ------
+        Damaged, NotFound
+            The segment is not as it was archived, or not there. It stays as it is.
+        Unavailable
+            The disk is full, or the store does not answer. The segment stays as it is.
+        """
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._folder) as name:
+            scratch = Path(name)
+            before, records = scratch / "before.parquet", scratch / "records.parquet"
+            self._store.fetch(segment.records.key, before)
+            source, now = SegmentFile(before, scratch), clock.now()
+            contents, gone = erase_lines(source, records, over, first=segment.first)
+            if (contents.count, root(contents.leaves).hex()) != (segment.count, segment.root):
+                raise Damaged(f"The segment {segment.records.key} is not as it was archived")
+            words = scratch / "words.sqlite"
+            left = SegmentFile(records, scratch).lines()
+            write_words(((at, text_of(it)) for at, it in left if isinstance(it, bytes)), words)
+            folder = _new_folder(segment.first, segment.count)
+            erased = (Erasure(now, it.project, it.kind, it.count) for it in gone)
+            fresh = replace(
+                segment,
+                all_spans=contents.spans,
+                odd=contents.odd,
+                erased=contents.erased,
+                made_at=now,
+                records=self._put(folder, records),
+                words=self._put(folder, words),
+                erasures=(*segment.erasures, *erased),
+            )
+        self._sign(fresh)
+        self._write(tuple(fresh if each == segment else each for each in self.segments))
+        return fresh
+
+    def locked(self, segment: Segment) -> bool:
+        """Return whether the store was told to keep `segment` as it is, and for longer than now.
+
+        Raises
+        ------
+        NotFound
+            It is not there.
+        """
+        until = self._store.stat(segment.records.key).keep_until
+        return until is not None and clock.now() < until
 
     def rebuild(self) -> int:
         """Make the catalogue from the manifests in the store; return how many segments it has.
@@ -186,9 +242,13 @@ class Archive:
     def _until(self) -> datetime | None:
         return clock.now() + self._keep if self._keep else None
 
-    def _put(self, folder: str, path: Path) -> Part:
-        stored = self._store.put_file(folder + path.name, path, keep_until=self._until)
+    def _put(self, folder: str, path: Path, until: datetime | None = None) -> Part:
+        stored = self._store.put_file(folder + path.name, path, keep_until=until)
         return Part(stored.key, stored.size_bytes, stored.sha256)
+
+    def _sign(self, segment: Segment, until: datetime | None = None) -> None:
+        key, line = segment.folder + _MANIFEST, segment.to_line(self._key)
+        self._store.put_bytes(key, line, keep_until=until)
 
     def _write(self, segments: tuple[Segment, ...]) -> None:
         """Write the catalogue anew, all or nothing."""
@@ -206,7 +266,7 @@ class Archive:
 
 def archived_lines(
     store: ObjectStore, segments: Sequence[Segment], scratch: Path
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, Line]]:
     """Yield the lines of `segments` with their numbers, as they were in the journal.
 
     Raises
@@ -223,6 +283,10 @@ def archived_lines(
             yield from SegmentFile(path, scratch).lines()
         finally:
             path.unlink(missing_ok=True)
+
+
+def _new_folder(first: int, count: int) -> str:
+    return f"{_SEGMENTS}{first:012d}-{first + count - 1:012d}-{new_id('seg')}/"
 
 
 def _last(folder: str) -> int:
@@ -247,8 +311,8 @@ def _compare(contents: Contents, marks: Sequence[Mark]) -> None:
 
 
 def _widest(segments: Sequence[Segment]) -> list[Segment]:
-    """Leave out what another segment has whole: a merge that did not end left both."""
-    ordered = sorted(segments, key=lambda it: (it.first, -it.count, it.made_at))
+    """Leave out what another segment has whole: more was erased from it, so it is the newer."""
+    ordered = sorted(segments, key=lambda it: (it.first, -it.count, -it.erased))
     kept: list[Segment] = []
     for segment in ordered:
         if not kept or segment.last > kept[-1].last:

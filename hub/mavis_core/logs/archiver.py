@@ -1,4 +1,4 @@
-"""Moves what is older into the archive, and keeps the words of the rest at hand.
+"""Moves what is older into the archive, erases from it, and keeps the words of the rest at hand.
 
 *Due* is the oldest part of what is sealed, as soon as there is more than the index shall hold, or
 as soon as its first record is twice as old as records may get there: so a small appliance has few,
@@ -16,6 +16,7 @@ from datetime import timedelta
 from mavis_core import clock
 from mavis_core.errors import Unavailable
 from mavis_core.logs.archive import Archive
+from mavis_core.logs.erasing import Eraser
 from mavis_core.logs.hot_words import HotWords
 from mavis_core.logs.index import Index
 from mavis_core.logs.journal import Journal
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
 _SWEEP_EVERY = timedelta(days=1)
+_ERASE_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,24 @@ class Archiver:
         What it works on. All stay open; who made them closes them after it has ended.
     rule
         When records move.
+    eraser
+        Erases from the archive what is over its period; None: nothing is erased.
     """
 
     def __init__(
-        self, journal: Journal, index: Index, words: HotWords, archive: Archive, rule: Rule
+        self,
+        journal: Journal,
+        index: Index,
+        words: HotWords,
+        archive: Archive,
+        rule: Rule,
+        eraser: Eraser | None = None,
     ) -> None:
         self._journal, self._index, self._words = journal, index, words
-        self._archive, self._rule = archive, rule
+        self._archive, self._rule, self._eraser = archive, rule, eraser
         self._waiting: deque[Mark] = deque()
         self._offset = 0
-        self._sweep_at = clock.now()
+        self._sweep_at = self._erase_at = clock.now()
         self.loop = Loop("log-archiver", self._do, every_s=_EVERY_S)
         """Does it, once it is started."""
 
@@ -134,7 +144,18 @@ class Archiver:
             self._sweep_at = clock.now() + _SWEEP_EVERY
             if (swept := self._archive.sweep()) > 0:
                 logger.info("archive.swept objects=%d", swept)
-        return self._index.ready and self.step() is not None
+        if not self._index.ready:
+            return False
+        return self.step() is not None or self._erase()
+
+    def _erase(self) -> bool:
+        """Erase from one segment, if any is due; return whether there may be more."""
+        if self._eraser is None or clock.now() < self._erase_at:
+            return False
+        if self._eraser.step() is not None:
+            return True
+        self._erase_at = clock.now() + _ERASE_EVERY
+        return False
 
 
 def _sealed_at(mark: Mark) -> str:

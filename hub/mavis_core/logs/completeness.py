@@ -1,7 +1,9 @@
 """Whether streams have all their records: a number that never came is a gap. Pure.
 
 That is another question than whether a record is as it was written: what never reached the log
-cannot be sealed. Only records that carry a number in a stream can tell.
+cannot be sealed. Only records that carry a number in a stream can tell. Where records were erased
+since their period was over, it cannot be known whether what is missing was among them: as many as
+were erased between two records of a stream count as such.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Gap:
 @dataclass
 class _Stream:
     highest: int = 0
+    erased: int = 0  # lines, before the one with the highest number
     gaps: list[Gap] = field(default_factory=list)  # by number, none touching another
 
 
@@ -46,6 +49,9 @@ class Completeness:
         self._streams: dict[str, _Stream] = {}
         self.records = 0
         """How many records carry a number."""
+        self.erased = 0
+        """How many numbers are missing where at least as many records were erased."""
+        self._erased_lines = 0
 
     @property
     def streams(self) -> int:
@@ -69,13 +75,20 @@ class Completeness:
         if isinstance(name, str) and type(number) is int and number > 0:
             self._note(name, number, str(time))
 
+    def skip(self) -> None:
+        """Take note of one line that was erased."""
+        self._erased_lines += 1
+
     def _note(self, name: str, number: int, time: str) -> None:
         self.records += 1
         stream = self._streams.setdefault(name, _Stream())
         if number > stream.highest:
-            if number > stream.highest + 1:
+            missing = number - stream.highest - 1
+            if missing and missing <= self._erased_lines - stream.erased:
+                self.erased += missing
+            elif missing:
                 stream.gaps.append(Gap(name, stream.highest + 1, number - 1, time))
-            stream.highest = number
+            stream.highest, stream.erased = number, self._erased_lines
             return
         at = bisect_left(stream.gaps, number, key=lambda gap: gap.last)
         if at < len(stream.gaps) and stream.gaps[at].first <= number:  # it came late

@@ -293,6 +293,8 @@ class Verdict:
         The time of the last seal that an anchor confirms; None without an anchor.
     unsealed
         Records after the last seal: nothing can be said about them yet.
+    erased
+        Places whose record is not kept any more, and whose hash is as it was sealed.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -302,6 +304,7 @@ class Verdict:
     intact_until: str | None = None
     anchored_until: str | None = None
     unsealed: int = 0
+    erased: int = 0
 
     @property
     def intact(self) -> bool:
@@ -322,11 +325,19 @@ class Written:
     proof
         The hashes that show its place below the root of its stretch; None where the whole stretch
         is there.
+    erased
+        The hash of a record that is not kept any more; None where `record` is there.
     """
 
     number: int
     record: bytes
     proof: tuple[bytes, ...] | None = None
+    erased: bytes | None = None
+
+    @property
+    def hash(self) -> bytes:
+        """Its leaf of the tree."""
+        return leaf(self.record) if self.erased is None else self.erased
 
 
 def written(number: int, record: bytes, path: Sequence[bytes] | None = None) -> bytes:
@@ -518,7 +529,7 @@ class _Found:
 
 
 def _hash(it: Written | bytes) -> bytes:
-    return leaf(it.record if isinstance(it, Written) else it)
+    return it.hash if isinstance(it, Written) else leaf(it)
 
 
 def _check_stretch(sealed: Sealed, found: _Found, verdict: Verdict, following: bytes) -> None:
@@ -526,7 +537,9 @@ def _check_stretch(sealed: Sealed, found: _Found, verdict: Verdict, following: b
     there = found.look(seal.count)
     if len(there) == seal.count and root(map(_hash, there)).hex() == seal.root:
         found.skip(seal.count)
-        verdict.records += seal.count
+        erased = sum(1 for it in there if isinstance(it, Written) and it.erased is not None)
+        verdict.erased += erased
+        verdict.records += seal.count - erased
         places = zip(there, range(seal.first, seal.end), strict=True)
         wrong = [n for it, n in places if not isinstance(it, Written) or it.number != n]
         if wrong and verdict.intact:  # else it may follow from what was found

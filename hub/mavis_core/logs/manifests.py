@@ -1,5 +1,8 @@
 """What is said of a segment: which lines, whose, from when until when, under which root; signed.
 
+A segment that was written anew, since records of it were over their period, has a new manifest,
+which says what was erased.
+
 The manifest of a segment is the last of its objects to be stored. What has none does not count.
 """
 
@@ -18,11 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from mavis_core import clock
 from mavis_core.errors import Damaged
 from mavis_core.logs.journal import Position
-from mavis_core.logs.segments import ProjectSpan
+from mavis_core.logs.retention import RecordClass
+from mavis_core.logs.segments import Span
 
-__all__ = ["Part", "Segment"]
+__all__ = ["Erasure", "Part", "Segment"]
 
-_FORM = 1
+_FORM = 2
 _PREAMBLE = b"mavis-segment-1\n"
 
 
@@ -33,6 +37,16 @@ class Part:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was erased at a time, of one class of one project; None stands for the platform."""
+
+    at: datetime
+    project: str | None
+    kind: RecordClass
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +63,16 @@ class Segment:
         The hash over its lines (RFC 6962), in hexadecimal.
     seals
         Numbers of the first and last seal that speak of it.
-    projects
-        Of its records; None stands for those of the platform.
+    all_spans
+        Of its records.
     odd
         Lines that are kept as they are, too.
+    erased
+        Lines of which only the hash is left.
     made_at
-        When it was archived.
+        When it was archived, or written anew.
+    erasures
+        What was erased, in the order of time.
     records, words
         Its Parquet file, and the index of its words.
     """
@@ -64,11 +82,13 @@ class Segment:
     place: Position
     root: str
     seals: tuple[int, int]
-    projects: tuple[ProjectSpan, ...]
+    all_spans: tuple[Span, ...]
     odd: int
+    erased: int
     made_at: datetime
     records: Part
     words: Part
+    erasures: tuple[Erasure, ...] = ()
 
     @property
     def last(self) -> int:
@@ -85,11 +105,16 @@ class Segment:
         """Size of its objects, the manifest left out."""
         return self.records.size_bytes + self.words.size_bytes
 
-    def spans(self, projects: frozenset[str] | None) -> tuple[ProjectSpan, ...]:
+    @property
+    def kept(self) -> int:
+        """How many records it has."""
+        return sum(span.count for span in self.all_spans)
+
+    def spans(self, projects: frozenset[str] | None) -> tuple[Span, ...]:
         """Return what it has of `projects`; None: of all, and of the platform."""
         if projects is None:
-            return self.projects
-        return tuple(span for span in self.projects if span.project in projects)
+            return self.all_spans
+        return tuple(span for span in self.all_spans if span.project in projects)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -100,11 +125,15 @@ class Segment:
             "place": [self.place.file, self.place.offset],
             "root": self.root,
             "seals": list(self.seals),
-            "projects": [
-                [span.project, span.count, clock.iso(span.since), clock.iso(span.until)]
-                for span in self.projects
+            "spans": [
+                [it.project, str(it.kind), it.count, clock.iso(it.since), clock.iso(it.until)]
+                for it in self.all_spans
+            ],
+            "erasures": [
+                [clock.iso(it.at), it.project, str(it.kind), it.count] for it in self.erasures
             ],
             "odd": self.odd,
+            "erased": self.erased,
             "made_at": clock.iso(self.made_at),
             "records": [self.records.key, self.records.size_bytes, self.records.sha256],
             "words": [self.words.key, self.words.size_bytes, self.words.sha256],
@@ -130,11 +159,22 @@ class Segment:
                 place=Position(str(file), int(offset)),
                 root=str(value["root"]),
                 seals=(int(first_seal), int(last_seal)),
-                projects=tuple(
-                    ProjectSpan(project, int(count), clock.parse(since), clock.parse(until))
-                    for project, count, since, until in value["projects"]
+                all_spans=tuple(
+                    Span(
+                        project,
+                        RecordClass(kind),
+                        int(count),
+                        clock.parse(since),
+                        clock.parse(until),
+                    )
+                    for project, kind, count, since, until in value["spans"]
+                ),
+                erasures=tuple(
+                    Erasure(clock.parse(at), project, RecordClass(kind), int(count))
+                    for at, project, kind, count in value["erasures"]
                 ),
                 odd=int(value["odd"]),
+                erased=int(value["erased"]),
                 made_at=clock.parse(value["made_at"]),
                 records=Part(*value["records"]),
                 words=Part(*value["words"]),

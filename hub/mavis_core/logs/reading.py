@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mavis_core.logs.archive import archived_lines, read_catalogue
 from mavis_core.logs.journal import START, read_folder
 from mavis_core.logs.manifests import Segment
+from mavis_core.logs.segments import Line
 from mavis_core.objects import ObjectStore
 
 __all__ = ["all_lines"]
@@ -18,7 +19,7 @@ __all__ = ["all_lines"]
 
 def all_lines(
     folder: Path, store: ObjectStore, key: Ed25519PublicKey, scratch: Path
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, Line]]:
     """Yield each line that was ever written, with its number; a damaged one is empty.
 
     Parameters

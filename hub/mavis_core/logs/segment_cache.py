@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class SegmentCache:
         Unavailable
             The store does not answer, or the disk is full.
         """
-        path = self.folder / (part.sha256 + Path(part.key).suffix)
+        path = self.folder / _name_of(part)
         with self._lock:
             self._in_use[path.name] = self._in_use.get(path.name, 0) + 1
             fetching = self._fetching.setdefault(path.name, threading.Lock())
@@ -68,6 +68,17 @@ class SegmentCache:
                 if not self._in_use[path.name]:
                     del self._in_use[path.name]
             self._make_room()
+
+    def keep_only(self, parts: Iterable[Part]) -> None:
+        """Throw away copies of other objects than `parts`; those in use go the next time."""
+        kept = {_name_of(part) for part in parts}
+        with self._lock:
+            for path in self.folder.iterdir():
+                if path.name not in kept and not self._is_busy(path):
+                    path.unlink(missing_ok=True)
+
+    def _is_busy(self, path: Path) -> bool:
+        return path.name in self._in_use or path.name.startswith(".")
 
     def _have(self, part: Part, path: Path) -> None:
         if part.sha256 in self._checked:
@@ -97,6 +108,10 @@ class SegmentCache:
             for _, size, path in sorted(found):
                 if total <= self._most_bytes:
                     return
-                if path.name not in self._in_use and not path.name.startswith("."):
+                if not self._is_busy(path):
                     path.unlink(missing_ok=True)
                     total -= size
+
+
+def _name_of(part: Part) -> str:
+    return part.sha256 + Path(part.key).suffix

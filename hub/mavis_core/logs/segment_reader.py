@@ -5,7 +5,7 @@ It writes into one folder, where it has one: what SQL is asked of (`mavis_core.l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,6 +100,10 @@ class SegmentReader:
         """Return the numbers of lines of `segment` that hold `asked`; see `WordFile.numbers`."""
         with self._cache.file(segment.words) as path:
             return WordFile(path).numbers(asked, first=first, last=last, limit=limit)
+
+    def keep_only(self, segments: Iterable[Segment]) -> None:
+        """Throw away copies of what is in none of `segments`."""
+        self._cache.keep_only(part for each in segments for part in (each.records, each.words))
 
     def close(self) -> None:
         """End it."""

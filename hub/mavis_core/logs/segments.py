@@ -5,6 +5,8 @@ project and a time lie together and what does not fit is passed over by the file
 From the columns the very bytes of each line of the journal come back, with its number, so that
 seals hold for a segment as they do for the journal. *Raw*: the bytes of a line whose columns would
 give others, such as a damaged one; nearly always empty. *Sound*: whether a line is a record.
+*Erased*: a line of which the number and the hash are left, since the period of its record was over:
+so the seals still hold for all others.
 
 What it takes to make and to check one lies in memory, or in a folder that the caller names.
 """
@@ -25,9 +27,10 @@ import duckdb
 from mavis_core.errors import Damaged, InvalidInput, Unavailable
 from mavis_core.logs.codec import decode
 from mavis_core.logs.evidence import leaf
-from mavis_core.logs.statements import checks
+from mavis_core.logs.retention import CLASS, RecordClass
+from mavis_core.logs.statements import Condition, checks
 
-__all__ = ["Contents", "ProjectSpan", "SegmentFile", "write_segment"]
+__all__ = ["Contents", "Erased", "Line", "SegmentFile", "Span", "erase_lines", "write_segment"]
 
 _ROW_GROUP = 20_480  # DuckDB's unit of 2,048 rows, ten times
 _BATCH = 20_000
@@ -65,7 +68,8 @@ _TABLE = (
     + ", ".join(f"{name} VARCHAR" for name in _TEXTS)
     + ", sequence BIGINT, data VARCHAR, id VARCHAR, time TIMESTAMP, raw BLOB, sound BOOLEAN)"
 )
-_COLUMNS = ", ".join(("number", *_LINE_ORDER, "data", "id", "time"))
+_GIVEN = (*_LINE_ORDER, "data", "id", "time")
+_COLUMNS = ", ".join(("number", *_GIVEN))
 _TEXTS_OF_ALL = (
     "action",
     "person",
@@ -94,20 +98,45 @@ FROM (
 )
 """  # noqa: S608 - constants of this module
 _BYTES = f"coalesce(raw, encode({_LINE}))"
-_COPY = (
-    f"COPY (SELECT {_COLUMNS}, raw, sound FROM rows ORDER BY project NULLS FIRST, time, number)"  # noqa: S608 - constants of this module
+_HASH = f"coalesce(leaf, unhex(sha256('\\x00'::BLOB || {_BYTES})))"
+_ORDERED = (
+    f" ORDER BY project NULLS FIRST, time, number)"
     f" TO ? (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
 )
+_COPY = f"COPY (SELECT {_COLUMNS}, raw, sound, NULL::BLOB AS leaf FROM rows{_ORDERED}"  # noqa: S608 - constants of this module
+_LEFT = ", ".join(f"CASE WHEN NOT gone THEN {name} END AS {name}" for name in (*_GIVEN, "raw"))
+_COPY_LEFT = (
+    f"COPY (SELECT number, {_LEFT}, sound AND NOT gone AS sound,"  # noqa: S608 - constants of this module
+    f" CASE WHEN gone THEN {_HASH} ELSE leaf END AS leaf"
+    f" FROM (SELECT *, number IN (SELECT number FROM old) AS gone FROM read_parquet(?)){_ORDERED}"
+)
+_SPANS = (
+    f"SELECT project, {CLASS} AS class, count(*), min(time), max(time) FROM read_parquet(?)"  # noqa: S608 - constants of this module
+    " WHERE sound AND {which} GROUP BY ALL ORDER BY project NULLS FIRST, class"
+)
+_FIND_OLD = "CREATE TABLE old AS SELECT number FROM read_parquet(?) WHERE leaf IS NULL AND ({over})"
+_IS_OLD = "number IN (SELECT number FROM old)"
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectSpan:
-    """What a segment has of one project; None stands for the platform's own records."""
+class Span:
+    """What a segment has of one class of one project; None stands for the platform."""
 
     project: str | None
+    kind: RecordClass
     count: int
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What is left of a line that was erased: its hash, as seals have it."""
+
+    leaf: bytes
+
+
+Line = bytes | Erased
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +147,21 @@ class Contents:
     ----------
     first, count
         The number of its first line, and how many there are.
-    projects
+    spans
         Of the records; a line that is none is in none.
     odd
         Lines that are kept as they are, too.
+    erased
+        Lines of which only the hash is left.
     leaves
         The hash of each line, as seals have them.
     """
 
     first: int
     count: int
-    projects: tuple[ProjectSpan, ...]
+    spans: tuple[Span, ...]
     odd: int
+    erased: int
     leaves: tuple[bytes, ...]
 
 
@@ -158,8 +190,7 @@ def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: 
             hashes = _fill(database, lines, first)
             _judge(database)
             database.execute(_COPY, [str(target)])
-            contents = _contents(database, first, hashes)
-        _compare(SegmentFile(target, scratch), hashes)
+        contents = _contents(SegmentFile(target, scratch), first, hashes)
         _sync(target)
     except duckdb.Error as exc:
         target.unlink(missing_ok=True)
@@ -174,6 +205,49 @@ def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: 
     return contents
 
 
+def erase_lines(
+    source: SegmentFile, target: Path, over: Condition, *, first: int
+) -> tuple[Contents, tuple[Span, ...]]:
+    """Write a segment anew as the new file `target`, without the lines that `over` holds for.
+
+    Returns what it has, and what was erased. The file is durable, and gives the same hashes.
+
+    Parameters
+    ----------
+    over
+        Holds for a line that is to go; one that is erased already stays so.
+    first
+        The number of the segment's first line.
+
+    Raises
+    ------
+    Unavailable
+        The disk is full. There is no file then.
+    Damaged
+        `source` cannot be read, or what was read back has other hashes. There is no file then.
+    """
+    try:
+        with _opened(source.scratch) as database:
+            name = str(source.path)
+            database.execute(_FIND_OLD.format(over=over.text), [name, *over.values])
+            gone = database.execute(_SPANS.format(which=_IS_OLD), [name]).fetchall()
+            hashes = source.leaves()
+            database.execute(_COPY_LEFT, [name, str(target)])
+        contents = _contents(SegmentFile(target, source.scratch), first, hashes)
+        _sync(target)
+    except duckdb.Error as exc:
+        target.unlink(missing_ok=True)
+        raise Unavailable(
+            f"The segment {target} cannot be written: {str(exc).splitlines()[0]}",
+            mend="Free disk space; nothing is lost: the segment is as it was.",
+            retry_after_s=60,
+        ) from exc
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return contents, _spans(gone)
+
+
 class SegmentFile:
     """A segment that was written.
 
@@ -186,7 +260,7 @@ class SegmentFile:
     """
 
     def __init__(self, path: Path, scratch: Path) -> None:
-        self.path, self._scratch = path, scratch
+        self.path, self.scratch = path, scratch
 
     def leaves(self) -> list[bytes]:
         """Return the hash of each line, in the order of their numbers, as seals have them.
@@ -196,12 +270,10 @@ class SegmentFile:
         Damaged
             The file cannot be read.
         """
-        asked = (
-            f"SELECT unhex(sha256('\\x00'::BLOB || {_BYTES})) FROM read_parquet(?) ORDER BY number"  # noqa: S608 - constants of this module
-        )
+        asked = f"SELECT {_HASH} FROM read_parquet(?) ORDER BY number"  # noqa: S608 - constants of this module
         return [row[0] for row in self._rows(asked)]
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
+    def lines(self) -> Iterator[tuple[int, Line]]:
         """Yield the lines with their numbers, in order, as they were in the journal.
 
         Raises
@@ -209,13 +281,25 @@ class SegmentFile:
         Damaged
             The file cannot be read.
         """
-        asked = f"SELECT number, {_BYTES} FROM read_parquet(?) ORDER BY number"  # noqa: S608 - constants of this module
-        for number, line in self._rows(asked):
-            yield int(number), bytes(line)
+        asked = f"SELECT number, leaf, {_BYTES} FROM read_parquet(?) ORDER BY number"  # noqa: S608 - constants of this module
+        for number, erased, line in self._rows(asked):
+            yield int(number), bytes(line) if erased is None else Erased(bytes(erased))
+
+    def counts(self) -> tuple[int, int, int, tuple[Span, ...]]:
+        """Return how many lines there are, how many are odd and erased, and what spans.
+
+        Raises
+        ------
+        Damaged
+            The file cannot be read.
+        """
+        asked = "SELECT count(*), count(raw), count(leaf) FROM read_parquet(?)"
+        count, odd, erased = next(self._rows(asked))
+        return count, odd, erased, _spans(self._rows(_SPANS.format(which="sound")))
 
     def _rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
         try:
-            with _opened(self._scratch) as database:
+            with _opened(self.scratch) as database:
                 found = database.execute(statement, [str(self.path)])
                 while batch := found.fetchmany(_BATCH):
                     yield from batch
@@ -256,11 +340,6 @@ def _is_record(line: bytes) -> bool:
     return True
 
 
-def _compare(segment: SegmentFile, hashes: Sequence[bytes]) -> None:
-    if segment.leaves() != hashes:
-        raise Damaged(f"The segment {segment.path.name} does not give back what was written")
-
-
 def _texts(batch: Sequence[bytes]) -> tuple[list[str | None], list[bytes | None]]:
     """Return the lines that are text, and those that are none."""
     texts: list[str | None] = []
@@ -275,17 +354,17 @@ def _texts(batch: Sequence[bytes]) -> tuple[list[str | None], list[bytes | None]
     return texts, odd
 
 
-def _contents(database: duckdb.DuckDBPyConnection, first: int, leaves: Sequence[bytes]) -> Contents:
-    count, odd = database.execute("SELECT count(*), count(raw) FROM rows").fetchall()[0]
-    spans = database.execute(
-        "SELECT project, count(*), min(time), max(time) FROM rows WHERE sound"
-        " GROUP BY project ORDER BY project NULLS FIRST"
-    ).fetchall()
-    projects = tuple(
-        ProjectSpan(project, number, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC))
-        for project, number, since, until in spans
-    )
-    return Contents(first, count, projects, odd, tuple(leaves))
+def _contents(segment: SegmentFile, first: int, leaves: Sequence[bytes]) -> Contents:
+    """Return what `segment` has, which must give `leaves` back."""
+    if segment.leaves() != leaves:
+        raise Damaged(f"The segment {segment.path.name} does not give back what was written")
+    count, odd, erased, spans = segment.counts()
+    return Contents(first, count, spans, odd, erased, tuple(leaves))
+
+
+def _spans(rows: Iterable[tuple[Any, ...]]) -> tuple[Span, ...]:
+    found = ((*row[:3], row[3].replace(tzinfo=UTC), row[4].replace(tzinfo=UTC)) for row in rows)
+    return tuple(Span(project, RecordClass(kind), *rest) for project, kind, *rest in found)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,16 +15,28 @@ from mavis_core.config import Config
 from mavis_core.errors import Unavailable
 from mavis_core.logs import Drain, Health, RecordSource
 from mavis_core.logs.anchoring import SealCopies
+from mavis_core.logs.codec import encode_masked
+from mavis_core.logs.holds import RecordHold
 from mavis_core.logs.inbox import Inbox, Receipt, read_lines
 from mavis_core.logs.loop import Loop
-from mavis_core.logs.opening import Log, anchor_stores, archive_store, open_log, rule_of
+from mavis_core.logs.opening import (
+    Keeping,
+    Log,
+    anchor_stores,
+    archive_store,
+    open_log,
+    retention_of,
+    rule_of,
+)
 from mavis_core.logs.sealing import private_key
+from mavis_core.records.model import Record
 
 __all__ = ["LogService"]
 
 logger = logging.getLogger(__name__)
 
 _COPY_EVERY_S = 30.0
+_TELLING_S = 60.0  # until a record of our own is durable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +57,18 @@ class LogService:
         closers: ExitStack,
         on_fatal: Callable[[], None] = lambda: None,
         on_indexed: Callable[[], None] = lambda: None,
+        holds: Callable[[], Sequence[RecordHold]] = tuple,
     ) -> LogService:
         """Open the log of an appliance; `closers` closes it.
+
+        Parameters
+        ----------
+        on_fatal
+            Is called when the drain cannot go on.
+        on_indexed
+            Is called when the index has more records.
+        holds
+            Returns the legal holds that stand.
 
         Raises
         ------
@@ -56,6 +78,11 @@ class LogService:
             A secret or the object store is missing.
         """
         keep = timedelta(days=config.logs.lock_days)
+        inbox = Inbox()
+
+        def report(records: Sequence[Record]) -> None:
+            inbox.put({each.id: encode_masked(each) for each in records}).result(_TELLING_S)
+
         log = open_log(
             config.journal,
             archive_store(config),
@@ -64,8 +91,8 @@ class LogService:
             rule=rule_of(config),
             cache_bytes=config.logs.cache_mb << 20,
             keep=keep,
+            keeping=Keeping(retention_of(config), holds, report),
         )
-        inbox = Inbox()
         drain = Drain(
             source,
             log.journal,
@@ -116,8 +143,8 @@ class LogService:
         except Unavailable as exc:
             backlog, error = None, exc.message
         state, last, segments = log.index.state, log.sealer.last, log.archive.segments
-        archived = sum(span.count for segment in segments for span in segment.projects)
-        times = [span.until for segment in segments for span in segment.projects]
+        archived = sum(segment.kept for segment in segments)
+        times = [span.until for segment in segments for span in segment.all_spans]
         status = "ok" if log.index.ready else "starting"
         return Health(
             status="degraded" if error else status,

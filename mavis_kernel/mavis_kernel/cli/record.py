@@ -26,6 +26,7 @@ from mavis_kernel.cli.options import (
 )
 from mavis_kernel.cli.output import Empty, after, put, say, show_document, show_list
 from mavis_kernel.cli.record_export import export
+from mavis_kernel.cli.record_holds import hold, holds, release
 from mavis_kernel.cli.record_options import filtered
 from mavis_kernel.cli.record_sql import sql
 from mavis_kernel.cli.state import State
@@ -86,8 +87,8 @@ def record() -> None:
     """Show what was done, by whom and when."""
 
 
-record.add_command(export)
-record.add_command(sql)
+for _command in (export, hold, holds, release, sql):
+    record.add_command(_command)
 
 
 @record.command("list")

@@ -67,6 +67,7 @@ __all__ = [
     "RecordBucket",
     "RecordContext",
     "RecordFacet",
+    "RecordHold",
     "RecordKind",
     "RecordOrigin",
     "RecordOutcome",
@@ -1220,6 +1221,33 @@ class RecordFacet(Model):
     field: str
     values: tuple[RecordValue, ...]
     other: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordHold(Model):
+    """A legal hold on records: what it is about is kept until it is released.
+
+    Parameters
+    ----------
+    person
+        Only what this person did; null: what anybody did.
+    correlation_id
+        Only this story.
+    released_by
+        Null while it stands.
+    """
+
+    id: str
+    reason: str
+    person: str | None = None
+    correlation_id: str | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    placed_by: str
+    placed_at: dt.datetime
+    released_by: str | None = None
+    released_at: dt.datetime | None = None
+    release_reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,8 @@ def things(rest: RestService) -> dict[str, str]:
         "value": {"access_key_id": "A", "secret_access_key": "B"},
     }
     assert rest.ask("POST", "/keys", body=key).status == 201
+    held = rest.ask("POST", "/projects/shop/record-holds", body={"reason": "case 7"})
+    assert held.status == 201, held.content
     return {
         "project": "shop",
         "key": "spare",
@@ -82,6 +84,7 @@ def things(rest: RestService) -> dict[str, str]:
         "restore": rest.ask("GET", "/projects/shop/restores").json["items"][0]["id"],
         "run": run,
         "record": a_record(rest),
+        "hold": held.json["id"],
     }
 
 

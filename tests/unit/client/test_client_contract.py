@@ -69,6 +69,7 @@ OF_THE_LOGIN = {
 """Operations of the login itself, which has no client yet."""
 
 NO_COMMAND = {
+    "get_record_hold": "`record holds` shows all there is to say of each",
     "get_openapi": "a document for programs, at its address",
     "lock_recovery_point": "`lock` begins with a preview, which shows what it does",
     "unlock_recovery_point": "`unlock` begins with a preview, which shows what it does",
@@ -81,6 +82,7 @@ ENDLESS = {
 }
 """Commands that somebody ends."""
 
+STORY = "cor_01jd3k5v7m8q2x4c6e9g0r1s2t"
 CALLS: dict[str, list[Call]] = {
     "get_health": [lambda m: m.health(), lambda m: m.health(fields=("status",))],
     "get_openapi": [lambda m: m.description()],
@@ -138,6 +140,14 @@ CALLS: dict[str, list[Call]] = {
         lambda m: m.records.context("shop", "rec_1", fields=("record",)),
     ],
     "report_records": [lambda m: m.records.report("shop", [REPORT])],
+    "list_record_holds": [lambda m: list(m.records.holds("shop", fields=("id",)))],
+    "hold_records": [
+        lambda m: m.records.hold(
+            "shop", "why", person="al", correlation_id=STORY, since=NOW, until=NOW
+        )
+    ],
+    "get_record_hold": [lambda m: m.records.get_hold("shop", "hold_1", fields=("id",))],
+    "release_records": [lambda m: m.records.release("shop", "hold_1", "why", if_match='"1"')],
     "report_cells": [lambda m: m.records.report_cells("shop", [CELL])],
     "query_records": [
         lambda m: m.records.sql("SELECT 1", project="shop", since=NOW, until=NOW),
@@ -263,6 +273,9 @@ COMMANDS: dict[str, list[str]] = {
     "export_all_records": ["record export --all-projects --output NEW --force"],
     "export_records": ["record export --format csv --output NEW --force"],
     "report_records": ["record report LINES --stream s"],
+    "list_record_holds": ["record holds"],
+    "hold_records": ["record hold --reason why"],
+    "release_records": ["record release hold_1 --reason why"],
     "query_records": ["record sql VALUES(1)", "record sql --all-projects VALUES(1)"],
     "get_any_record_context": ["record context rec_1 --all-projects"],
     "get_record_context": ["record context rec_1 --within person -n 3"],

@@ -17,6 +17,7 @@ from mavis_kernel.events import arrival_of
 from mavis_kernel.models import (
     Record,
     RecordContext,
+    RecordHold,
     RecordSummary,
     Reported,
     ReportedCells,
@@ -281,3 +282,63 @@ class Records:
             "until": until and until.isoformat(),
         }
         return await self._transport.ask(SqlAnswer, "/records/sql", body)
+
+    def holds(
+        self, project: str, *, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[RecordHold]:
+        """Yield the legal holds on records of a project, those that stand first."""
+        return self._transport.whole_list(RecordHold, _holds(project), fields=fields)
+
+    async def get_hold(
+        self, project: str, hold_id: str, *, fields: Sequence[str] | None = None
+    ) -> RecordHold:
+        """Return a legal hold on records."""
+        path = f"{_holds(project)}/{segment(hold_id)}"
+        return await self._transport.get(RecordHold, path, fields=fields)
+
+    async def hold(
+        self,
+        project: str,
+        reason: str,
+        *,
+        person: str | None = None,
+        correlation_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> RecordHold:
+        """Have records kept until `release`, whatever the periods of the log are.
+
+        Parameters
+        ----------
+        reason
+            Why; it stands in the records.
+        person, correlation_id
+            Only what this person did; only this story.
+        since, until
+            Aware datetimes: only from then on; only before then.
+        """
+        body = {
+            "reason": reason,
+            "person": person,
+            "correlation_id": correlation_id,
+            "since": since and since.isoformat(),
+            "until": until and until.isoformat(),
+        }
+        return await self._transport.post(RecordHold, _holds(project), body)
+
+    async def release(
+        self, project: str, hold_id: str, reason: str, *, if_match: str | None = None
+    ) -> RecordHold:
+        """End a legal hold on records.
+
+        Parameters
+        ----------
+        if_match
+            Only where it is still as it was when it had this ETag.
+        """
+        path, body = f"{_holds(project)}/{segment(hold_id)}", {"reason": reason}
+        return await self._transport.take_away(RecordHold, path, body, if_match=if_match)
+
+
+def _holds(project: str) -> str:
+    return f"/projects/{segment(project)}/record-holds"
