@@ -8,12 +8,13 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from integration.matrix import forks
+from integration.matrix import disk, forks
 from integration.matrix.orders import Facts, Order, Report
 from integration.matrix.scenarios import SCENARIOS
 from integration.matrix.stage import KIT, Stage
 from mavis_core.clock import set_clock
 from mavis_core.contract import EnvironmentSettings
+from mavis_core.errors import Unavailable
 
 
 def main(address: str) -> None:
@@ -33,6 +34,7 @@ def obey(order: Order) -> Report:
     clock = _clock(order)
     bugs: list[str] = []
     facts: Facts | None = None
+    disk.arm(order.write, order.effect)
     with set_clock(clock):
         stage = Stage(order.home, order.endpoint, order.settle_s)
         try:
@@ -44,11 +46,16 @@ def obey(order: Order) -> Report:
                 if order.tick:
                     stage.timetable.tick()
                 stage.carry_out(bugs.append)
+        except Unavailable:  # as the worker bears it: it looks for work again later
+            if not order.effect:
+                bugs.append(traceback.format_exc())
         except Exception:  # noqa: BLE001  # the outermost edge: who ordered it reads it
             bugs.append(traceback.format_exc())
         finally:
             stage.close()
-        return Report(clock().timestamp(), tuple(bugs), facts)
+        writes = disk.count()
+        disk.arm(0, "")
+        return Report(clock().timestamp(), tuple(bugs), facts, writes)
 
 
 def _clock(order: Order) -> Callable[[], datetime]:

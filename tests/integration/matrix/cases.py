@@ -1,4 +1,8 @@
-"""The two sides of the matrix: calls and faults; and what is chosen for a sample."""
+"""The two sides of the matrix: calls and faults; and what is chosen for a sample.
+
+Beside calls to the cloud there are the moments at which something becomes durable, with faults of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +63,18 @@ def calls_of(log: Iterable[Mapping[str, Any]]) -> list[CloudCall]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The so many-th time, from 1 on, that the first process of a clean run makes its database
+    durable."""
+
+    number: int
+    reads = False
+
+    def __str__(self) -> str:
+        return f"write #{self.number}"
+
+
 class Meets(Enum):
     """Which calls a fault is about: those for which it differs from another one."""
 
@@ -97,8 +113,12 @@ class Fault:
     hidden_s: float = 0.0
     rate: float = 1.0
 
-    def fits(self, call: CloudCall) -> bool:
+    def fits(self, call: CloudCall | Write) -> bool:
         """Whether it is about `call`."""
+        if isinstance(call, Write):
+            return self in DISK_FAULTS
+        if self in DISK_FAULTS:
+            return False
         if self.meets is Meets.CHANGES:
             return not call.reads
         return call.makes >= _LEAST[self.meets]
@@ -123,19 +143,29 @@ FAULTS = (
 )
 
 
+DISK_FAULTS = (
+    Fault("killed before a write", "kill_before_write"),
+    Fault("killed after a write", "kill_after_write"),
+    Fault("a write fails", "fail_write"),
+    Fault("writes fail from there on", "fail_writes"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One call that meets one fault."""
+    """One call, or write, that meets one fault."""
 
     scenario: str
-    call: CloudCall
+    call: CloudCall | Write
     fault: Fault
 
     def __str__(self) -> str:
         return f"{self.scenario}: {self.call} {self.fault.name}"
 
 
-def matrix(scenario: str, calls: Sequence[CloudCall], faults: Sequence[Fault]) -> list[Case]:
+def matrix(
+    scenario: str, calls: Sequence[CloudCall | Write], faults: Sequence[Fault]
+) -> list[Case]:
     """Return every case of a scenario."""
     return [Case(scenario, call, fault) for fault in faults for call in calls if fault.fits(call)]
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from integration.matrix.cases import FAULTS, Case, CloudCall, Fault, matrix, sample
+from integration.matrix.cases import DISK_FAULTS, FAULTS, Case, Fault, matrix, sample
+from integration.matrix.lanes import Prepared
 from integration.matrix.outcomes import Outcome, Tally
 from integration.matrix.trial import Choice, Trial
 from integration.matrix.trial import trial as open_trial
 
 Outcomes = Callable[[str, Fault | None], list[Outcome]]
-_SAMPLED = 3  # cases of each scenario
+_SAMPLED, _SAMPLED_WRITES = 3, 2  # cases of each scenario
 _TALLY = pytest.StashKey[Tally]()
 _ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 
@@ -55,10 +56,12 @@ def outcomes(trial: Trial, request: pytest.FixtureRequest) -> Outcomes:
 
 
 def _choice(fault: Fault | None) -> Choice:
-    def choose(scenario: str, calls: Sequence[CloudCall]) -> list[Case]:
+    def choose(world: Prepared) -> list[Case]:
+        name = world.scenario
         if fault is None:
-            return sample(matrix(scenario, calls, FAULTS), _SAMPLED)
-        return matrix(scenario, calls, [fault])
+            calls = sample(matrix(name, world.calls, FAULTS), _SAMPLED)
+            return calls + sample(matrix(name, world.writes, DISK_FAULTS), _SAMPLED_WRITES)
+        return matrix(name, (*world.calls, *world.writes), [fault])
 
     return choose
 

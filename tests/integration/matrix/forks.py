@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Client, Connection, Listener, wait
 from pathlib import Path
 
+from integration.matrix import disk
 from integration.matrix.orders import Order, Report
 
 _TESTS = Path(__file__).resolve().parents[2]
@@ -69,7 +70,12 @@ class Forks:
 def forks(folder: Path) -> Iterator[Forks]:
     """Run the server; its socket and what its processes say on standard error are in `folder`."""
     address = str(folder / "forks.sock")
-    environment = {**os.environ, "PYTHONPATH": str(_TESTS), "PYTHONWARNINGS": "error"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(_TESTS),
+        "PYTHONWARNINGS": "error",
+        "LD_PRELOAD": str(disk.build(folder)),
+    }
     with (folder / "forks.log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", _START, address],

@@ -14,7 +14,7 @@ from typing import Any
 from cloud.accounts import Held
 from cloud.client import Simulator, running, write_aws_config
 from cloud.witness import Witness
-from integration.matrix.cases import Case, CloudCall, Fault, calls_of
+from integration.matrix.cases import Case, CloudCall, Fault, Write, calls_of
 from integration.matrix.forks import Child, Forks
 from integration.matrix.orders import SETTLE_S, Facts, Order, Report
 from integration.matrix.scenarios import SCENARIOS
@@ -45,6 +45,7 @@ class Prepared:
     database: Path
     facts: Facts
     calls: tuple[CloudCall, ...] = ()
+    writes: tuple[Write, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,15 @@ class Course:
         Tracebacks.
     now
         What the clock of the last one said at its end, in seconds since 1970.
+    writes
+        How often the first one that ended made its database durable.
     """
 
     met: bool
     attempts: int
     bugs: tuple[str, ...]
     now: float
+    writes: int = 0
 
 
 class Lane:
@@ -110,9 +114,11 @@ class Lane:
         It is done twice: how often it is looked while something is waited for is chance, and
         only calls that come each time are counted on.
         """
-        once, _ = self._clean_run(prepared)
+        once, first = self._clean_run(prepared)
         twice, course = self._clean_run(prepared)
-        return replace(prepared, calls=tuple(each for each in twice if each in set(once))), course
+        calls = tuple(each for each in twice if each in set(once))
+        writes = tuple(map(Write, range(1, min(first.writes, course.writes) + 1)))
+        return replace(prepared, calls=calls, writes=writes), course
 
     def _clean_run(self, prepared: Prepared) -> tuple[list[CloudCall], Course]:
         self.restore(prepared)
@@ -153,6 +159,11 @@ class Lane:
         self.restore(prepared)
         self._cut(prepared)
         call, fault = case.call, case.fault
+        if isinstance(call, Write):
+            self._refuse(prepared)
+            course = self._attempts(None, call.number, fault.effect)
+            self._quiet()
+            return course
         self.simulator.fault(
             call.action,
             fault.effect,
@@ -193,14 +204,21 @@ class Lane:
             now, bugs, attempts = report.now + 0.1, bugs + report.bugs, attempts + 1
         return replace(course, bugs=bugs, now=now)
 
-    def _attempts(self, fault: Fault | None) -> Course:
+    def _attempts(self, fault: Fault | None, write: int = 0, effect: str = "") -> Course:
         now, bugs, attempts = time.time(), (), 0
+        writes, met = 0, not effect
         rate = fault.rate if fault is not None else 1.0
         to_kill = fault is not None and fault.kills
         late = fault is not None and fault.effect == "late"
         settle_s = _LATE_SETTLE_S if late else SETTLE_S
         while attempts == 0 or (self._unfinished() and attempts < _ATTEMPTS):
-            child = self._begin(max(now, self._free_at()), rate=rate, settle_s=settle_s)
+            child = self._begin(
+                max(now, self._free_at()),
+                rate=rate,
+                settle_s=settle_s,
+                write=0 if met else write,
+                effect="" if met else effect,
+            )
             attempts += 1
             if to_kill and self._kill_when_held(child):
                 to_kill = False
@@ -208,9 +226,16 @@ class Lane:
                     self._let_go()
                 continue
             report = self._end(child)
+            if not met:
+                met = True
+                if report is None and effect.startswith("kill"):
+                    continue
             assert report is not None, "an attempt has died that nobody killed"
             now, bugs = report.now + 0.1, bugs + report.bugs
-        return Course(met=True, attempts=attempts, bugs=bugs, now=max(now, self._free_at()))
+            writes = writes or report.writes
+        return Course(
+            met=True, attempts=attempts, bugs=bugs, now=max(now, self._free_at()), writes=writes
+        )
 
     def _kill_when_held(self, child: Child, *, rests: bool = False) -> bool:
         """Kill a process when its call is held; return False where it ended before.
@@ -253,6 +278,8 @@ class Lane:
         prepare: str = "",
         cancel: str = "",
         tick: bool = False,
+        write: int = 0,
+        effect: str = "",
     ) -> Child:
         return self._forks.begin(
             Order(
@@ -264,6 +291,8 @@ class Lane:
                 cancel=cancel,
                 tick=tick,
                 settle_s=settle_s,
+                write=write,
+                effect=effect,
             )
         )
 

@@ -34,6 +34,8 @@ class Order:
         Whether the timetable begins what is due first.
     settle_s
         Seconds after which what the cloud does not show was not made.
+    write, effect
+        What happens at which write of the database; see `integration.matrix.disk`.
     """
 
     home: Path
@@ -44,6 +46,8 @@ class Order:
     cancel: str = ""
     tick: bool = False
     settle_s: float = SETTLE_S
+    write: int = 0
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,11 @@ class Report:
         Tracebacks of what no code of ours expected.
     facts
         Of a world that was made.
+    writes
+        How often it made its database durable.
     """
 
     now: float
     bugs: tuple[str, ...] = ()
     facts: Facts | None = None
+    writes: int = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from integration.matrix.cases import FAULTS, Case
+from integration.matrix.cases import DISK_FAULTS, FAULTS, Case
 
 
 class Kind(StrEnum):
@@ -66,7 +66,7 @@ class Tally:
         by_scenario = Counter((each.case.scenario, each.kind) for each in self._outcomes)
         by_fault = Counter((each.case.fault.name, each.kind) for each in self._outcomes)
         scenarios = sorted({each.case.scenario for each in self._outcomes})
-        faults = [each.name for each in FAULTS]
+        faults = [each.name for each in (*FAULTS, *DISK_FAULTS)]
         seconds = sum(each.seconds for each in self._outcomes)
         lines = [
             f"The fault matrix: {len(self._outcomes)} cases, {seconds:.0f} s of their time",

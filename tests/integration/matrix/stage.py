@@ -18,7 +18,7 @@ from mavis_core.access import CallContext
 from mavis_core.bootstrap import Parts, make_work
 from mavis_core.changes.budget import Budget, granted
 from mavis_core.db import migrate, open_database
-from mavis_core.errors import Internal, MavisError
+from mavis_core.errors import Internal, MavisError, Unavailable
 from mavis_core.kits.aws.kit import AwsKit
 from mavis_core.kits.aws.retries import RetryPolicy
 from mavis_core.projects.environments import Environments
@@ -159,6 +159,8 @@ class Stage:
                 continue
             try:
                 finish(attempt)
+            except Unavailable:  # how it ended could not be written: the next attempt goes on
+                continue
             except Exception as exc:  # noqa: BLE001  # as the worker does
                 bug(traceback.format_exc())
                 attempt.fail(Internal(f"met a bug: {type(exc).__name__}"))

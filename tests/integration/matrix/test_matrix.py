@@ -1,5 +1,6 @@
-"""Every call to the cloud, times everything that may go wrong with it: nothing is left behind,
-nothing is there twice, nothing is lost, and what Mavis says is true.
+"""Every call to the cloud, and every write to the disk, times everything that may go wrong.
+
+Nothing is left behind, nothing is there twice, nothing is lost, and what Mavis says is true.
 
 A sample of the matrix for every day, the same each time; all of it where there is time.
 """
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from integration.matrix.cases import FAULTS, Fault, reads
+from integration.matrix.cases import DISK_FAULTS, FAULTS, Fault, reads
 from integration.matrix.conftest import Outcomes
 from integration.matrix.outcomes import Outcome
 from integration.matrix.scenarios import SCENARIOS
@@ -41,7 +42,7 @@ def test_every_call_that_changes_something_is_in_the_matrix(trial: Trial) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [*FAULTS, *DISK_FAULTS], ids=lambda fault: fault.name)
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 def test_whatever_goes_wrong_with_any_call_the_cloud_is_as_mavis_says(
     outcomes: Outcomes, scenario: str, fault: Fault

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from integration.matrix import judge
-from integration.matrix.cases import Case, CloudCall
+from integration.matrix.cases import Case
 from integration.matrix.evidence import Evidence, ids_in
 from integration.matrix.forks import forks
 from integration.matrix.lanes import Course, Lane, Prepared, lane
@@ -22,7 +22,7 @@ from integration.matrix.outcomes import Kind, Outcome, Tally
 from integration.matrix.scenarios import SCENARIOS
 
 T = TypeVar("T")
-Choice = Callable[[str, Sequence[CloudCall]], list[Case]]
+Choice = Callable[[Prepared], list[Case]]
 _LANES = 4  # cases mostly wait
 _WAITING = 200  # threads that wait for cases
 
@@ -74,7 +74,7 @@ class Trial:
 
         def do() -> list[Outcome]:
             world = self.world(scenario).result()
-            cases = choose(scenario, world.prepared.calls)
+            cases = choose(world.prepared)
             begun = [
                 self.in_a_lane(lambda lane, case=case: self._try(lane, world, case))  # type: ignore[misc]
                 for case in cases
