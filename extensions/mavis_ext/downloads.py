@@ -8,11 +8,12 @@ from typing import Protocol
 
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
 
 from mavis_core.errors import Unavailable
-from mavis_ext.base import ApiHandler
+from mavis_ext.base import Services
 
-__all__ = ["DownloadHandler", "Source"]
+__all__ = ["Source", "send_file"]
 
 _CHUNK_BYTES = 256 * 1024
 _PATIENCE_S = 60.0
@@ -28,36 +29,44 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class DownloadHandler(ApiHandler):
-    """The base of handlers that send files."""
+async def send_file(
+    handler: RequestHandler,
+    services: Services,
+    person: str,
+    take: Callable[[], Source],
+    *,
+    media: str,
+    name: str,
+) -> None:
+    """Send what `take` returns, which blocks, as a file to be kept.
 
-    async def send_file(self, take: Callable[[], Source], media: str, name: str) -> None:
-        """Send what `take` returns, which blocks, as a file to be kept.
+    Parameters
+    ----------
+    person
+        Who takes it.
+    media
+        Its media type, with parameters.
+    name
+        Under which it is kept.
+    """
+    pool = services.sql
+    with services.export_seats.take(person):
+        source = await pool.run(take)
+        try:
+            handler.set_header("Content-Type", media)
+            handler.set_header("Content-Disposition", f'attachment; filename="{name}"')
+            handler.set_header("Content-Length", source.size_bytes)
+            handler.set_header("X-Records", source.count)
+            while content := await pool.run(lambda: source.read(_CHUNK_BYTES)):
+                handler.write(content)
+                await asyncio.wait_for(handler.flush(), _PATIENCE_S)
+        except (StreamClosedError, TimeoutError, Unavailable):
+            _abort(handler)
+        finally:
+            source.close()
 
-        Parameters
-        ----------
-        media
-            Its media type, with parameters.
-        name
-            Under which it is kept.
-        """
-        pool = self.services.sql
-        with self.services.export_seats.take(self.ctx.principal.name):
-            source = await pool.run(take)
-            try:
-                self.set_header("Content-Type", media)
-                self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-                self.set_header("Content-Length", source.size_bytes)
-                self.set_header("X-Records", source.count)
-                while content := await pool.run(lambda: source.read(_CHUNK_BYTES)):
-                    self.write(content)
-                    await asyncio.wait_for(self.flush(), _PATIENCE_S)
-            except (StreamClosedError, TimeoutError, Unavailable):
-                self._abort()
-            finally:
-                source.close()
 
-    def _abort(self) -> None:
-        """Break the answer off, so that nobody takes what came for the whole."""
-        if isinstance(self.request.connection, HTTP1Connection):
-            self.request.connection.close()
+def _abort(handler: RequestHandler) -> None:
+    """Break the answer off, so that nobody takes what came for the whole."""
+    if isinstance(handler.request.connection, HTTP1Connection):
+        handler.request.connection.close()

@@ -21,7 +21,8 @@ class RecordFilters(TypedDict, total=False):
     since, until
         Aware datetimes: from this moment on; before this one.
     person
-        By this person; several with commas between them.
+        By this person; several with commas between them, and a backslash before a comma that is
+        part of a name.
     action
         The beginning of the action, ``restore.``; several with commas between them.
     object, error_code, source, correlation_id

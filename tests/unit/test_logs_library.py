@@ -27,6 +27,7 @@ from mavis_core.logs.codec import encode
 from mavis_core.logs.context import Beside, Context, Within
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.exports import Export, ExportFormat
+from mavis_core.logs.query import listed
 from mavis_core.logs.sealing import new_key, private_key
 from mavis_core.logs.summaries import FACETS
 from mavis_core.objects import ObjectStore
@@ -440,3 +441,22 @@ def test_segments_have_at_most_so_many_lines_and_few_are_opened(
     opened_ones = {it.records.sha256 for it in log.archive.segments[2:]}
     assert log.library._reader._cache._checked == opened_ones
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("person", "people"),
+    [
+        ("alice", ("alice",)),
+        ("alice, bob", ("alice", "bob")),
+        (r"Doe\, Jane,bob", ("Doe, Jane", "bob")),
+        (r"CORP\jane,bob", ("CORP\\jane", "bob")),
+        (listed(["Doe, Jane", "bob"]), ("Doe, Jane", "bob")),
+    ],
+)
+def test_a_name_may_have_a_comma(person: str, people: tuple[str, ...], log: Log) -> None:
+    query = Query(projects=None, person=person)
+    assert query.people == people
+    assert Query.from_params(query.to_params()) == query
+    record = replace(make_record(random.Random(1)), person=people[0])
+    log.add([record])
+    assert log.library.search(query).items == (record,)

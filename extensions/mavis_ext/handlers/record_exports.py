@@ -11,7 +11,8 @@ from mavis_core import clock, logs
 from mavis_core.access import Permission
 from mavis_core.logs.exports import ExportFormat
 from mavis_ext.answers import Download, Form
-from mavis_ext.downloads import DownloadHandler, Source
+from mavis_ext.base import ApiHandler
+from mavis_ext.downloads import Source, send_file
 from mavis_ext.handlers.records import RecordFilters
 from mavis_ext.operation import operation
 
@@ -43,7 +44,7 @@ def file_name(whose: str, format: ExportFormat) -> str:
     return f"{whose}-records-{clock.now():%Y%m%dT%H%MZ}.{format}"
 
 
-class _Exporting(DownloadHandler):
+class _Exporting(ApiHandler):
     """Sends records as a file."""
 
     def taken(
@@ -55,7 +56,14 @@ class _Exporting(DownloadHandler):
 
     async def export(self, take: Callable[[], Source], whose: str, query: ExportQuery) -> None:
         """Send what `take` returns."""
-        await self.send_file(take, media_type(query.format), file_name(whose, query.format))
+        await send_file(
+            self,
+            self.services,
+            self.ctx.principal.name,
+            take,
+            media=media_type(query.format),
+            name=file_name(whose, query.format),
+        )
 
 
 class RecordsExport(_Exporting):

@@ -169,7 +169,11 @@ class RecordFilters(Query):
     since: Annotated[Moment | None, Field(description="From this moment on.")] = None
     until: Annotated[Moment | None, Field(description="Before this moment.")] = None
     person: Annotated[
-        str | None, Field(description="Who did it; several with commas between them.")
+        str | None,
+        Field(
+            description="Who did it; several with commas between them, and a backslash before a"
+            " comma that is part of a name."
+        ),
     ] = None
     action: Annotated[
         str | None,

@@ -32,6 +32,7 @@ __all__ = [
     "Page",
     "Place",
     "Query",
+    "listed",
 ]
 
 DEFAULT_LIMIT = 50
@@ -54,6 +55,7 @@ W = TypeVar("W", bound=StrEnum)
 _SEVERAL = ("person", "action")
 _ALL = "*"
 _MOMENTS = ("last_record_time", "sealed_until")
+_COMMA = re.compile(r"(?<!\\),")
 _PROJECT = re.compile(r"[0-9a-z_]{1,64}")
 
 
@@ -102,7 +104,7 @@ class Query:
     since, until
         From this moment on; before this moment.
     person
-        The person's name, or several with commas between them.
+        The person's name, or several with commas between them; see `listed`.
     action
         The beginning of the action: ``restore.`` or ``cloud.Create``; or several beginnings with
         commas between them.
@@ -228,8 +230,14 @@ class Query:
         )
 
 
+def listed(names: Iterable[str]) -> str:
+    r"""Return names as `Query` takes several: commas between them, ``\,`` for one in a name."""
+    return ",".join(name.replace(",", "\\,") for name in names)
+
+
 def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, (text or "").split(","))))
+    parts = (part.strip().replace("\\,", ",") for part in _COMMA.split(text or ""))
+    return tuple(filter(None, parts))
 
 
 def _word(kind: type[W], params: Mapping[str, str], name: str) -> W | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from mavis_core.errors import Unavailable
-from mavis_core.logs.query import Query
+from mavis_core.logs.query import Query, listed
 from mavis_core.logs.summaries import Summary
 from mavis_ext.base import Services
 
@@ -128,6 +128,6 @@ def _value(
     if text is None:
         return Value("platform" if name == "project" else "none yet", many, "")
     shown = names.get(text, text) if name == "project" else text
-    # A name with a comma would be read as several.
-    linked = asked[name] != shown and not ("," in shown and name in ("person", "action"))
-    return Value(shown, many, narrowed(asked, **{name: shown}) if linked else "")
+    sought = listed([shown]) if name in ("person", "action") else shown
+    linked = asked[name] != sought
+    return Value(shown, many, narrowed(asked, **{name: sought}) if linked else "")

@@ -14,6 +14,7 @@ from mavis_hub.pages.new_project import NewProject
 from mavis_hub.pages.preview_groups import GroupConfirmation
 from mavis_hub.pages.previews import Confirmation
 from mavis_hub.pages.projects import ProjectPage
+from mavis_hub.pages.record_parts import Around, RecordEvents, RecordsFile
 from mavis_hub.pages.recovery_points import PointPage, PointsPage
 from mavis_hub.pages.restores import RestoresPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
@@ -33,6 +34,9 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/projects/{_ANY}/?", ProjectPage, given),
         (rf"{PREFIX}/new-project", NewProject, given),
         (rf"{PREFIX}/records", Audit, given),
+        (rf"{PREFIX}/records/events", RecordEvents, given),
+        (rf"{PREFIX}/records/export", RecordsFile, given),
+        (rf"{PREFIX}/records/(rec_[^/]+)", Around, given),
         (rf"{PREFIX}/projects/{_ANY}/members", Members, given),
         (rf"{PREFIX}/projects/{_ANY}/preview-groups/{_ANY}", GroupConfirmation, given),
         (rf"{PREFIX}/projects/{_ANY}/previews/{_ANY}", Confirmation, given),

@@ -13,9 +13,10 @@ from mavis_core.errors import Conflict
 from mavis_core.scheduling.model import Run, RunState
 from mavis_ext.following import Following
 from mavis_hub.pages.forms import is_window
-from mavis_hub.pages.handlers import PersonPage, Site
+from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.history import History, history
 from mavis_hub.pages.seen import SeenProject, see
+from mavis_hub.pages.streams import ForPages
 from mavis_hub.pages.templates import run_address
 
 __all__ = ["RunEvents", "RunPage", "RunsPage"]
@@ -95,27 +96,8 @@ class RunPage(PersonPage):
         )
 
 
-class RunEvents(Following):
+class RunEvents(ForPages, Following):
     """The changes of a Run, for its page."""
-
-    def initialize(self, site: Site) -> None:  # type: ignore[override]  # pages take a site
-        """Take what the application hands over."""
-        self._site = site
-        super().initialize(site.services)
-
-    def check_xsrf_cookie(self) -> None:
-        """Let a script follow only with the token of its page: it comes with a cookie."""
-        self._site.identity.auth.check_xsrf_cookie(self)
-
-    async def identify(self) -> None:
-        """Find out who is at the browser.
-
-        Raises
-        ------
-        Unauthenticated
-            Nobody is, or nobody any more.
-        """
-        self.ctx = await self._site.identity.browser(self)
 
     async def get(self, project: str, run: str) -> None:
         """Tell them, until the Run is final."""

@@ -96,6 +96,11 @@ API_PROCESS = {
     "mavis_hub.pages.login.Answer": Row("/login/callback", Guard.ANSWER),
     "mavis_hub.pages.home.Home": Row("/", Guard.PAGE),
     "mavis_hub.pages.audit.Audit": Row("/records", Guard.PAGE),
+    "mavis_hub.pages.record_parts.RecordEvents": Row("/records/events", Guard.LOADED),
+    "mavis_hub.pages.record_parts.RecordsFile": Row("/records/export?format=csv", Guard.PAGE),
+    "mavis_hub.pages.record_parts.Around": Row(
+        "/records/rec_01jd3k00000000000000000000", Guard.PAGE, 404
+    ),
     "mavis_hub.pages.members.Members": Row("/projects/shop/members", Guard.PAGE),
     "mavis_hub.pages.new_project.NewProject": Row("/new-project", Guard.PAGE, 403),
     "mavis_hub.pages.projects.ProjectPage": Row("/projects/shop", Guard.PAGE),

@@ -22,7 +22,9 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from core_double import PLATFORM, call, plan_document
 from integration.pages.conftest import Scene
 from integration.pages.test_confirmation import previewed
-from mavis_core import clock
+from mavis_core import clock, records
+from mavis_core.access import Permission
+from mavis_core.records import Kind, Outcome, Phase, Record
 from mavis_ext.app import PREFIX
 from pages_service import COOKIE, PagesService
 
@@ -65,10 +67,18 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
         "olga",
         lambda site, scene: "/records?person=olga&outcome=failed&kind=audit&regex=Create.*",
     ),
+    "records-around": ("olga", lambda site, scene: around(site)),
     "records-none": ("vera", lambda site, scene: "/records"),
     "new-project": ("ada", lambda site, scene: "/new-project"),
     "story": ("olga", lambda site, scene: f"/stories/{scene.story}"),
 }
+
+
+def around(site: PagesService) -> str:
+    """Return the page of what is around a record."""
+    asked = "/projects/shop/records?action=cloud.&limit=1"
+    (record,) = site.rest.ask("GET", asked).json["items"]
+    return f"/records/{record['id']}"
 
 
 def edited(site: PagesService) -> str:
@@ -242,6 +252,63 @@ def test_a_plan_is_confirmed_by_keyboard_and_leads_to_its_run_live(
         assert opened.faults() == []
         page.reload()
         expect(page.locator("#state")).to_have_text("succeeded")
+
+
+def test_records_are_followed_as_they_arrive(
+    site: PagesService, scene: Scene, visit: Visits
+) -> None:
+    with visit("olga", "/records?action=tailed.") as opened:
+        page = opened.page
+        expect(page.locator("#found")).to_contain_text("No record matches")
+        live = page.get_by_role("button", name="Follow live")
+        with page.expect_response(lambda answer: "/records/events" in answer.url):
+            live.focus()
+            page.keyboard.press("Enter")
+        expect(page.get_by_role("button", pressed=True)).to_have_text("Following live")
+        shop = site.rest.core.projects.authorize(
+            call("ada", PLATFORM), "shop", Permission.PROJECT_READ
+        ).project
+        arrived = Record(
+            kind=Kind.AUDIT,
+            phase=Phase.EVENT,
+            outcome=Outcome.OK,
+            action="tailed.thing",
+            person="Doe, Jane",
+            project=shop.id,
+            object="thing",
+            summary="Something <b>happened</b>",
+            correlation_id="cor_1",
+        )
+        with site.rest.core.database.write() as tx:
+            records.write(tx, arrived)
+        expect(page.locator("#found")).to_contain_text("Something <b>happened</b>")
+        expect(page.get_by_role("status")).to_have_text("One more record")
+        assert opened.faults() == []
+        assert opened.outside == []
+        assert opened.stopped == []
+        page.get_by_role("button", name="Following live").click()
+        expect(page.locator("#live")).to_have_text("Follow live")
+        page.get_by_role("link", name="Look again").click()
+        page.get_by_role("link", name="Doe, Jane").click()
+        expect(page.locator("#found")).to_contain_text("Something <b>happened</b>")
+        expect(page.get_by_role("link", name="Leave out person")).to_contain_text("Doe\\, Jane")
+        with page.expect_download() as taken:
+            page.get_by_role("link", name="CSV").click()
+        text = Path(taken.value.path()).read_text("utf-8")
+        assert "Something <b>happened</b>" in text
+        assert text.count("tailed.thing") == 1
+        page.get_by_role("link", name="Around").click()
+        expect(page.locator("tr[aria-current]")).to_contain_text("Something <b>happened</b>")
+
+
+def test_the_list_is_above_the_fold(scene: Scene, visit: Visits) -> None:
+    with visit("olga", "/records") as opened:
+        row = opened.page.locator("#found tbody tr").first.bounding_box()
+        assert row is not None
+        assert row["y"] + row["height"] < 800
+    with visit("olga", "/records", "phone") as opened:
+        expect(opened.page.get_by_text("Narrow it down").first).to_be_visible()
+        expect(opened.page.locator(".facets li").first).to_be_hidden()
 
 
 def test_a_plan_that_expires_under_the_eye_says_so(

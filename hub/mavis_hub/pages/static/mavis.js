@@ -208,7 +208,78 @@
     addEventListener("pagehide", () => feed.close());
   }
 
+  // Records are followed: when some arrive the list is asked for again, a little later.
+  const LIST_EVERY_MS = 2000;
+  function letFollow(button) {
+    const list = document.getElementById("found");
+    const trouble = document.getElementById("live-trouble");
+    const { address, xsrf } = button.dataset;
+    let feed = null;
+    let waiting = 0;
+    let timer = 0;
+
+    const tellTrouble = (text) => { trouble.textContent = text; trouble.hidden = !text; };
+
+    async function look() {
+      const arrived = waiting;
+      waiting = 0;
+      const here = new URL(location.href);
+      here.searchParams.set("part", "list");
+      const answer = await fetch(here, { headers: { "X-XSRFToken": xsrf } }).catch(() => null);
+      if (answer?.ok) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const now = fresh.getElementById("found");
+        timesIn(now).forEach(tell);
+        letCopy(now);
+        // A link in it stays under the finger.
+        if (!list.contains(document.activeElement)) list.replaceChildren(...now.childNodes);
+        say(arrived === 1 ? "One more record" : `${arrived} more records`);
+      }
+      timer = waiting ? setTimeout(look, LIST_EVERY_MS) : 0;
+    }
+
+    function arrive(count) {
+      waiting += count;
+      timer ||= setTimeout(look, 300);
+    }
+
+    function stop(text = "") {
+      feed?.close();
+      feed = null;
+      clearTimeout(timer);
+      timer = 0;
+      button.ariaPressed = "false";
+      button.textContent = "Follow live";
+      tellTrouble(text);
+    }
+
+    function start() {
+      button.ariaPressed = "true";
+      button.textContent = "Following live";
+      const asked = new URL(address, location.href);
+      asked.searchParams.set("_xsrf", xsrf);
+      feed = new EventSource(asked);
+      feed.addEventListener("open", () => tellTrouble(""));
+      feed.addEventListener("record", () => arrive(1));
+      feed.addEventListener("missed", (event) => arrive(JSON.parse(event.data).count));
+      feed.addEventListener("problem", (event) => {
+        const told = JSON.parse(event.data);
+        stop(`${told.detail}. ${told.mend}`);
+      });
+      feed.addEventListener("error", () => {
+        if (feed?.readyState === EventSource.CLOSED)
+          stop("The appliance does not tell of records now. Follow again, or look again.");
+        else if (feed) tellTrouble("The appliance does not answer. Asking again.");
+      });
+    }
+
+    button.hidden = false;
+    button.addEventListener("click", () => (feed ? stop() : start()));
+    addEventListener("pagehide", () => stop());
+  }
+
   letCopy(document);
+  document.querySelectorAll("#live").forEach(letFollow);
   document.querySelectorAll("table[data-filter]").forEach(letFilter);
   tick();
   setInterval(tick, 1000);
