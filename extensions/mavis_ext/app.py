@@ -38,7 +38,21 @@ from mavis_ext.operation import Operation, operations_of
 from mavis_ext.pools import Pool
 from mavis_ext.seats import Seats
 
-__all__ = ["API", "PREFIX", "ROUTES", "make_application", "make_services", "operations"]
+__all__ = [
+    "API",
+    "FOLLOWED_BY_ONE",
+    "PREFIX",
+    "ROUTES",
+    "TAKEN_BY_ONE",
+    "make_application",
+    "make_services",
+    "operations",
+]
+
+FOLLOWED_BY_ONE = 20
+"""Streams of records that one person follows at a time."""
+TAKEN_BY_ONE = 2
+"""Exports of records that one person takes at a time."""
 
 _P = "/projects/{project}"
 _PLAN = f"{_P}/backup-plans/{{plan}}"
@@ -137,8 +151,8 @@ def make_services(app: ApiApp, identify: Identify, issue: Issue, *, secret: byte
         hub=Pool("JupyterHub", threads=2, waiting=100),
         limits=Limits(app.config.api.rate_per_s, app.config.api.burst),
         events=RunEvents(app.runs, database),
-        record_seats=Seats("follows records", most=150, most_of_one=20),
-        export_seats=Seats("takes exports", most=4, most_of_one=2),
+        record_seats=Seats("follows records", most=150, most_of_one=FOLLOWED_BY_ONE),
+        export_seats=Seats("takes exports", most=4, most_of_one=TAKEN_BY_ONE),
         secret=secret,
     )
 

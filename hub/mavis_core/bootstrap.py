@@ -34,6 +34,7 @@ from mavis_core.logs.exporting import Exports
 from mavis_core.logs.holds import RecordHolds
 from mavis_core.logs.looks import Looks
 from mavis_core.logs.reporting import Reporting
+from mavis_core.logs.searches import Searches
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.servers import Servers
 from mavis_core.projects.service import Projects
@@ -123,6 +124,7 @@ class ApiApp:
     record_holds: RecordHolds
     questions: Questions
     exports: Exports
+    searches: Searches
 
     def close(self) -> None:
         """Close what was opened."""
@@ -195,6 +197,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         record_holds=RecordHolds(database, projects),
         questions=Questions(database, projects, logs),
         exports=Exports(database, logs),
+        searches=Searches(database),
     )
 
 

@@ -12,7 +12,9 @@ from mavis_core.changes import previews, replies
 from mavis_core.config import load
 from mavis_core.db.paging import MAX_LIMIT
 from mavis_core.errors import Cancelled, CloudError, Interrupted, MavisError, all_errors
+from mavis_core.logs.exports import MOST_EXPORTED, MOST_EXPORTED_BYTES
 from mavis_ext.answers import Needs
+from mavis_ext.app import FOLLOWED_BY_ONE, TAKEN_BY_ONE
 from mavis_ext.base import MAX_BODY
 from mavis_ext.openapi import committed
 from mavis_hub.hub_identity import CACHE_S
@@ -92,6 +94,13 @@ def limits() -> str:
     rows = [
         ("a request's body", f"{MAX_BODY // 1024**2} MiB", "413"),
         ("items of a page", f"{MAX_LIMIT}", "400"),
+        (
+            "records of one export",
+            f"{MOST_EXPORTED:,}, with {MOST_EXPORTED_BYTES >> 30} GiB of text",
+            "400",
+        ),
+        ("exports that one person takes at a time", f"{TAKEN_BY_ONE}", "429"),
+        ("streams of records that one person follows", f"{FOLLOWED_BY_ONE}", "429"),
         (
             "calls of one person",
             f"{api.rate_per_s:g} a second, {api.burst} at once (`api.rate_per_s`, `api.burst`)",

@@ -21,6 +21,7 @@ from mavis_core.db.tables_of_protection import (
     skipped_slots,
     slots,
 )
+from mavis_core.db.tables_of_searches import record_searches
 
 __all__ = [
     "Moment",
@@ -40,6 +41,7 @@ __all__ = [
     "previews",
     "projects",
     "record_holds",
+    "record_searches",
     "records",
     "recovery_points",
     "replies",

@@ -9,6 +9,7 @@ from mavis_hub.pages.asked import WORDS, asked_of, query_of, reach_of
 from mavis_hub.pages.counts import Counts, counts, narrowed
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.history import History, search
+from mavis_hub.pages.searches import PURPOSE
 
 __all__ = ["Audit"]
 
@@ -30,7 +31,9 @@ class Audit(PersonPage):
         asked = asked_of(self.get_query_argument)
         cursor = self.get_query_argument("cursor", "")
         whole = self.get_query_argument("part", "") != "list"
-        reach = await self.ask(lambda: reach_of(self.app, self.ctx))
+        reach, kept = await self.ask(
+            lambda: (reach_of(self.app, self.ctx), self.app.searches.list(self.ctx))
+        )
         projects = reach.projects(asked["project"])
         log, counted = History(allowed=False), Counts()
         if projects is None or projects:
@@ -63,5 +66,7 @@ class Audit(PersonPage):
             newest=narrowed(asked) if cursor else "",
             files=[(_NAMES[form], narrowed(asked, format=form)) for form in ExportFormat],
             lives=not cursor and not asked["until"] and log.allowed,
+            searches=[(each.name, narrowed(each.filters)) for each in kept],
+            ticket=self.ticket(PURPOSE),
             xsrf=self.xsrf,
         )

@@ -19,6 +19,7 @@ from mavis_hub.pages.recovery_points import PointPage, PointsPage
 from mavis_hub.pages.restores import RestoresPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
 from mavis_hub.pages.schedules import Schedules
+from mavis_hub.pages.searches import SavedSearches
 from mavis_hub.pages.stories import Story
 
 __all__ = ["page_rules"]
@@ -34,6 +35,7 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/projects/{_ANY}/?", ProjectPage, given),
         (rf"{PREFIX}/new-project", NewProject, given),
         (rf"{PREFIX}/records", Audit, given),
+        (rf"{PREFIX}/records/searches", SavedSearches, given),
         (rf"{PREFIX}/records/events", RecordEvents, given),
         (rf"{PREFIX}/records/export", RecordsFile, given),
         (rf"{PREFIX}/records/(rec_[^/]+)", Around, given),

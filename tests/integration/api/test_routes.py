@@ -96,6 +96,7 @@ API_PROCESS = {
     "mavis_hub.pages.login.Answer": Row("/login/callback", Guard.ANSWER),
     "mavis_hub.pages.home.Home": Row("/", Guard.PAGE),
     "mavis_hub.pages.audit.Audit": Row("/records", Guard.PAGE),
+    "mavis_hub.pages.searches.SavedSearches": Row("/records/searches", Guard.LEADS),
     "mavis_hub.pages.record_parts.RecordEvents": Row("/records/events", Guard.LOADED),
     "mavis_hub.pages.record_parts.RecordsFile": Row("/records/export?format=csv", Guard.PAGE),
     "mavis_hub.pages.record_parts.Around": Row(

@@ -225,7 +225,7 @@ def test_what_is_counted_leads_to_what_was_counted(site: PagesService, scene: Sc
         page = site.get("olga", f"/records{address.replace('&amp;', '&')}")
         assert f"{number} record" in site.text(page), words
     bars = re.findall(r"<title>[^<]*: (\d+)</title>", html)
-    total = re.search(r"<p>(\d+) records; a bar for each", html)
+    total = re.search(r"<h2>(\d+) records</h2>", html)
     assert total is not None
     assert sum(map(int, bars)) == int(total[1])
 

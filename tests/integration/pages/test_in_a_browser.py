@@ -67,11 +67,26 @@ PICTURED: dict[str, tuple[str, Callable[[PagesService, Scene], str]]] = {
         "olga",
         lambda site, scene: "/records?person=olga&outcome=failed&kind=audit&regex=Create.*",
     ),
+    "records-saved": ("olga", lambda site, scene: kept(site)),
     "records-around": ("olga", lambda site, scene: around(site)),
     "records-none": ("vera", lambda site, scene: "/records"),
     "new-project": ("ada", lambda site, scene: "/new-project"),
     "story": ("olga", lambda site, scene: f"/stories/{scene.story}"),
 }
+
+
+def kept(site: PagesService) -> str:
+    """Keep two searches; return the page of one."""
+    path = "/records?person=olga&outcome=failed"
+    searches = {
+        "What failed": {"person": "olga", "outcome": "failed"},
+        "Snapshots": {"action": "cloud.Create"},
+    }
+    for name, asked in searches.items():
+        given = site.fields(site.get("olga", path))
+        sent = {each: given[each] for each in ("_xsrf", "ticket")} | asked | {"name": name}
+        assert site.post("olga", "/records/searches", sent).status == 303
+    return path
 
 
 def around(site: PagesService) -> str:
