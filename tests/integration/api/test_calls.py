@@ -252,13 +252,14 @@ def test_records_of_a_project_are_told_with_its_name_and_to_those_who_may(
     answer = rest.ask("POST", "/projects/shop/discoveries", "olga", {})
     correlation = answer.json["correlation_id"]
     assert rest.core.carry_out() is None
-    path = f"/projects/shop/records?correlation_id={correlation}"
+    asked = f"records?kind=audit&correlation_id={correlation}"  # its steps are operations
+    path = f"/projects/shop/{asked}"
     wait_until(lambda: len(rest.ask("GET", path).json["items"]) == 2, timeout_s=20)
     outcome, intent = rest.ask("GET", path, "olga").json["items"]
     assert (intent["phase"], outcome["phase"]) == ("intent", "outcome")
     assert (intent["project"], intent["person"]) == ("shop", "olga")
     assert rest.ask("GET", path, "vera").status == 403
-    everywhere = rest.ask("GET", f"/records?correlation_id={correlation}").json["items"]
+    everywhere = rest.ask("GET", f"/{asked}").json["items"]
     assert [each["id"] for each in everywhere] == [outcome["id"], intent["id"]]
 
 
