@@ -63,6 +63,26 @@ def test_a_row_takes_its_requests_to_its_upstream(edge, until, name: str) -> Non
         assert router_of(edge, path) == f"{name}@file"
 
 
+@pytest.mark.parametrize(
+    ("path", "row"),
+    [
+        ("/services/mavis/api/v1/records/events", "events"),
+        ("/services/mavis/api/v1/projects/p/records/export", "events"),
+        ("/services/mavis/api/v1/projects/p/records", "api"),
+        ("/services/mavis/records/events", "page-events"),
+        ("/services/mavis/records/export", "page-events"),
+        ("/services/mavis/records", "pages"),
+    ],
+)
+def test_what_comes_piece_by_piece_passes_a_row_that_holds_nothing_back(
+    edge, until, path: str, row: str
+) -> None:
+    with edge.client() as client:
+        assert client.get(path).status_code == 200
+    until(lambda: path in edge.log.read_text(), "the log line")
+    assert router_of(edge, path) == f"{row}@file"
+
+
 def test_an_address_that_holds_a_ticket_is_not_logged(edge, until) -> None:
     with edge.client() as client:
         for path in ("/services/mavis-view/a-secret-ticket/", "/services/mavis/after-it"):
