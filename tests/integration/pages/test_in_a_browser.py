@@ -316,7 +316,8 @@ def test_records_are_followed_as_they_arrive(
         expect(page.locator("tr[aria-current]")).to_contain_text("Something <b>happened</b>")
 
 
-def test_the_list_is_above_the_fold(scene: Scene, visit: Visits) -> None:
+def test_the_list_is_above_the_fold(site: PagesService, scene: Scene, visit: Visits) -> None:
+    kept(site)
     with visit("olga", "/records") as opened:
         row = opened.page.locator("#found tbody tr").first.bounding_box()
         assert row is not None
