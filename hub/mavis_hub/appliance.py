@@ -30,6 +30,7 @@ from mavis_hub.preflight import preflight
 from mavis_hub.processes import Process
 from mavis_hub.secrets import ensure_secrets
 from mavis_hub.supervisor import running_pid
+from mavis_hub.syslog.authority import ensure_authority
 from mavis_hub.users import (
     ensure_demo_passwords,
     ensure_demo_people,
@@ -84,6 +85,8 @@ def prepare(config: Config, *, demo: bool) -> None:
         ensure_service_users()
     ensure_folders(config)
     ensure_secrets(config, secret_owners(config))
+    if config.syslog.takes_network:
+        ensure_authority(config)
     if config.isolated and demo:
         ensure_demo_people(config)
     elif not config.isolated:

@@ -35,6 +35,7 @@ from mavis_hub.doctor import Verdict, examine
 from mavis_hub.processes import processes
 from mavis_hub.status import rows
 from mavis_hub.supervisor import running_pid
+from mavis_hub.syslog.commands import syslog
 from mavis_hub.tables import columns
 from mavis_hub.users import DEMO_PEOPLE, demo_passwords, remove_users
 
@@ -278,6 +279,7 @@ def _catalogue_line(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 cli.add_command(audit)
+cli.add_command(syslog)
 
 
 @cli.group()

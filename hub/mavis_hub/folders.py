@@ -25,6 +25,8 @@ _SECRET_HOLDERS = {
     "worker": "mavis-worker",
     "logs": "mavis-logs",
     "dashboards": "mavis-dashboards",
+    "syslog": "mavis-syslog",
+    "authority": None,
 }
 
 
@@ -63,11 +65,14 @@ def folders(config: Config) -> tuple[Folder, ...]:
         Folder(run, 0o711),
         Folder(run / "worker", 0o750, "mavis-worker", "mavis"),
         Folder(run / "logs", 0o750, "mavis-logs", "mavis-db"),
+        Folder(run / "reports", 0o2750, "mavis-logs", "mavis-syslog"),
+        Folder(config.syslog_run, 0o2750, "mavis-syslog", config.syslog.local_group or None),
         Folder(config.dashboards_run, 0o700, "mavis-dashboards"),
         Folder(home / "db", 0o2770, "mavis-api", "mavis-db"),
         Folder(config.journal, 0o700, "mavis-logs"),
         Folder(config.objects_folder, 0o711),
         Folder(config.objects_folder / "logs", 0o700, "mavis-logs"),
+        Folder(config.syslog_folder, 0o750, None, "mavis-syslog"),
         Folder(home / "hub", 0o700),
         Folder(home / "api", 0o700, "mavis-api"),
         Folder(home / "prefect", 0o700, "mavis-prefect"),

@@ -33,11 +33,13 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
+from tornado.web import Application
 
 from mavis_core import config as settings
 from mavis_core.config import Config
@@ -47,7 +49,7 @@ from mavis_core.logs import RecordSource
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.holds import RecordHold, standing_holds
 from mavis_core.records import Outbox
-from mavis_hub.log_process.application import make_application
+from mavis_hub.log_process.application import make_application, make_reports_application
 from mavis_hub.log_process.export_desk import ExportDesk
 from mavis_hub.log_process.followers import Followers
 from mavis_hub.log_process.handler import Parts, Pool
@@ -58,15 +60,15 @@ __all__ = ["main", "serve"]
 
 logger = logging.getLogger(__name__)
 
-_API_USER = "mavis-api"
+_API_USER, _SYSLOG_USER = "mavis-api", "mavis-syslog"
 _QUERY_THREADS = 4
 _MAX_BODY_BYTES = 1024  # of what is no record, and no question
 
 
-def _trusted_users() -> frozenset[int]:
+def _trusted_users(name: str) -> frozenset[int]:
     users = {os.geteuid(), 0}
     with suppress(KeyError):  # not isolated, or not yet
-        users.add(pwd.getpwnam(_API_USER).pw_uid)
+        users.add(pwd.getpwnam(name).pw_uid)
     return frozenset(users)
 
 
@@ -126,23 +128,37 @@ async def serve(
             exports=ExportDesk(library, config.journal / EXTRACTS, writing.run),
             followers=followers,
             token=token,
-            users=_trusted_users(),
+            users=_trusted_users(_API_USER),
         )
-        server = HTTPServer(
-            make_application(parts),
-            idle_connection_timeout=60,
-            body_timeout=5,
-            max_body_size=_MAX_BODY_BYTES,
-        )
-        server.add_socket(_bind(config.logs_socket))
-        closers.callback(config.logs_socket.unlink, missing_ok=True)
+        servers = [_listen(make_application(parts), config.logs_socket, closers)]
+        if config.syslog.listen != "off":
+            reporting = replace(
+                parts,
+                token=config.read_secret("logs", "syslog-token"),
+                users=_trusted_users(_SYSLOG_USER),
+            )
+            application = make_reports_application(reporting)
+            servers.append(_listen(application, config.reports_socket, closers))
         service.start()
         logger.info("logs.started socket=%s", config.logs_socket)
         await ended.wait()
-        server.stop()
+        for server in servers:
+            server.stop()
         followers.close()
     logger.info("logs.stopped")
     return not failed.is_set()
+
+
+def _listen(application: Application, path: Path, closers: ExitStack) -> HTTPServer:
+    server = HTTPServer(
+        application,
+        idle_connection_timeout=60,
+        body_timeout=5,
+        max_body_size=_MAX_BODY_BYTES,
+    )
+    server.add_socket(_bind(path))
+    closers.callback(path.unlink, missing_ok=True)
+    return server
 
 
 def _desk(config: Config, service: LogService, pool: Pool) -> SqlDesk:

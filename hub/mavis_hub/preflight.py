@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import ipaddress
 import os
 import pwd
@@ -23,7 +24,7 @@ from mavis_hub.installation import config_file, program
 from mavis_hub.supervisor import running_pid, socket_path
 from mavis_hub.users import DEMO_PEOPLE
 
-__all__ = ["preflight"]
+__all__ = ["local_group", "preflight"]
 
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7) is 108 with its closing zero
 _KERNEL_SOCKET = "kernel-00000000-0000-0000-0000-000000000000-ipc-5"
@@ -49,6 +50,7 @@ def preflight(config: Config) -> None:
         _socket_paths,
         _edge_settings,
         _people,
+        local_group,
         _ports,
     )
     for look in checks:
@@ -183,6 +185,26 @@ def _people(config: Config) -> None:
             )
 
 
+def local_group(config: Config) -> None:
+    """Look whether the group for the Unix sockets of syslog is there.
+
+    Raises
+    ------
+    InvalidInput
+        It is not.
+    """
+    name = config.syslog.local_group
+    if not (name and config.isolated):
+        return
+    try:
+        grp.getgrnam(name)
+    except KeyError as exc:
+        raise InvalidInput(
+            f"syslog.local_group names {name}, which is no Unix group here",
+            mend=f"Make the group (`addgroup {name}`) or correct the name.",
+        ) from exc
+
+
 def _ports(config: Config) -> None:
     loopback = "127.0.0.1"
     wanted = [
@@ -192,6 +214,8 @@ def _ports(config: Config) -> None:
         ("ports.prefect", loopback, config.ports.prefect),
         ("ports.edge_api", loopback, config.ports.edge_api),
     ]
+    if config.syslog.takes_network:
+        wanted.append(("syslog.port", config.syslog.host, config.syslog.port))
     numbers = [port for _, _, port in wanted]
     for key, host, port in wanted:
         if numbers.count(port) > 1:

@@ -25,6 +25,7 @@ from mavis_hub.installation import config_file, program
 __all__ = ["MARK", "NAMES", "PREFECT_BASE", "Process", "Restart", "base_environment", "processes"]
 
 NAMES = ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards")
+"""The processes that every appliance has; `syslog` is there where the settings want it."""
 PREFECT_BASE = "/services/mavis/prefect"
 API_HEALTH = "/services/mavis/api/v1/health"
 MARK = "MAVIS_APPLIANCE"
@@ -117,6 +118,7 @@ def processes(config: Config, environ: Mapping[str, str] | None = None) -> tuple
         _worker(config, environ),
         _logs(config, environ),
         _dashboards(config, environ),
+        *((_syslog(config, environ),) if config.syslog.listen != "off" else ()),
     )
     return tuple(sorted(rows, key=lambda row: row.start_order))
 
@@ -224,6 +226,21 @@ def _logs(config: Config, environ: Mapping[str, str]) -> Process:
         health=SocketCheck(config.logs_socket, "/health", ("logs", "logs-token")),
         start_order=3,
         umask=0o007,
+    )
+
+
+def _syslog(config: Config, environ: Mapping[str, str]) -> Process:
+    low_port = config.isolated and config.syslog.port < _WELL_KNOWN_PORTS
+    return Process(
+        name="syslog",
+        title="syslog receiver",
+        user=_user(config, "mavis-syslog"),
+        command=(sys.executable, "-m", "mavis_hub.syslog"),
+        environment=_frozen(_settings_environment(config, environ)),
+        folder=config.syslog_run,
+        health=FreshFile(config.syslog_run / "heartbeat", max_age_s=10),
+        start_order=4,
+        capabilities=("net_bind_service",) if low_port else (),
     )
 
 

@@ -54,6 +54,7 @@ SECRETS: tuple[Secret, ...] = (
     Secret("hub-cookie-secret", ("hub",), _hex),
     Secret("edge-api-password", ("hub",), _hex),
     Secret("logs-token", ("logs", "api"), _hex),
+    Secret("syslog-token", ("logs", "syslog"), _hex),
     Secret("seal-key", ("logs",), new_key),
     Secret("dashboards-token", ("dashboards", "api"), _hex),
     Secret("servers-token", ("hub", "api"), _hex),

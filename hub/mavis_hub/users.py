@@ -77,6 +77,7 @@ SERVICE_USERS = (
     ServiceUser("mavis-worker", ("mavis", "mavis-db")),
     ServiceUser("mavis-logs", ("mavis", "mavis-db")),
     ServiceUser("mavis-dashboards", ("mavis",)),
+    ServiceUser("mavis-syslog", ("mavis",)),
     ServiceUser("mavis-culler", ()),
 )
 DEMO_PEOPLE = (

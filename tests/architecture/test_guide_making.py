@@ -16,6 +16,8 @@ from mavis_core.config import settings
 from mavis_core.errors import all_errors
 from mavis_core.logs.reporting import REPORTED
 from mavis_ext.app import operations
+from mavis_hub.syslog.framing import Frame
+from mavis_hub.syslog.stories import Source, Story
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "api.md"
@@ -94,7 +96,11 @@ def test_every_error_is_there() -> None:
 def written() -> set[str]:
     """Return every action of a record that stands in the code."""
     found = {"api.refused", "api.failed", f"{REPORTED}…"}  # made of the outcome; of what was told
-    for path in (ROOT / "hub" / "mavis_core").rglob("*.py"):
+    story = Story(Source("web-1", "prj_1", "192.0.2.1"))
+    told, _ = story.told([Frame(b"<13>x", 5), Frame(b"x", 1)])
+    found |= {each.action for each in (*told, *story.closed("the client left"))}
+    folders = (ROOT / "hub" / "mavis_core", ROOT / "hub" / "mavis_hub" / "syslog")
+    for path in (path for folder in folders for path in folder.rglob("*.py")):
         if "testing" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -73,6 +73,10 @@ _CHANGES = {
     "run.cancel": "somebody ends a Run",
     "server.start": "somebody's notebook server starts, or may not",
     "server.stop": "somebody's notebook server ends: stopped, idle, or their last role was taken",
+    "syslog.admit": "a client of syslog is let in by another authority's certificate",
+    "syslog.issue": "a client of syslog gets a certificate",
+    "syslog.local": "the log that the Unix sockets of syslog write to is named, or no more",
+    "syslog.revoke": "a client of syslog loses its certificates",
     "run.claim": "Prefect has started a flow that belongs to no Run, and it was refused",
 }
 _CALLS = {
@@ -110,6 +114,10 @@ _STEPS = {
 }
 _REPORTS = {
     "cell.run": "a kernel of Mavis says that a person has run a cell",
+    "reported.syslog": "a client of syslog has sent a message",
+    "reported.syslog.close": "a connection of such a client has ended, and how many messages came",
+    "reported.syslog.open": "such a client has connected",
+    "reported.syslog.unreadable": "such a client has sent what is no message; it is in quarantine",
     "reported.…": "somebody reports what they or another system saw, in words of their own",
 }
 

@@ -21,6 +21,7 @@ from mavis_core.config.sections import (
     LogsConfig,
     ObjectsConfig,
     PortsConfig,
+    SyslogConfig,
     WorkerConfig,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "ObjectsConfig",
     "PortsConfig",
     "Setting",
+    "SyslogConfig",
     "WorkerConfig",
     "load",
     "settings",

@@ -235,6 +235,47 @@ class LogsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SyslogConfig:
+    """The receiver of others' logs."""
+
+    listen: str = setting(
+        "off",
+        "off: there is no receiver. tls: syslog over TLS with client certificates, on `host` and"
+        " `port`. local: Unix sockets for programs of this machine. both: tls and local.",
+        one_of("off", "tls", "local", "both"),
+    )
+    host: str = setting("127.0.0.1", "The address to listen on; 0.0.0.0 for all.", HOST)
+    port: int = setting(6514, "The port for syslog over TLS.", PORT)
+    client_ca: str = setting(
+        "",
+        "PEM file of a further authority whose client certificates may be admitted; empty: only"
+        " those that `mavisctl syslog issue` makes.",
+    )
+    connections: int = setting(128, "Connections over TLS at a time.", between(1, 4096))
+    rate: int = setting(
+        2000, "Messages a second that one client may send on the long run.", between(1, 1_000_000)
+    )
+    idle_s: int = setting(
+        3600, "Seconds after which a connection that brings nothing is ended.", between(5, 604_800)
+    )
+    local_group: str = setting(
+        "",
+        "The Unix group whose members may write to the Unix sockets; empty: root and the receiver"
+        " alone.",
+    )
+
+    @property
+    def takes_network(self) -> bool:
+        """Whether it listens for TLS."""
+        return self.listen in ("tls", "both")
+
+    @property
+    def takes_local(self) -> bool:
+        """Whether it has Unix sockets."""
+        return self.listen in ("local", "both")
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectsConfig:
     """The object store: the log's archive, and later recordings."""
 
@@ -283,6 +324,7 @@ class Config:
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
+    syslog: SyslogConfig = field(default_factory=SyslogConfig)
     objects: ObjectsConfig = field(default_factory=ObjectsConfig)
 
     @property
@@ -322,6 +364,31 @@ class Config:
     def logs_socket(self) -> Path:
         """The log process's Unix socket."""
         return self.run / "logs" / "logs.sock"
+
+    @property
+    def reports_socket(self) -> Path:
+        """The log process's Unix socket for the syslog receiver: it takes reports only."""
+        return self.run / "reports" / "reports.sock"
+
+    @property
+    def syslog_run(self) -> Path:
+        """Folder of the syslog receiver's sockets for programs of this machine."""
+        return self.run / "syslog"
+
+    @property
+    def syslog_folder(self) -> Path:
+        """Folder of the syslog receiver's certificates and clients."""
+        return self.home / "syslog"
+
+    @property
+    def syslog_clients(self) -> Path:
+        """Who may send to the syslog receiver."""
+        return self.syslog_folder / "clients.json"
+
+    @property
+    def syslog_ca(self) -> Path:
+        """The certificate that clients of the syslog receiver trust."""
+        return self.syslog_folder / "ca.pem"
 
     @property
     def dashboards_run(self) -> Path:

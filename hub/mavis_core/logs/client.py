@@ -11,6 +11,7 @@ import json
 import select
 import socket
 import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import closing
 from http import HTTPStatus
@@ -26,7 +27,7 @@ from mavis_core.logs.arrivals import Arrival
 from mavis_core.logs.context import Beside, Context
 from mavis_core.logs.exports import Export
 from mavis_core.logs.following import follow
-from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
+from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt, Refusal
 from mavis_core.logs.query import Health, Page, Query
 from mavis_core.logs.questions import SqlAnswer, SqlQuestion
 from mavis_core.logs.refusals import error_of, unanswered
@@ -171,6 +172,25 @@ class LogClient:
         if len(body) > MAX_PARCEL_BYTES:
             raise TooLarge(f"Records of {len(body)} bytes; at most {MAX_PARCEL_BYTES} at a time")
         return Receipt.from_json(self._ask("POST", "/records", body))
+
+    def put_aside(self, lines: Sequence[tuple[str, bytes]], sender: str) -> tuple[Refusal, ...]:
+        """Have what `sender` has sent and cannot be read kept in the quarantine, durable on return.
+
+        Parameters
+        ----------
+        lines
+            Reason and bytes of each.
+
+        Raises
+        ------
+        Unavailable
+            The log process does not answer, or its disk is full or broken.
+        """
+        told = [
+            {"reason": reason, "data": b64encode(data).decode("ascii")} for reason, data in lines
+        ]
+        body = json.dumps({"sender": sender, "lines": told}).encode("ascii")
+        return Receipt.from_json(self._ask("POST", "/quarantine", body)).refused
 
     def sql(self, question: SqlQuestion, *, gone: Callable[[], bool] = lambda: False) -> SqlAnswer:
         """Return the answer to a question in SQL.

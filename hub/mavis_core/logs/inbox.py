@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from mavis_core.errors import InvalidInput, MavisError, Unavailable
 from mavis_core.logs.codec import decode, encode_masked
+from mavis_core.records.model import Record
 
 __all__ = [
     "MAX_LINES",
@@ -78,8 +79,15 @@ class Parcel:
         return sum(map(len, self.payloads.values()))
 
 
-def read_lines(body: bytes) -> tuple[dict[str, bytes], list[tuple[Refusal, bytes]]]:
+def read_lines(
+    body: bytes, check: Callable[[Record], None] = lambda _: None
+) -> tuple[dict[str, bytes], list[tuple[Refusal, bytes]]]:
     """Return the records of `body`, JSON lines, as lines for the journal by id; and what is none.
+
+    Parameters
+    ----------
+    check
+        Raises `InvalidInput` for a record that is not taken.
 
     Raises
     ------
@@ -96,6 +104,7 @@ def read_lines(body: bytes) -> tuple[dict[str, bytes], list[tuple[Refusal, bytes
             continue
         try:
             record = decode(line)
+            check(record)
             payloads.setdefault(record.id, encode_masked(record))
         except InvalidInput as exc:
             refused.append((Refusal(number, exc.message[:_MAX_REASON]), line))

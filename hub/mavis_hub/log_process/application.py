@@ -11,8 +11,9 @@ from mavis_hub.log_process.exports import Exports
 from mavis_hub.log_process.handler import Handler, Parts
 from mavis_hub.log_process.questions import ContextOf, HealthOf, Sql, SummaryOf
 from mavis_hub.log_process.records import Records
+from mavis_hub.log_process.reports import Aside, Reports
 
-__all__ = ["make_application"]
+__all__ = ["make_application", "make_reports_application"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,17 @@ def make_application(parts: Parts) -> Application:
             ("/sql", Sql, given),
             ("/summary", SummaryOf, given),
         ],
+        default_handler_class=_Unknown,
+        default_handler_args=given,
+        log_function=_log_request,
+    )
+
+
+def make_reports_application(parts: Parts) -> Application:
+    """Return what answers at the socket of the syslog receiver."""
+    given = {"parts": parts}
+    return Application(
+        [("/quarantine", Aside, given), ("/records", Reports, given)],
         default_handler_class=_Unknown,
         default_handler_args=given,
         log_function=_log_request,

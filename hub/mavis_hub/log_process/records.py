@@ -11,6 +11,7 @@ from tornado.web import stream_request_body
 from mavis_core.errors import InvalidInput, TooLarge, Unavailable
 from mavis_core.logs import Query
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
+from mavis_core.records.model import Record
 from mavis_hub.log_process.handler import Handler, http1, params_of, peer_of
 
 __all__ = ["Records"]
@@ -60,10 +61,13 @@ class Records(Handler):
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps(receipt.to_json()))
 
+    def check(self, record: Record) -> None:
+        """Raise where this caller may not give such a record; the api may give all."""
+
     async def _take(self, body: bytes) -> Receipt:
         sender = f"unix user {peer_of(self.request.connection)}"
         take = self.parts.service.take
-        durable, receipt = await self.parts.taking.run(lambda: take(body, sender))
+        durable, receipt = await self.parts.taking.run(lambda: take(body, sender, self.check))
         try:
             await asyncio.wait_for(asyncio.wrap_future(durable), _TAKING_S)
         except TimeoutError as exc:

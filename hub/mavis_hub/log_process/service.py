@@ -119,12 +119,19 @@ class LogService:
         for loop in (self.log.archiver.loop, *self.copies):
             loop.start()
 
-    def take(self, body: bytes, sender: str) -> tuple[Future[None], Receipt]:
+    def take(
+        self, body: bytes, sender: str, check: Callable[[Record], None]
+    ) -> tuple[Future[None], Receipt]:
         """Put the records of `body` into the inbox and what is none into the quarantine.
 
         The receipt holds when the future is done.
+
+        Parameters
+        ----------
+        check
+            Raises `InvalidInput` for a record that `sender` may not give.
         """
-        payloads, refused = read_lines(body)
+        payloads, refused = read_lines(body, check)
         if refused:
             self.log.quarantine.refuse_lines(
                 ((told.line, told.reason, line) for told, line in refused), sender
