@@ -1,7 +1,8 @@
 /* Records: who did what to which thing, when, from where, and how it ended. */
 
+import { bars, facets, type Summary } from './core/counts';
 import { append, button, fill, h, ident, link, type Child } from './core/dom';
-import { widget } from './core/frame';
+import { failureOf, widget } from './core/frame';
 import { ofProject } from './core/project';
 import { badge, empty } from './core/states';
 import { filter, pager, table, type Column, type Page } from './core/table';
@@ -26,13 +27,40 @@ interface Found extends Page {
   rows: Row[];
 }
 
-type Sought = Record<'query' | 'person' | 'action' | 'since' | 'until', string>;
+const WAYS = { query: 'as text', words: 'as words', regex: 'as expression' } as const;
+const CHOICES = {
+  outcome: { title: 'Outcome', words: ['ok', 'failed', 'refused'] },
+  origin: { title: 'Who says so', words: ['observed', 'reported'] },
+  kind: { title: 'Kind', words: ['audit', 'operation'] },
+} as const;
+const TITLES = { outcome: 'Outcome', action: 'Action', person: 'Person', kind: 'Kind', origin: 'Who says so', source: 'From' };
+const WIDE = 1000; // as in the style sheet
 
-const NONE: Sought = { query: '', person: '', action: '', since: '', until: '' };
+type Way = keyof typeof WAYS;
+type Choice = keyof typeof CHOICES;
+type Text = 'person' | 'action' | 'source' | 'since' | 'until';
+type Sought = Record<Way | Choice | Text, string>;
+
+const NONE: Sought = {
+  query: '',
+  words: '',
+  regex: '',
+  person: '',
+  action: '',
+  source: '',
+  outcome: '',
+  origin: '',
+  kind: '',
+  since: '',
+  until: '',
+};
 
 export default widget('Records', frame => {
   let found: Found | null = null;
   let start = 0;
+  let counting = 0;
+  const chart = h('div', {});
+  const aside = h('details', { class: 'mavis-aside' });
   const rows = h('div', { class: 'mavis-group' });
   const fields = h('div', { class: 'mavis-group' });
   const size = () => frame.get<number>('page_size');
@@ -85,7 +113,7 @@ export default widget('Records', frame => {
   };
 
   /* The field of one word of the filter; times are the reader's own. */
-  const field = (name: 'person' | 'action' | 'since' | 'until', label: string) => {
+  const field = (name: Text, label: string) => {
     const isTime = name === 'since' || name === 'until';
     const input = h('input', {
       type: isTime ? 'datetime-local' : 'text',
@@ -100,12 +128,71 @@ export default widget('Records', frame => {
     return h('label', { class: 'mavis-field' }, label, input);
   };
 
+  const choice = (name: Choice) => {
+    const { title, words } = CHOICES[name];
+    const input = h(
+      'select',
+      { 'data-key': name, onchange: () => seek({ [name]: input.value }) },
+      h('option', { value: '' }, 'any'),
+      ...words.map(word => h('option', { value: word }, word)),
+    );
+    return h('label', { class: 'mavis-field' }, title, input);
+  };
+
+  /* In which way the text is sought: one of them has it, the others are empty. */
+  const wayNow = () => (Object.keys(WAYS) as Way[]).find(each => sought()[each]) ?? 'query';
+  const way = h(
+    'select',
+    {
+      'aria-label': 'How the text is sought',
+      'data-key': 'way',
+      onchange: () => seekText(sought()[wayNow()]),
+    },
+    ...Object.entries(WAYS).map(([value, words]) => h('option', { value }, words)),
+  );
+  const seekText = (text: string) => seek({ query: '', words: '', regex: '', [way.value]: text });
+
   const showFilter = () => {
-    for (const [name, text] of Object.entries(sought())) {
-      const input = fields.querySelector<HTMLInputElement>(name === 'query' ? 'input[type=search]' : `[data-key=${name}]`);
+    const now = sought();
+    const text = now[wayNow()];
+    if (text) way.value = wayNow();
+    for (const [name, value] of Object.entries({ ...now, text })) {
+      const at = name === 'text' ? 'input[type=search]' : `[data-key=${name}]`;
+      const input = fields.querySelector<HTMLInputElement | HTMLSelectElement>(at);
       if (input === null || input === document.activeElement) continue;
-      input.value = input.type === 'datetime-local' && text ? here(text) : text;
+      input.value = input.type === 'datetime-local' && value ? here(value) : value;
     }
+  };
+
+  const count = () => {
+    const mine = (counting += 1);
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    frame
+      .ask<Summary>('summary', { filter: sought(), zone })
+      .then(answer => {
+        if (mine === counting) frame.keep(() => showCounts(answer));
+      })
+      .catch((error: unknown) => {
+        if (mine === counting) showUncounted(failureOf(error).message);
+      });
+  };
+
+  const showCounts = (counted: Summary) => {
+    fill(chart, counted.total > 0 && bars(counted, (since, until) => seek({ since: iso(since), until: iso(until) })));
+    fill(
+      aside,
+      h('summary', { 'data-key': 'counts' }, `By field (${counted.total.toLocaleString()} records)`),
+      facets(counted, {
+        titles: TITLES,
+        sought: sought(),
+        narrow: (name, value) => seek({ [name]: value }),
+      }),
+    );
+  };
+
+  const showUncounted = (why: string) => {
+    fill(chart);
+    fill(aside, h('summary', { 'data-key': 'counts' }, 'Not counted'), h('p', { class: 'mavis-dim' }, why));
   };
 
   const load = (fresh: boolean) =>
@@ -117,7 +204,7 @@ export default widget('Records', frame => {
         if (!frame.body.contains(rows)) {
           fill(
             fields,
-            h('div', { class: 'mavis-row' }, filter('Find in records', sought().query, query => seek({ query }))),
+            h('div', { class: 'mavis-row' }, filter('Find in records', sought()[wayNow()], seekText), way),
             h(
               'div',
               { class: 'mavis-fields is-four' },
@@ -126,8 +213,22 @@ export default widget('Records', frame => {
               field('since', 'Since'),
               field('until', 'Before'),
             ),
+            h(
+              'details',
+              { open: (['outcome', 'origin', 'kind', 'source'] as const).some(each => sought()[each]) },
+              h('summary', { 'data-key': 'more' }, 'More filters'),
+              h(
+                'div',
+                { class: 'mavis-fields is-four' },
+                choice('outcome'),
+                choice('origin'),
+                choice('kind'),
+                field('source', 'From exactly'),
+              ),
+            ),
           );
-          fill(frame.body, fields, rows);
+          aside.open = frame.root.clientWidth > WIDE;
+          fill(frame.body, fields, chart, h('div', { class: 'mavis-split' }, aside, rows));
           showFilter();
         }
         frame.keep(show);
@@ -135,13 +236,20 @@ export default widget('Records', frame => {
       },
     );
 
+  const loadAll = () => {
+    load(true);
+    count();
+  };
+
   frame.on(['filter'], () => {
     start = 0;
     showFilter();
-    load(true);
+    loadAll();
   });
-  ofProject(frame, 'Records(picker)', () => load(true));
+  ofProject(frame, 'Records(picker)', loadAll);
 });
+
+const iso = (text: string) => new Date(text).toISOString();
 
 /* A moment as a field for the reader's own time takes it. */
 function here(iso: string): string {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import cast
 
 import traitlets
 
 from mavis_kernel.client import Mavis
 from mavis_kernel.errors import InvalidInput
 from mavis_kernel.models import Record
+from mavis_kernel.record_filters import RecordFilters
 from mavis_kernel.widgets.conversation import Answering, Given
 from mavis_kernel.widgets.failures import Message
 from mavis_kernel.widgets.pages import LARGEST_SHOWN, Lists
@@ -17,11 +19,22 @@ from mavis_kernel.widgets.widget import ProjectWidget
 
 __all__ = ["Records"]
 
-_NO_FILTER = {"query": "", "person": "", "action": "", "since": "", "until": ""}
+_TEXTS = (
+    "query",
+    "words",
+    "regex",
+    "person",
+    "action",
+    "source",
+    "outcome",
+    "origin",
+    "kind",
+)
+_NO_FILTER = dict.fromkeys((*_TEXTS, "since", "until"), "")
 
 
 class Records(ProjectWidget):
-    """The records of a project, the newest first.
+    """The records of a project, the newest first; how many there are, of what, and when.
 
     Parameters
     ----------
@@ -38,7 +51,8 @@ class Records(ProjectWidget):
     """
 
     filter = traitlets.Dict(
-        help="By what is sought: query, person, action, since and until (RFC 3339)."
+        help="By what is sought: query, words, regex, person, action, source, outcome, origin,"
+        " kind, since and until (RFC 3339)."
     ).tag(sync=True)
     page_size = traitlets.Int(50, min=1, max=LARGEST_SHOWN, help="Rows on a page.").tag(sync=True)
 
@@ -60,24 +74,29 @@ class Records(ProjectWidget):
         )
 
     def _answering(self) -> Mapping[str, Answering]:
-        return {"rows": self._rows}
+        return {"rows": self._rows, "summary": self._summary}
 
     def _rows(self, given: Given) -> Message:
-        sought = Given(given.document("filter"))
-        texts = {name: sought.text(name, "") for name in _NO_FILTER}
-        project = self.named()
+        project, sought = self.named(), _sought(given)
 
         def find() -> Iterable[Record]:
-            return self.mavis.records.list(
-                project,
-                query=texts["query"] or None,
-                person=texts["person"] or None,
-                action=texts["action"] or None,
-                since=_moment("since", texts["since"]),
-                until=_moment("until", texts["until"]),
-            )
+            return self.mavis.records.list(project, **sought)
 
-        return self._lists.page(given, (project, texts), find)
+        return self._lists.page(given, (project, sought), find)
+
+    def _summary(self, given: Given) -> Message:
+        found = self.mavis.records.summary(
+            self.named(), zone=given.text("zone", "UTC"), **_sought(given)
+        )
+        return dict(found.raw)
+
+
+def _sought(given: Given) -> RecordFilters:
+    """Return what a question's filter says; what is empty there is not asked for."""
+    sought = Given(given.document("filter"))
+    texts = {name: sought.text(name, "") or None for name in _TEXTS}
+    moments = {name: _moment(name, sought.text(name, "")) for name in ("since", "until")}
+    return cast("RecordFilters", {**texts, **moments})
 
 
 def _moment(name: str, text: str) -> datetime | None:

@@ -281,4 +281,4 @@ def test_a_click_on_a_person_shows_only_theirs(stage: Stage) -> None:
     expect(widget.get_by_text("<b>shop</b>")).to_be_visible()
     widget.get_by_role("button", name="Only eve").click()
     assert stage.asked("rows")[-1]["filter"]["person"] == "eve"
-    expect(widget.get_by_label("Person")).to_have_value("eve")
+    expect(widget.get_by_role("textbox", name="Person")).to_have_value("eve")

@@ -525,6 +525,30 @@ def test_records_are_sought_by_what_the_form_says(appliance: Appliance, mavis: M
     records.close()
 
 
+def test_records_are_counted_by_the_same_filter(appliance: Appliance, mavis: Mavis) -> None:
+    records = Records("shop", mavis=mavis)
+    counted = {
+        "total": 3,
+        "facets": [{"field": "outcome", "values": [{"value": "ok", "count": 3}], "other": 0}],
+        "step": "1h",
+        "zone": "Europe/Vienna",
+        "buckets": [{"begin": "2026-07-01T12:00:00Z", "count": 3}],
+        "until": "2026-07-01T13:00:00Z",
+    }
+    appliance.on("GET", f"{SHOP}/records/summary", Reply(counted))
+    page = Page(records)
+    sought = {**records.filter, "words": "web*", "outcome": "ok", "source": "worker"}
+    assert page.ask("summary", filter=sought, zone="Europe/Vienna")["answer"] == counted
+    asked = appliance.to("GET", f"{SHOP}/records/summary")[0].query
+    assert asked == {
+        "words": "web*",
+        "outcome": "ok",
+        "source": "worker",
+        "zone": "Europe/Vienna",
+    }
+    records.close()
+
+
 @pytest.fixture
 def editor(appliance: Appliance, mavis: Mavis) -> Iterator[BackupPlanEditor]:
     appliance.on("GET", f"{SHOP}/backup-plans", pages([{"name": "nightly"}]))
