@@ -65,6 +65,24 @@ RECORD = {
     "person": "eve", "object": "<b>shop</b>", "outcome": "refused", "error_code": "forbidden",
     "summary": "eve may not", "correlation_id": "cor_1", "source": "127.0.0.1",
 }  # fmt: skip
+SUMMARY = {
+    "total": 1234, "step": "1h", "zone": "UTC", "until": "2026-07-01T14:00:00Z",
+    "buckets": [
+        {"begin": "2026-07-01T11:00:00Z", "count": 1200},
+        {"begin": "2026-07-01T12:00:00Z", "count": 0},
+        {"begin": "2026-07-01T13:00:00Z", "count": 34},
+    ],
+    "facets": [
+        {"field": "project", "values": [{"value": "prj_1", "count": 1234}], "other": 0},
+        {"field": "person", "values": [
+            {"value": "eve", "count": 1200}, {"value": "<i>mallory</i>", "count": 30},
+            {"value": "a, b", "count": 2},
+        ], "other": 2},
+        {"field": "outcome", "values": [
+            {"value": "refused", "count": 1000}, {"value": None, "count": 234},
+        ], "other": 0},
+    ],
+}  # fmt: skip
 
 STATES: dict[str, dict[str, Any]] = {
     "project_picker": {"value": None},
@@ -108,7 +126,10 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "run_progress": ({"following": FOLLOWING}, {"look": {"answer": {}}}),
     "records": (
         {},
-        {"rows": {"answer": {"rows": [RECORD], "start": 0, "known": 1, "complete": True}}},
+        {
+            "rows": {"answer": {"rows": [RECORD], "start": 0, "known": 1, "complete": True}},
+            "summary": {"answer": SUMMARY},
+        },
     ),
     "backup_plan_editor": (
         {"plan": "nightly"},
@@ -282,3 +303,33 @@ def test_a_click_on_a_person_shows_only_theirs(stage: Stage) -> None:
     widget.get_by_role("button", name="Only eve").click()
     assert stage.asked("rows")[-1]["filter"]["person"] == "eve"
     expect(widget.get_by_role("textbox", name="Person")).to_have_value("eve")
+
+
+def test_counts_stand_beside_a_wide_list_and_narrow_it(stage: Stage) -> None:
+    stage.page.set_viewport_size({"width": 1300, "height": 900})
+    widget = shown(stage, "records")
+    expect(widget.get_by_text("By field (1,234 records)")).to_be_visible()
+    expect(widget.get_by_text("<i>mallory</i>")).to_be_visible()
+    expect(widget.get_by_text("prj_1")).to_have_count(0)  # it is the same in every record
+    expect(widget.get_by_text("a, b")).to_be_visible()
+    expect(widget.get_by_role("button", name="Only Person a, b")).to_have_count(0)
+    expect(widget.get_by_role("list", name="Person")).to_contain_text("others")
+    assert stage.visit.faults() == []
+    picture(widget, "widget-records-wide")
+    widget.get_by_role("button", name="Only Outcome refused").click()
+    assert stage.asked("rows")[-1]["filter"]["outcome"] == "refused"
+    assert stage.asked("summary")[-1]["filter"]["outcome"] == "refused"
+    widget.locator(".mavis-bars g.is-full").last.click()
+    sought = stage.asked("rows")[-1]["filter"]
+    assert (sought["since"], sought["until"]) == (
+        "2026-07-01T13:00:00.000Z",
+        "2026-07-01T14:00:00.000Z",
+    )
+
+
+def test_a_list_that_cannot_be_counted_is_there_all_the_same(stage: Stage) -> None:
+    state, answers = GOOD["records"]
+    given = {**answers, "summary": failure("unavailable")}
+    widget = stage.show("records", {**STATES["records"], **state}, given)
+    expect(widget.get_by_text("<b>shop</b>")).to_be_visible()
+    expect(widget.get_by_text("Not counted")).to_be_visible()

@@ -45,7 +45,7 @@ export function bars(found: Summary, narrow: (since: string, until: string) => v
     'div',
     { class: 'mavis-chart' },
     drawn,
-    h('p', { class: 'mavis-dim', 'aria-hidden': 'true' }, `${found.total} records · a bar is ${step(found.step)}`),
+    h('p', { class: 'mavis-dim', 'aria-hidden': 'true' }, `${found.total.toLocaleString()} records · a bar is ${step(found.step)}`),
   );
 }
 
@@ -107,8 +107,8 @@ export function facets(found: Summary, { titles, sought, narrow }: Narrowing): H
 
   function value(field: string, text: string | null): Child {
     if (text === null) return h('span', { class: 'mavis-dim' }, 'none');
-    // A name with a comma would be read as several.
-    if (sought[field] === text || text.includes(',')) return h('strong', {}, text);
+    if (sought[field] === text) return h('strong', {}, text);
+    if (text.includes(',')) return h('span', {}, text); // it would be read as several
     return button(text, () => narrow(field, text), {
       kind: 'bare',
       key: `facet:${field}:${text}`,
