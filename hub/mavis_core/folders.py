@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["private_folder", "sync_folder"]
+__all__ = ["private_folder", "sync_folder", "write_whole"]
 
 
 def sync_folder(folder: Path) -> None:
@@ -23,3 +23,15 @@ def private_folder(folder: Path) -> None:
         private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         sync_folder(folder.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Let the file `path` hold `content`, for its owner only: after a crash, or what was before."""
+    fresh = path.with_name(f"{path.name}.new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)

@@ -53,6 +53,7 @@ _CHANGES = {
     "key.open": "the worker opens a key of the vault, and what for",
     "key.remove": "a key is removed",
     "key.store": "a key is stored",
+    "log.damage": "a part of the log's archive is not as it was archived, or not there",
     "login.allow": "a person allows a login by browser",
     "login.ask": "a login by browser is shown to a person",
     "login.deny": "a person refuses a login by browser",

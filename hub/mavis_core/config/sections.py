@@ -195,6 +195,12 @@ class LogsConfig:
         " `objects.lock` nobody can remove it before. 0: no promise.",
         between(0, 36500),
     )
+    scrub_days: int = setting(
+        7,
+        "The archive is read and compared with its digests again after so many days; what is"
+        " damaged is told by `mavisctl status` and recorded. 0: never.",
+        between(0, 3650),
+    )
     keep_audit_days: int = setting(
         0,
         "Days for which audit records are kept; then they are erased, within five weeks, but for"

@@ -12,7 +12,6 @@ objects before are swept.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -26,11 +25,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from mavis_core import clock
 from mavis_core.errors import Damaged, NotFound
-from mavis_core.folders import private_folder, sync_folder
+from mavis_core.folders import private_folder, write_whole
 from mavis_core.ids import new_id
 from mavis_core.logs.evidence import root
 from mavis_core.logs.journal import START, Journal, Position
-from mavis_core.logs.manifests import Erasure, Part, Segment
+from mavis_core.logs.manifests import MANIFEST, Erasure, Part, Segment
 from mavis_core.logs.sealing import Mark
 from mavis_core.logs.segments import Contents, Line, SegmentFile, erase_lines, write_segment
 from mavis_core.logs.statements import Condition
@@ -42,7 +41,6 @@ __all__ = ["CATALOGUE", "Archive", "archived_lines", "read_catalogue"]
 CATALOGUE = "segments.jsonl"
 _SEGMENTS = "segments/"
 _SCRATCH = "archiving-"
-_MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"/\d{12}-(\d{12})-seg_\w+/\Z")
 _UNKNOWN = 1 << 62  # of what is none of ours nothing is removed
 _ORPHANS_AFTER = timedelta(days=2)
@@ -215,7 +213,7 @@ class Archive:
         found = [
             Segment.from_line(self._store.read(key), public)
             for key in self._store.keys(_SEGMENTS)
-            if key.endswith(f"/{_MANIFEST}")
+            if key.endswith(f"/{MANIFEST}")
         ]
         self._write(_in_order(_widest(found)))
         return len(self.segments)
@@ -247,20 +245,13 @@ class Archive:
         return Part(stored.key, stored.size_bytes, stored.sha256)
 
     def _sign(self, segment: Segment, until: datetime | None = None) -> None:
-        key, line = segment.folder + _MANIFEST, segment.to_line(self._key)
-        self._store.put_bytes(key, line, keep_until=until)
+        line = segment.to_line(self._key)
+        self._store.put_bytes(segment.manifest_key, line, keep_until=until)
 
     def _write(self, segments: tuple[Segment, ...]) -> None:
         """Write the catalogue anew, all or nothing."""
-        path = self._folder / CATALOGUE
-        fresh = path.with_suffix(".new")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.writelines(segment.to_line(self._key) for segment in segments)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(self._folder)
+        lines = b"".join(segment.to_line(self._key) for segment in segments)
+        write_whole(self._folder / CATALOGUE, lines)
         self.segments = segments
 
 

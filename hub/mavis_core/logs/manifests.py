@@ -24,7 +24,10 @@ from mavis_core.logs.journal import Position
 from mavis_core.logs.retention import RecordClass
 from mavis_core.logs.segments import Span
 
-__all__ = ["Erasure", "Part", "Segment"]
+__all__ = ["MANIFEST", "Erasure", "Part", "Segment"]
+
+MANIFEST = "manifest.json"
+"""The name of a manifest in its segment's folder."""
 
 _FORM = 2
 _PREAMBLE = b"mavis-segment-1\n"
@@ -99,6 +102,11 @@ class Segment:
     def folder(self) -> str:
         """The prefix of its objects."""
         return self.records.key.rpartition("/")[0] + "/"
+
+    @property
+    def manifest_key(self) -> str:
+        """The key of its manifest."""
+        return self.folder + MANIFEST
 
     @property
     def size_bytes(self) -> int:

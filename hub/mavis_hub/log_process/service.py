@@ -28,6 +28,7 @@ from mavis_core.logs.opening import (
     retention_of,
     rule_of,
 )
+from mavis_core.logs.scrubbing import Scrubber
 from mavis_core.logs.sealing import private_key
 from mavis_core.records.model import Record
 
@@ -47,7 +48,8 @@ class LogService:
     log: Log
     drain: Drain
     inbox: Inbox
-    copies: tuple[Loop, ...]
+    scrubber: Scrubber | None
+    loops: tuple[Loop, ...]
 
     @classmethod
     def open(
@@ -83,9 +85,10 @@ class LogService:
         def report(records: Sequence[Record]) -> None:
             inbox.put({each.id: encode_masked(each) for each in records}).result(_TELLING_S)
 
+        store = archive_store(config)
         log = open_log(
             config.journal,
-            archive_store(config),
+            store,
             private_key(config.read_secret("logs", "seal-key")),
             closers,
             rule=rule_of(config),
@@ -102,21 +105,33 @@ class LogService:
             on_fatal=on_fatal,
             on_indexed=on_indexed,
         )
-        copies = tuple(
-            Loop("seal-copies", SealCopies(config.journal, store, keep).step, every_s=_COPY_EVERY_S)
-            for store in anchor_stores(config)
-        )
-        for loop in (log.archiver.loop, *copies):
+        scrubber = None
+        if days := config.logs.scrub_days:
+            every = timedelta(days=days)
+            scrubber = Scrubber(log.archive, store, config.journal, every=every, report=report)
+        loops = [
+            log.archiver.loop,
+            *([scrubber.loop] if scrubber else ()),
+            *(
+                Loop(
+                    "seal-copies",
+                    SealCopies(config.journal, each, keep).step,
+                    every_s=_COPY_EVERY_S,
+                )
+                for each in anchor_stores(config)
+            ),
+        ]
+        for loop in loops:
             closers.callback(loop.stop)
         closers.callback(log.sealer.stop)  # after the drain, so that it seals the last ones
         closers.callback(_stop, drain)
-        return cls(source, log, drain, inbox, copies)
+        return cls(source, log, drain, inbox, scrubber, tuple(loops))
 
     def start(self) -> None:
         """Begin to move records, to seal and to archive them."""
         self.drain.start()
         self.log.sealer.start()
-        for loop in (self.log.archiver.loop, *self.copies):
+        for loop in self.loops:
             loop.start()
 
     def take(
@@ -142,8 +157,8 @@ class LogService:
     def health(self) -> Health:
         """Return how the process is."""
         log = self.log
-        loops: list[Loop] = [log.archiver.loop, *self.copies]
-        errors = (self.drain.error, log.sealer.error, *[loop.error for loop in loops])
+        damage = self.scrubber.damage if self.scrubber else None
+        errors = [self.drain.error, log.sealer.error, *(it.error for it in self.loops), damage]
         error = next(filter(None, errors), None)
         try:
             backlog = self.source.backlog()
