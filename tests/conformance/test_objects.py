@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import pytest
@@ -132,6 +134,40 @@ def test_the_same_bytes_again_are_no_error_and_other_bytes_are_a_conflict(
     with pytest.raises(Conflict):
         store.put_file("large", file(tmp_path, LARGE, 2))
     assert store.stat("large").sha256 == digest(large)
+
+
+def asked(address: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes, str]:
+    request = Request(address, data=body, method=method)
+    try:
+        with urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read(), answer.headers.get("Content-Disposition", "")
+    except HTTPError as exc:
+        exc.close()
+        return exc.code, b"", ""
+
+
+def test_an_address_reads_one_object_for_a_while(place: Place, store: ObjectStore) -> None:
+    store.put_bytes("a/one", b"first")
+    store.put_bytes("a/two", b"second")
+    address = store.address("a/one", lasts=timedelta(seconds=60), name="one.bin")
+    if not place.settings.url:
+        assert address is None
+    else:
+        assert address is not None
+        assert asked(address) == (200, b"first", 'attachment; filename="one.bin"')
+        assert asked(address.replace("a/one", "a/two"))[0] == 403
+        for method in ("PUT", "DELETE"):
+            assert asked(address, method, b"other" if method == "PUT" else None)[0] == 403
+        brief = store.address("a/one", lasts=timedelta(seconds=1), name="one.bin")
+        assert brief is not None
+        time.sleep(2.5)
+        assert asked(brief)[0] == 403
+        assert asked(address)[1] == b"first"
+    with pytest.raises(NotFound):
+        store.address("a/none", lasts=timedelta(seconds=60), name="x")
+    for lasts, name in ((timedelta(hours=2), "x"), (timedelta(0), "x"), (timedelta(1e-5), 'a"b')):
+        with pytest.raises(InvalidInput):
+            store.address("a/one", lasts=lasts, name=name)
 
 
 def test_keys_come_in_order_and_only_from_below_a_prefix(store: ObjectStore) -> None:

@@ -14,6 +14,7 @@ What it takes to make and to check one lies in memory, or in a folder that the c
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,7 +82,11 @@ _TEXTS_OF_ALL = (
     "time",
 )
 _SOUND = " AND ".join((checks(), *(f"{name} IS NOT NULL" for name in _TEXTS_OF_ALL)))
-_INSERT = f"""
+
+
+def _filling(lines: str) -> str:
+    """Return the statement that adds lines to the table; `lines` is the SQL that they come from."""
+    return f"""
 INSERT INTO rows
 SELECT *, CASE WHEN raw IS NULL THEN {_SOUND} END FROM (
 SELECT {_COLUMNS}, coalesce(odd, CASE WHEN {_LINE} = line THEN NULL ELSE encode(line) END) AS raw
@@ -90,14 +95,22 @@ FROM (
     TRY_CAST(time AS TIMESTAMP) AS time
   FROM (
     SELECT number, odd, line, unnest(json_transform(TRY_CAST(line AS JSON), '{_FORM}'))
-    FROM (
-      SELECT unnest(?::BIGINT[]) AS number, unnest(?::VARCHAR[]) AS line, unnest(?::BLOB[]) AS odd
-    )
+    FROM {lines}
   )
 )
 )
 """  # noqa: S608 - constants of this module
+
+
+# Text goes into DuckDB by a file in half the time. Nothing is quoted there and nothing divided, so
+# that a line is what it was.
+_FILL = _filling("""(SELECT ?::BIGINT + row_number() OVER () AS number, line, NULL::BLOB AS odd
+  FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '',
+    header = false, auto_detect = false, max_line_size = 16777216))""")
+_FILL_ODD = _filling("""(SELECT unnest(?::BIGINT[]) AS number, unnest(?::VARCHAR[]) AS line,
+  unnest(?::BLOB[]) AS odd)""")
 _BYTES = f"coalesce(raw, encode({_LINE}))"
+_NUMBERED = f"SELECT number, leaf, {_BYTES} FROM read_parquet(?)"  # noqa: S608 - constants of this module
 _HASH = f"coalesce(leaf, unhex(sha256('\\x00'::BLOB || {_BYTES})))"
 _ORDERED = (
     f" ORDER BY project NULLS FIRST, time, number)"
@@ -187,7 +200,7 @@ def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: 
     try:
         with _opened(scratch) as database:
             database.execute(_TABLE)
-            hashes = _fill(database, lines, first)
+            hashes = _fill(database, lines, first, scratch)
             _judge(database)
             database.execute(_COPY, [str(target)])
         contents = _contents(SegmentFile(target, scratch), first, hashes)
@@ -270,8 +283,12 @@ class SegmentFile:
         Damaged
             The file cannot be read.
         """
-        asked = f"SELECT {_HASH} FROM read_parquet(?) ORDER BY number"  # noqa: S608 - constants of this module
-        return [row[0] for row in self._rows(asked)]
+        # Python hashes in half of DuckDB's time, and sorts what is short, not what is long.
+        found = [
+            (number, leaf(line) if erased is None else erased)
+            for number, erased, line in self._rows(_NUMBERED)
+        ]
+        return [hashed for _, hashed in sorted(found)]
 
     def lines(self) -> Iterator[tuple[int, Line]]:
         """Yield the lines with their numbers, in order, as they were in the journal.
@@ -281,8 +298,7 @@ class SegmentFile:
         Damaged
             The file cannot be read.
         """
-        asked = f"SELECT number, leaf, {_BYTES} FROM read_parquet(?) ORDER BY number"  # noqa: S608 - constants of this module
-        for number, erased, line in self._rows(asked):
+        for number, erased, line in self._rows(f"{_NUMBERED} ORDER BY number"):
             yield int(number), bytes(line) if erased is None else Erased(bytes(erased))
 
     def counts(self) -> tuple[int, int, int, tuple[Span, ...]]:
@@ -309,17 +325,44 @@ class SegmentFile:
             ) from exc
 
 
-def _fill(database: duckdb.DuckDBPyConnection, lines: Iterable[bytes], first: int) -> list[bytes]:
+def _fill(
+    database: duckdb.DuckDBPyConnection, lines: Iterable[bytes], first: int, scratch: Path
+) -> list[bytes]:
     """Put lines into the table; return their hashes."""
     hashes: list[bytes] = []
     source = iter(lines)
-    while batch := list(islice(source, _BATCH)):
-        begin = first + len(hashes)
-        texts, odd = _texts(batch)
-        numbers = list(range(begin, begin + len(batch)))
-        database.execute(_INSERT, [numbers, texts, odd])
-        hashes += map(leaf, batch)
+    with tempfile.NamedTemporaryFile(dir=scratch, prefix="lines-", buffering=0) as file:
+        while batch := list(islice(source, _BATCH)):
+            begin = first + len(hashes)
+            joined = b"\n".join(batch) + b"\n"
+            if _is_plain(joined, len(batch)):
+                file.seek(0)
+                file.truncate()
+                file.write(joined)
+                database.execute(_FILL, [begin - 1, file.name])
+            else:
+                numbers = list(range(begin, begin + len(batch)))
+                database.execute(_FILL_ODD, [numbers, *_texts(batch)])
+            hashes += map(leaf, batch)
     return hashes
+
+
+def _is_plain(joined: bytes, count: int) -> bool:
+    """Return whether so many lines come out of a file as they are: text, and none of them empty."""
+    return (
+        joined.count(b"\n") == count
+        and not joined.startswith(b"\n")
+        and not any(each in joined for each in (b"\n\n", b"\r", b"\1", b"\0"))
+        and (joined.isascii() or _is_text(joined))
+    )
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _judge(database: duckdb.DuckDBPyConnection) -> None:
@@ -342,15 +385,8 @@ def _is_record(line: bytes) -> bool:
 
 def _texts(batch: Sequence[bytes]) -> tuple[list[str | None], list[bytes | None]]:
     """Return the lines that are text, and those that are none."""
-    texts: list[str | None] = []
-    odd: list[bytes | None] = []
-    for line in batch:
-        try:
-            texts.append(line.decode("utf-8") or None)
-            odd.append(None if line else b"")
-        except UnicodeDecodeError:
-            texts.append(None)
-            odd.append(line)
+    texts = [line.decode("utf-8") if line and _is_text(line) else None for line in batch]
+    odd = [line if text is None else None for text, line in zip(texts, batch, strict=True)]
     return texts, odd
 
 

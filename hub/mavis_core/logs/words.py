@@ -26,6 +26,8 @@ TABLE = (
     "CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0,"
     " tokenize=\"unicode61 remove_diacritics 2 tokenchars '_'\")"
 )
+# What is gathered in memory before it is written: 1 MiB by default, and merged so much the more.
+_GATHER = "INSERT INTO words(words, rank) VALUES ('hashsize', 33554432)"
 _FIND = (
     "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?"
     " ORDER BY rowid DESC LIMIT ?"
@@ -111,6 +113,7 @@ def write_words(texts: Iterable[tuple[int, str]], target: Path) -> None:
             database.execute("PRAGMA synchronous = OFF")
             database.execute("BEGIN")
             database.execute(TABLE)
+            database.execute(_GATHER)
             database.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", texts)
             database.execute("INSERT INTO words(words) VALUES ('optimize')")
             database.execute("COMMIT")

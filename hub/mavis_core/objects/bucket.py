@@ -58,6 +58,7 @@ def _opened(settings: Settings) -> tuple[S3Client, S3FileSystem]:
     options = ClientConfig(
         connect_timeout=5,
         read_timeout=60,
+        signature_version="s3v4",  # of addresses, too
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path"} if settings.endpoint_url else None,
     )

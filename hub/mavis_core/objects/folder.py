@@ -20,7 +20,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -111,6 +111,11 @@ class FolderObjects:
             for top in (self._objects, self._about):  # first what makes it an object
                 (top / key).unlink(missing_ok=True)
                 _prune((top / key).parent, top)
+
+    def address(self, key: str, _lasts: timedelta, _name: str) -> str | None:
+        """Return None: a folder has no addresses; see `Objects.address`."""
+        self.stat(key)
+        return None
 
     def sweep(self, before: datetime) -> int:
         """Remove what is older than `before` and never became an object."""

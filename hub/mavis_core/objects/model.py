@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -177,6 +177,17 @@ class Objects(Protocol):
         ------
         Conflict
             It is to be kept.
+        """
+
+    def address(self, key: str, lasts: timedelta, name: str) -> str | None:
+        """Return an address at which anybody may read the object for so long, under a file's name.
+
+        None where a store has no addresses.
+
+        Raises
+        ------
+        NotFound
+            Nothing is under `key`.
         """
 
     def sweep(self, before: datetime) -> int:

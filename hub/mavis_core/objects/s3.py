@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -153,6 +153,20 @@ class S3Objects:
             if version and version != "null":
                 where["VersionId"] = version
             self._client.delete_object(**where)
+
+    def address(self, key: str, lasts: timedelta, name: str) -> str | None:
+        """Return a signed address; see `Objects.address`."""
+        self.stat(key)
+        with self._translated(key):
+            return self._client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self._bucket,
+                    "Key": self._prefix + key,
+                    "ResponseContentDisposition": f'attachment; filename="{name}"',
+                },
+                ExpiresIn=int(lasts.total_seconds()),
+            )
 
     def sweep(self, before: datetime) -> int:
         """End the uploads that began before `before`."""

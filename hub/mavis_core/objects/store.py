@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mavis_core import clock
-from mavis_core.errors import Damaged, NotFound
+from mavis_core.errors import Damaged, InvalidInput, NotFound
 from mavis_core.folders import private_folder, sync_folder
 from mavis_core.objects.model import (
     Damage,
@@ -29,6 +30,8 @@ __all__ = ["ObjectStore"]
 
 _CHUNK_BYTES = 1 << 20
 _UPLOAD_DAYS = 2
+_LONGEST = timedelta(hours=1)
+_FILE_NAME = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}")
 
 
 class ObjectStore:
@@ -115,6 +118,32 @@ class ObjectStore:
             content = file.read()
         _compare(stored, hashlib.sha256(content).hexdigest())
         return content
+
+    def address(self, key: str, *, lasts: timedelta, name: str) -> str | None:
+        """Return an address at which anybody may read the object for a while, and nothing else.
+
+        Whoever has it needs no account: check first who asks. None: the store has no addresses,
+        and the caller sends the bytes itself.
+
+        Parameters
+        ----------
+        lasts
+            How long, from a second to an hour.
+        name
+            Of the file, for a browser that saves it.
+
+        Raises
+        ------
+        NotFound
+            Nothing is under `key`.
+        InvalidInput
+            It would last too long, or `name` is none.
+        """
+        if not timedelta(seconds=1) <= lasts <= _LONGEST:
+            raise InvalidInput(f"An address lasts from 1 s to {_LONGEST}, not {lasts}")
+        if not _FILE_NAME.fullmatch(name):
+            raise InvalidInput(f"No name of a file: {name[:60]!r}")
+        return self._objects.address(self._key(key), lasts, name)
 
     def fetch(self, key: str, target: Path) -> StoredObject:
         """Copy the object to the new file `target`, which is there only when it is whole.
