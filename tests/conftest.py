@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from core_double import Core, sqlite_url
 from mavis_core import ids
@@ -24,6 +25,8 @@ from mavis_core.testing.cloud import FakeCloud
 from postgres_server import PostgresServer, postgres_server
 
 pytest_plugins = ["cloud.fixtures"]
+settings.register_profile("mavis", deadline=None)  # no test is about how fast this machine is
+settings.load_profile("mavis")
 
 
 def pytest_configure() -> None:

@@ -358,6 +358,18 @@ def test_what_is_over_its_period_is_erased_and_shows_in_the_verdict(
     assert f"{40 - left} were erased after their period" in done.stdout
     assert "No record of the archive is over" in mavisctl("audit", "retention").stdout
 
+    taken = mavisctl("audit", "export", "bundle", "--project", "two")
+    assert taken.returncode == 0, taken.stderr
+    folder = config.home.parent / "bundle"
+    checked = subprocess.run(
+        [sys.executable, folder / "evidence.py", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert len((folder / "records.jsonl").read_bytes().splitlines()) >= left
+
 
 def test_a_bad_period_is_named(config: Config, mavisctl: Command) -> None:
     (config.home / "mavis.toml").write_text('[logs]\nkeep_projects = "shop: audit=1"\n')

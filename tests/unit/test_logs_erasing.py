@@ -15,7 +15,7 @@ import pytest
 from log_questions import PROJECTS, everything, held, make_record, walk
 from mavis_core import clock
 from mavis_core.config.declaring import RECORD_PERIODS
-from mavis_core.errors import InvalidInput, Unavailable
+from mavis_core.errors import InvalidInput, NotFound, Unavailable
 from mavis_core.ids import is_id, new_id
 from mavis_core.logs import Query
 from mavis_core.logs.archive import CATALOGUE, Archive
@@ -313,6 +313,30 @@ def test_lines_that_are_no_records_go_with_the_last_record(log: Log, tmp_path: P
     assert (log.archive.segments[0].kept, log.archive.segments[0].odd) == (0, 0)
     verdict = verdict_of(log, tmp_path)
     assert (verdict.intact, verdict.records, verdict.erased) == (True, 0, 6)
+
+
+def test_lines_without_any_record_have_a_period_of_their_own(log: Log) -> None:
+    log.journal.append([b"{"])
+    log.add([])
+    log.archive_all()
+    assert eraser(log, ALL_GO).step() is None
+    with clock.set_clock(lambda: NOW + timedelta(days=60)):
+        assert eraser(log, ALL_GO).step() is not None
+    assert (log.archive.segments[0].odd, log.archive.segments[0].erased) == (0, 1)
+
+
+def test_a_segment_that_is_not_there_holds_up_no_other(log: Log, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        log.add(aged(seed, 20))
+        log.archive_all()
+    first, second = log.archive.segments
+    (tmp_path / "objects" / "objects" / first.records.key).unlink()
+    each = eraser(log, ALL_GO)
+    assert each.step() is not None
+    assert log.archive.segments[0] == first
+    assert log.archive.segments[1].erased > second.erased
+    with pytest.raises(NotFound):
+        each.step()
 
 
 def test_a_month_is_over_as_a_whole() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mavis_core.logs import evidence
@@ -78,7 +78,6 @@ def defined(leaves: Sequence[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + parts).digest()
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300))
 def test_a_tree_that_grows_has_the_root_of_its_definition(size: int) -> None:
     leaves = [leaf(b"%d" % number) for number in range(size)]
@@ -211,7 +210,6 @@ def test_a_line_that_is_no_record_is_none(line: bytes) -> None:
     assert list(read_records([line])) == [line]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**17), st.lists(st.binary(min_size=32, max_size=32), max_size=4))
 def test_a_line_is_read_as_it_was_written(number: int, path: list[bytes]) -> None:
     record = b'{"a":"}\\n"}'

@@ -47,7 +47,7 @@ def set_aside(folder: Path) -> bytes:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(durable=st.lists(_payloads, max_size=3), torn=_payloads, data=st.data())
 def test_a_batch_that_was_cut_anywhere_leaves_what_was_durable_and_the_journal_goes_on(
     durable: list[list[bytes]], torn: list[bytes], data: st.DataObject

@@ -67,7 +67,7 @@ def record(number: int, **change: Any) -> Record:
     return Record(**{**given, **change})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records=st.lists(RECORDS, min_size=1, max_size=6), first=st.integers(1, 10**9))
 def test_every_record_comes_back_as_the_bytes_that_it_was(
     tmp_path_factory: pytest.TempPathFactory, records: list[Record], first: int

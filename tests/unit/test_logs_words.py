@@ -95,7 +95,7 @@ def test_a_page_goes_on_where_the_last_one_ended(file: WordFile) -> None:
     assert first + file.numbers("disk", last=first[-1] - 1) == everything
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=20))
 def test_no_question_is_an_error_of_the_index(file: WordFile, asked: str) -> None:
     with suppress(InvalidInput):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mavis_core import clock
-from mavis_core.errors import Damaged, Unavailable
+from mavis_core.errors import Damaged, NotFound, Unavailable
 from mavis_core.ids import id_of
 from mavis_core.logs.archive import Archive
 from mavis_core.logs.holds import RecordHold
@@ -101,9 +101,12 @@ def _touches(cut: CutOff, segment: Segment) -> bool:
 
 def _odd_are_over(segment: Segment, going: int, cut_offs: Sequence[CutOff]) -> bool:
     """Return whether the lines that are no records go: with the last record that may go."""
-    general = {cut.kind for cut in cut_offs if cut.project is None}
-    there = segment.count > segment.kept + segment.erased
-    return there and going == segment.kept and general == set(RecordClass)
+    general = {cut.kind: cut.before for cut in cut_offs if cut.project is None}
+    if segment.count == segment.kept + segment.erased or set(general) != set(RecordClass):
+        return False
+    if not going and not segment.erased:  # there never was a record
+        return not segment.kept and segment.made_at < min(general.values())
+    return going == segment.kept
 
 
 def _any(conditions: Iterable[Condition]) -> Condition:
@@ -157,7 +160,7 @@ class Eraser:
             try:
                 if (over := self._over_in(segment, holds)) is not None:
                     return self._erase(over, holds)
-            except (Damaged, LookupError) as exc:
+            except (Damaged, NotFound) as exc:
                 failure = failure or exc
         self._reader.keep_only(self._archive.segments)
         if failure is not None:

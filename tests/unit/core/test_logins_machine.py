@@ -231,7 +231,7 @@ def test_logins_by_browser_in_any_order(tmp_path: Path) -> None:
     try:
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             Logins,
-            settings=settings(max_examples=40, stateful_step_count=40, deadline=None),
+            settings=settings(max_examples=40, stateful_step_count=40),
         )
     finally:
         Logins.database.close()

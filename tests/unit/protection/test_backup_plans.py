@@ -372,7 +372,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(path=st.sampled_from(paths(FULL)[1:]), value=json_values)
 def test_any_value_anywhere_is_refused_as_bad_input_or_round_trips(
     path: tuple[Any, ...], value: object

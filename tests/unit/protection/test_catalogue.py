@@ -465,7 +465,7 @@ def snapshot(number: int, manifest: Manifest, state: SnapshotState) -> VolumeSna
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     disks=st.integers(1, 12),
     data=st.data(),

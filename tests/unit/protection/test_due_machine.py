@@ -159,4 +159,4 @@ class RuleOfAPlan(RuleBasedStateMachine):
 
 
 TestRuleOfAPlan = RuleOfAPlan.TestCase
-TestRuleOfAPlan.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestRuleOfAPlan.settings = settings(max_examples=100, stateful_step_count=25)

@@ -147,13 +147,13 @@ def larger(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression
 expressions: st.SearchStrategy[Expression] = st.recursive(leaves, larger, max_leaves=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(expression=expressions)
 def test_what_is_written_is_read_as_the_same(expression: Expression) -> None:
     assert parse(str(expression), field="match") == expression
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pattern=st.text(alphabet="ab*?[]!-^&|~\\", max_size=12))
 def test_any_text_is_a_pattern(pattern: str) -> None:
     assert Comparison(Attribute(name="name"), Operator.LIKE, pattern).matches(WEB) in (True, False)
@@ -169,7 +169,7 @@ pieces = st.lists(
 garbage = st.text(max_size=60) | pieces.map(" ".join) | pieces.map("".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(text=garbage)
 def test_garbage_is_refused_as_bad_input_or_is_an_expression(text: str) -> None:
     with suppress(InvalidInput):

@@ -289,7 +289,7 @@ def run_through(points: list[Point], slots: list[Due], keep: Keep) -> dict[str, 
 
 
 @given(history=histories(), keep=keeps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_point_goes_at_the_first_moment_at_which_retention_lets_it_go(
     history: tuple[list[Point], list[Due]], keep: Keep
 ) -> None:
@@ -301,7 +301,7 @@ def test_a_point_goes_at_the_first_moment_at_which_retention_lets_it_go(
 
 
 @given(history=histories(), keep=keeps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_calendar_is_what_retention_does_day_by_day(
     history: tuple[list[Point], list[Due]], keep: Keep
 ) -> None:

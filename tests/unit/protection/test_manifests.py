@@ -29,7 +29,7 @@ MANIFESTS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MANIFESTS)
 def test_what_is_packed_is_unpacked_as_it_was(manifest: Manifest) -> None:
     tags = pack({"recovery-point": "rp_1", "plan": ""}, manifest)

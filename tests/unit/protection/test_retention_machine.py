@@ -212,7 +212,7 @@ class Retention(RuleBasedStateMachine):
         self.edited = self.took_back = False
 
 
-Retention.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+Retention.TestCase.settings = settings(max_examples=200, stateful_step_count=50)
 TestRetention = Retention.TestCase
 
 
@@ -233,7 +233,7 @@ END = datetime(2012, 1, 10, tzinfo=UTC)
     keep=keeps,
     zone=st.sampled_from([*ZONES, "Antarctica/Troll"]).map(ZoneInfo),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_years_with_odd_clocks_are_decided_as_the_reference_says(
     points: list[Point], keep: Keep, zone: ZoneInfo
 ) -> None:

@@ -189,7 +189,7 @@ crons = st.sampled_from([cron.text for cron in CRONS[1:]] + ["0 0 1 1 *", "0 0 L
 moments = st.datetimes(LOCAL, datetime.combine(LAST, LOCAL.time()), timezones=st.just(UTC))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(zone=zones, cron=crons, moment=moments)
 def test_the_last_before_and_the_next_after_have_nothing_between_them(
     zone: str, cron: str, moment: datetime
@@ -203,7 +203,7 @@ def test_the_last_before_and_the_next_after_have_nothing_between_them(
     assert last_before(plan, following.due_at, horizon=800 * DAY) == following
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     zone=zones,
     cron=crons,
@@ -299,7 +299,7 @@ def test_a_bad_cron_is_told_which_field_and_what_it_takes(
 _parts = st.text(alphabet="0123456789*/,-#LWSUNMOJA ", max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     cron=st.lists(_parts, min_size=5, max_size=5).map(" ".join) | st.text(max_size=30),
     zone=st.sampled_from(["Europe/Berlin", "UTC"]) | st.text(max_size=30),
