@@ -33,7 +33,6 @@ OLDEST, NEWEST = (Order(THINGS.c.id, newest_first=new, columns=COLUMNS) for new 
 SORTS = [None, *(f"{minus}{name}" for name in COLUMNS for minus in ("", "-"))]
 MANY = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -298,7 +298,6 @@ def requests(draw: st.DrawFn) -> tuple[str, object]:
 
 @settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(requests())
