@@ -102,7 +102,9 @@ class Core:
         self.replies = Replies(self.database)
         self.logins = DeviceLogins(self.database)
         self.dashboards = Dashboards(self.database, self.projects, shipped_dashboards())
-        self.views = Views(self.database, self.projects, idle=timedelta(seconds=30))
+        self.views = Views(
+            self.database, self.projects, shipped_dashboards(), idle=timedelta(seconds=30)
+        )
         self.timetable = Timetable(self.database, self.runs, source="test")
         self.outbox = Outbox(self.database)
         self._workers = 0

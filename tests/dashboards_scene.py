@@ -137,7 +137,7 @@ def scene(**settings: str) -> Iterator[Scene]:
             )
 
         with _environment(environ):
-            rest = stack.enter_context(serving(home / "h", application=application))
+            rest = stack.enter_context(serving(home / "h", logs=True, application=application))
         made = Scene(rest, hub, frames, environ, log=home / "dashboards.log")
         _prepare(rest.config)
         stack.callback(stop, made)

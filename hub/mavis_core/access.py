@@ -165,7 +165,8 @@ PERMISSIONS: dict[Permission, Grant] = {
     Permission.PREFECT_READ: Grant(Scope.ADMIN),
     Permission.DASHBOARD_VIEW: Grant(Scope.READ, _SEE | {Role.ENDUSER}),
     # What is published reads the project for whoever may open it, and nothing else: its kernel
-    # holds no authority of its viewer, and its frame none of their browser.
+    # holds no authority of its viewer, and its frame none of their browser. What Mavis brings along
+    # to show the log asks for RECORD_READ besides.
     Permission.DASHBOARD_PUBLISH: Grant(Scope.OPERATE, _DO),
     # A notebook server of one's own, for whoever sees any project: code runs there.
     Permission.SERVER_START: Grant(Scope.OPERATE, _SEE),

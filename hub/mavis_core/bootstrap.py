@@ -170,6 +170,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
     projects, logs = Projects(database), LogClient.of(config)
     vault = Vault(database, Sealer(config.read_secret("api", "vault-public-key")))
     work = make_work(_parts(config, database, vault, kits, threading.Event()))
+    shipped = shipped_dashboards()
     return ApiApp(
         config=config,
         database=database,
@@ -189,8 +190,8 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         preview_groups=PreviewGroups(database, projects, work.runs),
         replies=Replies(database),
         logins=DeviceLogins(database),
-        dashboards=Dashboards(database, projects, shipped_dashboards()),
-        views=Views(database, projects, idle=timedelta(seconds=config.dashboards.idle_s)),
+        dashboards=Dashboards(database, projects, shipped),
+        views=Views(database, projects, shipped, idle=timedelta(seconds=config.dashboards.idle_s)),
         logs=logs,
         reporting=Reporting(projects, logs, cells=config.logs.cells == "reported"),
         looks=Looks(database),

@@ -25,6 +25,8 @@ __all__ = [
     "open_views",
     "set_dashboard",
     "set_view",
+    "shipped_of",
+    "showing",
     "versions_of",
     "view_of",
 ]
@@ -106,6 +108,28 @@ def notebook_of(tx: sa.Connection, dashboard_id: str, number: int) -> str | None
         _VERSIONS.c.dashboard_id == dashboard_id, _VERSIONS.c.number == number
     )
     return tx.execute(query).scalar()
+
+
+def shipped_of(tx: sa.Connection, dashboard_id: str, number: int) -> str | None:
+    """Return the name under which Mavis brought a version; None: it did not."""
+    query = sa.select(_VERSIONS.c.shipped).where(
+        _VERSIONS.c.dashboard_id == dashboard_id, _VERSIONS.c.number == number
+    )
+    return tx.execute(query).scalar()
+
+
+def showing(tx: sa.Connection, project_ids: Collection[str], names: Collection[str]) -> set[str]:
+    """Return the ids of the dashboards whose published version Mavis brought by one of `names`."""
+    query = (
+        sa.select(_DASHBOARDS.c.id)
+        .join(_VERSIONS, _VERSIONS.c.dashboard_id == _DASHBOARDS.c.id)
+        .where(
+            _DASHBOARDS.c.project_id.in_(project_ids),
+            _VERSIONS.c.number == _DASHBOARDS.c.version,
+            _VERSIONS.c.shipped.in_(names),
+        )
+    )
+    return set(tx.execute(query).scalars())
 
 
 def add_view(tx: sa.Connection, view: View, ticket_hash: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = ["Dashboards"]
 _AT_MOST = 100
 _VERSIONS_AT_MOST = 1000
 _PUBLISHES = PERMISSIONS[Permission.DASHBOARD_PUBLISH].roles
+_READS = PERMISSIONS[Permission.RECORD_READ].roles
 
 
 class Dashboards:
@@ -53,11 +54,13 @@ class Dashboards:
     def list(self, ctx: CallContext, reference: str) -> tuple[Dashboard, ...]:
         """Return the dashboards of a project by name.
 
-        Those that are not published now are shown to whoever may publish.
+        Those that are not published now are shown to whoever may publish; those that show the log,
+        to whoever may read that.
         """
         found = self._projects.authorize(ctx, reference, Permission.DASHBOARD_VIEW)
         with self._database.read() as tx:
-            return _visible(found, rows.dashboards_in(tx, [found.project.id]))
+            every = rows.dashboards_in(tx, [found.project.id])
+            return self._seen(tx, [found], _visible(found, every))
 
     def gallery(self, ctx: CallContext) -> tuple[Dashboard, ...]:
         """Return the published dashboards of every project in which the caller has a role."""
@@ -65,7 +68,8 @@ class Dashboards:
         mine = self._projects.list(ctx, PageRequest(MAX_LIMIT)).items
         with self._database.read() as tx:
             every = rows.dashboards_in(tx, [each.project.id for each in mine])
-        return tuple(each for each in every if each.version is not None)
+            published = tuple(each for each in every if each.version is not None)
+            return self._seen(tx, mine, published)
 
     def get(self, ctx: CallContext, reference: str, name: str) -> Dashboard:
         """Return one dashboard.
@@ -78,7 +82,9 @@ class Dashboards:
         found = self._projects.authorize(ctx, reference, Permission.DASHBOARD_VIEW)
         with self._database.read() as tx:
             dashboard = rows.dashboard_of(tx, project_id=found.project.id, reference=name)
-        return _there(_visible(found, (dashboard,) if dashboard else ()), found.project, name)
+            visible = _visible(found, (dashboard,) if dashboard else ())
+            visible = self._seen(tx, [found], visible)
+        return _there(visible, found.project, name)
 
     def versions(self, ctx: CallContext, reference: str, name: str) -> tuple[Version, ...]:
         """Return the versions of a dashboard, the newest first."""
@@ -208,6 +214,15 @@ class Dashboards:
                 tx, audit(ctx, "dashboard.unpublish", dashboard.name, summary, project=project.id)
             )
         return is_now
+
+    def _seen(
+        self, tx: sa.Connection, mine: Sequence[Membership], every: tuple[Dashboard, ...]
+    ) -> tuple[Dashboard, ...]:
+        """Leave out what shows the log where somebody may not read it."""
+        names = [name for name, each in self._shipped.items() if each.reads_records]
+        closed = [each.project.id for each in mine if not _READS & each.roles]
+        hidden = rows.showing(tx, closed, names) if closed else set()
+        return tuple(each for each in every if each.id not in hidden)
 
     def _to_publish(self, ctx: CallContext, reference: str, name: str) -> Dashboard:
         project = self._projects.authorize(ctx, reference, Permission.DASHBOARD_PUBLISH).project

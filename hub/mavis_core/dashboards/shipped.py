@@ -23,12 +23,15 @@ class Shipped:
     ----------
     notebook
         The notebook's document.
+    reads_records
+        Whether it shows the log, to those who may read that.
     """
 
     name: str
     title: str
     description: str
     notebook: Mapping[str, Any]
+    reads_records: bool = False
 
 
 def shipped_dashboards() -> dict[str, Shipped]:
@@ -42,4 +45,10 @@ def shipped_dashboards() -> dict[str, Shipped]:
 def _read(path: Path) -> Shipped:
     notebook = json.loads(path.read_text(encoding="utf-8"))
     told = notebook["metadata"]["mavis"]
-    return Shipped(path.stem.replace("_", "-"), told["title"], told["description"], notebook)
+    return Shipped(
+        path.stem.replace("_", "-"),
+        told["title"],
+        told["description"],
+        notebook,
+        reads_records=bool(told.get("reads_records")),
+    )

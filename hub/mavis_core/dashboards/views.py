@@ -6,12 +6,14 @@ runs the kernels knows views by ticket only, and cannot open one.
 
 A kernel's token is the view's: it reads the one project as a viewer would, changes nothing, and
 ends with the view, or 15 minutes after it was renewed last. Its principal is no person's name, so
-that whatever does not know of confinement gives it nothing.
+that whatever does not know of confinement gives it nothing. What Mavis itself brings along may read
+the log, too, where it says so: then only those open it who may do that, and its kernel reads as an
+auditor does. Nobody's own notebook does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -39,6 +41,7 @@ from mavis_core.dashboards.model import (
     new_ticket,
     new_token,
 )
+from mavis_core.dashboards.shipped import Shipped
 from mavis_core.db import Database
 from mavis_core.errors import Conflict, MavisError, NotFound, TooManyRequests
 from mavis_core.ids import new_id
@@ -61,13 +64,23 @@ class Views:
         The main database.
     projects
         Guards every call.
+    shipped
+        What Mavis brings along, by name.
     idle
         A view that nobody has kept for so long is over.
     """
 
-    def __init__(self, database: Database, projects: Projects, *, idle: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        projects: Projects,
+        shipped: Mapping[str, Shipped],
+        *,
+        idle: timedelta,
+    ) -> None:
         self._database = database
         self._projects = projects
+        self._reading = frozenset(name for name, each in shipped.items() if each.reads_records)
         self._idle = idle
 
     def open(self, ctx: CallContext, reference: str, name: str) -> Opened:
@@ -77,6 +90,8 @@ class Views:
         ------
         NotFound
             The project is none of the caller's, or has no such dashboard.
+        Forbidden
+            It shows the log, which the caller may not read.
         TooManyRequests
             The caller has too many open.
         """
@@ -89,6 +104,8 @@ class Views:
                     f"No dashboard {name[:60]!r} is published in {project.name}",
                     mend="The gallery of dashboards shows those that you may open.",
                 )
+            if self._reads_records(tx, dashboard.id, dashboard.version):
+                self._projects.authorize(ctx, project.id, Permission.RECORD_READ)
             rows.forget_views(tx, now - _FORGOTTEN)
             if rows.open_views(tx, viewer, now - self._idle) >= _OF_ONE_VIEWER:
                 raise TooManyRequests(
@@ -128,12 +145,14 @@ class Views:
             dashboard = (
                 rows.dashboard_of(tx, reference=view.dashboard_id) if view is not None else None
             )
+            reads = view is not None and self._reads_records(tx, view.dashboard_id, view.version)
         if view is None or dashboard is None or view.viewer != ctx.principal.name:
             raise NotFound("There is no such view of yours", mend="Open the dashboard again.")
         if view.state is State.ENDED or view.seen_at <= now - self._idle:
             raise _over()
         try:
-            self._projects.authorize(ctx, dashboard.project_id, Permission.DASHBOARD_VIEW)
+            needed = Permission.RECORD_READ if reads else Permission.DASHBOARD_VIEW
+            self._projects.authorize(ctx, dashboard.project_id, needed)
             if dashboard.version is None:
                 raise NotFound(
                     f"{dashboard.name} is not published any more",
@@ -212,13 +231,18 @@ class Views:
             if view is None or not _goes_on(view, now - self._idle):
                 return None
             dashboard = rows.dashboard_of(tx, reference=view.dashboard_id)
+            reads = self._reads_records(tx, view.dashboard_id, view.version)
         if dashboard is None or dashboard.version is None:
             return None
+        role = Role.AUDITOR if reads else Role.VIEWER
         return CallContext(
             principal=Principal(f"{RESERVED}dashboard:{view.viewer}"),
             scopes=frozenset({Scope.READ}),
-            confined=Confinement(dashboard.project_id, frozenset({Role.VIEWER})),
+            confined=Confinement(dashboard.project_id, frozenset({role})),
         )
+
+    def _reads_records(self, tx: sa.Connection, dashboard_id: str, number: int) -> bool:
+        return rows.shipped_of(tx, dashboard_id, number) in self._reading
 
     def _end(self, view_id: str) -> None:
         with self._database.write() as tx:

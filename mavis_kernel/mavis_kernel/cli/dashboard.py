@@ -98,7 +98,9 @@ def show(state: State, name: str) -> None:
 
 @dashboard.command(epilog=_PUBLISH)
 @click.argument("file", required=False)
-@click.option("--shipped", help="Publish one that comes with Mavis: status, protection or runs.")
+@click.option(
+    "--shipped", help="Publish one that comes with Mavis: status, protection, runs or records."
+)
 @click.option("--name", help="What it is called; else as the file or the shipped one.")
 @click.option("--title", default="", help="What people read; else as before.")
 @click.option("--description", default="", help="What it shows, in a sentence; else as before.")

@@ -78,7 +78,7 @@ def published(made: Scene) -> None:
     made.publish("greedy", "x = bytearray(4 * 1024**3)")
     made.publish("warns", "import warnings\nwarnings.warn('s3cret')\nprint('shown')")
     made.publish("dies", COUNTER.replace("count += 1", "import os; os._exit(1)"))
-    for name in ("status", "protection", "runs"):
+    for name in ("status", "protection", "runs", "records"):
         made.rest.app.dashboards.publish(call("ada", PLATFORM), "shop", name=name, shipped=name)
 
 
@@ -106,6 +106,24 @@ def test_what_comes_along_is_for_everybody(
         for frame in opened.page.frames:
             wide = frame.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, "a wide table scrolls inside itself"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_records_are_for_who_may_read_them(made: Scene, open_page: OpenPage, view: str) -> None:
+    idle(made)
+    path = "/dashboards/shop/records/"
+    with open_page(path, "as-auditor", **VIEWS[view]) as opened:
+        rows = opened.frame.get_by_role("row")
+        expect(rows.filter(has_text="dashboard.open").first).to_be_visible()
+        opened.picture(f"records-{view}")
+        assert opened.faults() == []
+        assert opened.errors == []
+        assert opened.outside == []
+    for name in ("as-enduser", "as-viewer"):
+        with open_page("/dashboards", name) as opened:
+            expect(opened.page.get_by_role("link", name=re.compile("^fleet"))).to_be_visible()
+            expect(opened.page.get_by_role("link", name=re.compile("^Records"))).to_have_count(0)
+        assert made.page(path, name).status in (403, 404)
 
 
 @pytest.mark.parametrize("view", VIEWS)

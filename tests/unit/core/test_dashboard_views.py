@@ -221,3 +221,56 @@ def test_a_view_shows_the_version_that_it_was_opened_with(shop: Core, opened: Op
 def test_opening_leaves_a_record(shop: Core, opened: Opened) -> None:
     (record,) = [each for each in shop.records_ever() if each["action"] == "dashboard.open"]
     assert (record["person"], record["object"]) == ("as-enduser", "fleet")
+
+
+@pytest.fixture
+def records(shop: Core) -> Core:
+    """The shop with the dashboard of the log, and an auditor."""
+    shop.projects.put_member(ADA, "shop", "user:ann", Role.AUDITOR)
+    shop.dashboards.publish(ADA, "shop", name="log", shipped="records")
+    return shop
+
+
+def test_what_shows_the_log_is_for_those_who_may_read_it(records: Core) -> None:
+    ann = call("ann", PERSON)
+    with pytest.raises(Forbidden, match=r"record\.read needs the role"):
+        records.views.open(ENDA, "shop", "log")
+    assert {each.name for each in records.dashboards.list(ENDA, "shop")} == {"fleet"}
+    assert {each.name for each in records.dashboards.gallery(ENDA)} == {"fleet"}
+    with pytest.raises(NotFound):
+        records.dashboards.get(ENDA, "shop", "log")
+    assert {each.name for each in records.dashboards.list(ann, "shop")} == {"fleet", "log"}
+    assert {each.name for each in records.dashboards.gallery(ann)} == {"fleet", "log"}
+
+    ctx = records.views.caller(
+        records.views.start(records.views.open(ann, "shop", "log").ticket).token
+    )
+    assert ctx is not None
+    assert (ctx.scopes, ctx.confined and ctx.confined.roles) == ({Scope.READ}, {Role.AUDITOR})
+    records.projects.authorize(ctx, "shop", Permission.RECORD_READ)
+    with pytest.raises(NotFound):
+        records.projects.authorize(ctx, "other", Permission.RECORD_READ)
+    for permission in (Permission.RECORD_HOLD, Permission.POINT_HOLD, Permission.RECORD_READ_ALL):
+        with pytest.raises(Forbidden):
+            records.projects.authorize(ctx, "shop", permission)
+
+
+def test_a_view_of_the_log_ends_with_the_role(records: Core) -> None:
+    ann = call("ann", PERSON)
+    opened = records.views.open(ann, "shop", "log")
+    token = records.views.start(opened.ticket).token
+    records.projects.put_member(ADA, "shop", "user:ann", Role.VIEWER)
+    with pytest.raises(Forbidden):
+        records.views.keep(ann, opened.view.id)
+    assert records.views.caller(token) is None
+
+
+def test_a_notebook_of_one_s_own_never_reads_the_log(records: Core) -> None:
+    ann = call("ann", PERSON)
+    records.dashboards.publish(ADA, "shop", name="log", notebook=notebook("2"))
+    assert {each.name for each in records.dashboards.gallery(ENDA)} == {"fleet", "log"}
+    opened = records.views.open(ann, "shop", "log")
+    ctx = records.views.caller(records.views.start(opened.ticket).token)
+    assert ctx is not None
+    with pytest.raises(Forbidden):
+        records.projects.authorize(ctx, "shop", Permission.RECORD_READ)

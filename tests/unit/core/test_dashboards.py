@@ -131,7 +131,7 @@ def test_every_change_leaves_its_record(shop: Core) -> None:
     assert len(made[0]["data"]["sha256"]) == 64
 
 
-@pytest.mark.parametrize("name", ["status", "protection", "runs"])
+@pytest.mark.parametrize("name", ["status", "protection", "runs", "records"])
 def test_what_mavis_brings_is_published_by_name(shop: Core, name: str) -> None:
     made = shop.dashboards.publish(ADA, "shop", name=name, shipped=name)
     assert made.title
