@@ -24,6 +24,8 @@ class Loop:
         Does a part of the work; True where there is more to do at once.
     every_s, after_failure_s
         Seconds of a pause.
+    last
+        Whether `step` is called once more when it is to end.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class Loop:
         *,
         every_s: float,
         after_failure_s: float = 60.0,
+        last: bool = False,
     ) -> None:
         self._name, self._step = name, step
-        self._every_s, self._after_failure_s = every_s, after_failure_s
+        self._every_s, self._after_failure_s, self._last = every_s, after_failure_s, last
         self._stopping = threading.Event()
         # A daemon: whatever is done here may end at any moment.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -51,15 +54,15 @@ class Loop:
         """Begin."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """End after the step at hand, or go on without it."""
+    def stop(self, timeout_s: float | None = 10.0) -> None:
+        """End after the step at hand, or go on without it; None: never without it."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
         pause_s = 0.0
-        while not self._stopping.wait(pause_s):
+        while not (stopping := self._stopping.wait(pause_s)) or self._last:
             try:
                 pause_s = 0.0 if self._step() else self._every_s
                 self.error = None
@@ -69,3 +72,5 @@ class Loop:
             except Exception as exc:  # the edge of the loop; it must go on
                 self.error, pause_s = type(exc).__name__, self._after_failure_s
                 logger.exception("%s.failed", self._name)
+            if stopping:
+                return

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,10 +21,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mavis_core import clock
-from mavis_core.errors import MavisError, Unavailable
+from mavis_core.errors import Unavailable
 from mavis_core.folders import sync_folder
 from mavis_core.logs.evidence import HINT, Seal, Sealed, Tree, leaf, sign
 from mavis_core.logs.journal import START, Journal, Line, Position
+from mavis_core.logs.loop import Loop
 from mavis_core.logs.quarantine import Quarantine
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "read_seals",
 ]
 
-logger = logging.getLogger(__name__)
 
 SEALS = "seals.jsonl"
 _MOST = 10_000  # records of a stretch: a check holds the hashes of one in memory
@@ -232,10 +230,14 @@ class Sealer:
         every_s: float = _EVERY_S,
     ) -> None:
         self._journal, self._file, self._key = journal, file, key
-        self._every_s = every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="log-sealer", daemon=True)
-        self.error: str | None = None
+        self._loop = Loop(
+            "log-sealer", self._do, every_s=every_s, after_failure_s=every_s, last=True
+        )
+
+    @property
+    def error(self) -> str | None:
+        """What the last look failed with; None where it went well."""
+        return self._loop.error
 
     @property
     def last(self) -> Seal | None:
@@ -244,13 +246,11 @@ class Sealer:
 
     def start(self) -> None:
         """Begin to seal."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Seal what there is and end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._loop.stop(timeout_s=None)
 
     def seal(self) -> int:
         """Seal all that the journal has more; return how many records that were.
@@ -295,18 +295,6 @@ class Sealer:
     def _quiet_for_long(self) -> bool:
         return self.last is None or clock.parse(self.last.time) < clock.now() - _QUIET
 
-    def _run(self) -> None:
-        while True:
-            stopping = self._stopping.is_set()
-            try:
-                self.seal()
-                self.error = None
-            except MavisError as exc:
-                self.error = exc.message
-                logger.error("sealer.failed error=%s", exc.message)  # noqa: TRY400 - it says all
-            except Exception as exc:  # the edge of the loop; it must go on
-                self.error = type(exc).__name__
-                logger.exception("sealer.failed")
-            if stopping:
-                return
-            self._stopping.wait(self._every_s)
+    def _do(self) -> bool:
+        self.seal()
+        return False
