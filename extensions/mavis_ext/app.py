@@ -118,6 +118,7 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/records/{{record}}/context", records.RecordsContext),
     (f"{_P}/record-holds", record_holds.RecordHolds),
     (f"{_P}/record-holds/{{hold}}", record_holds.RecordHold),
+    (f"{_P}/record-holds/{{hold}}/release", record_holds.Release),
     (f"{_P}/cells", records.Cells),
 )
 _NAME = re.compile(r"\{[a-z]+\}")

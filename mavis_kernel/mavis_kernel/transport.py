@@ -128,12 +128,9 @@ class Transport:
         """Delete what `path` names; with `if_match` only where that is still so."""
         self._tried("DELETE", path, headers=_match(if_match))
 
-    def take_away(
-        self, kind: type[M], path: str, body: object = None, *, if_match: str | None = None
-    ) -> M:
-        """Delete what `path` names, and return what is told of it; `if_match`: see `delete`."""
-        told = self._tried("DELETE", path, body=body, headers=_match(if_match))
-        return kind.from_json(told.body)
+    def take_away(self, kind: type[M], path: str, body: object = None) -> M:
+        """Delete what `path` names, and return what is told of it."""
+        return kind.from_json((self._tried("DELETE", path, body=body)).body)
 
     def list(
         self,

@@ -17,7 +17,7 @@ from mavis_ext.handlers.records import Story, When
 from mavis_ext.operation import operation
 from mavis_ext.pages import listing
 
-__all__ = ["RecordHold", "RecordHolds"]
+__all__ = ["RecordHold", "RecordHolds", "Release"]
 
 Who = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^,\u0000-\u001f\u007f]+$")]
 
@@ -84,9 +84,13 @@ class RecordHold(ApiHandler):
         found = self.app.record_holds.get(self.ctx, project, hold)
         return schemas.RecordHold.model_validate(found)
 
+
+class Release(ApiHandler):
+    """Its end."""
+
     @operation("release_records", Permission.RECORD_HOLD)
-    def delete(self, project: str, hold: str, *, body: Reason) -> schemas.RecordHold:
-        """Release a legal hold on records, for a reason.
+    def post(self, project: str, hold: str, *, body: Reason) -> schemas.RecordHold:
+        """Release a legal hold on records, for a reason; one that was released stays as it is.
 
         What is over its period and on no other hold is erased within five weeks.
         """

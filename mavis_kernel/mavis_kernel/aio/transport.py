@@ -129,12 +129,9 @@ class AsyncTransport:
         """Delete what `path` names; with `if_match` only where that is still so."""
         await self._tried("DELETE", path, headers=_match(if_match))
 
-    async def take_away(
-        self, kind: type[M], path: str, body: object = None, *, if_match: str | None = None
-    ) -> M:
-        """Delete what `path` names, and return what is told of it; `if_match`: see `delete`."""
-        told = await self._tried("DELETE", path, body=body, headers=_match(if_match))
-        return kind.from_json(told.body)
+    async def take_away(self, kind: type[M], path: str, body: object = None) -> M:
+        """Delete what `path` names, and return what is told of it."""
+        return kind.from_json((await self._tried("DELETE", path, body=body)).body)
 
     def list(
         self,

@@ -322,18 +322,10 @@ class Records:
         }
         return self._transport.post(RecordHold, _holds(project), body)
 
-    def release(
-        self, project: str, hold_id: str, reason: str, *, if_match: str | None = None
-    ) -> RecordHold:
-        """End a legal hold on records.
-
-        Parameters
-        ----------
-        if_match
-            Only where it is still as it was when it had this ETag.
-        """
-        path, body = f"{_holds(project)}/{segment(hold_id)}", {"reason": reason}
-        return self._transport.take_away(RecordHold, path, body, if_match=if_match)
+    def release(self, project: str, hold_id: str, reason: str) -> RecordHold:
+        """End a legal hold on records; one that was released stays as it is."""
+        path = f"{_holds(project)}/{segment(hold_id)}/release"
+        return self._transport.post(RecordHold, path, {"reason": reason})
 
 
 def _holds(project: str) -> str:

@@ -94,6 +94,8 @@ BODIES: dict[str, dict[str, object]] = {
         "records": [{"action": "deploy.finish", "time": "2026-11-27T22:15:00Z"}]
     },
     "POST /projects/{project}/cells": {"cells": [CELL]},
+    "POST /projects/{project}/record-holds": {"reason": "case 7"},
+    "POST /projects/{project}/record-holds/{hold}/release": {"reason": "case 7 ended"},
 }
 
 

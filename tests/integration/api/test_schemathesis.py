@@ -28,7 +28,7 @@ PEOPLE = ["ada", "olga"]
 """An administrator of the platform and of the project, and an operator of the project."""
 NAMES = (
     *("project", "key", "subject", "environment", "resource"),
-    *("preview", "plan", "point", "restore", "run"),
+    *("preview", "plan", "point", "restore", "run", "hold"),
 )
 DELETIONS = {
     "delete_key": "key",
@@ -48,6 +48,7 @@ MAY_BE_REFUSED = {
     "lock_recovery_point": "a lock has an end or a length, and not both",
     "report_records": "a time is after 1970, which a schema cannot say",
     "report_cells": "a time is after 1970, which a schema cannot say",
+    "hold_records": "its begin is before its end, and after 1970",
     "query_records": "SQL is a language of its own",
     "summarize_records": "a regular expression is a language of its own, zones have names",
     "summarize_all_records": "a regular expression is a language of its own, zones have names",

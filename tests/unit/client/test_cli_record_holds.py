@@ -67,9 +67,9 @@ def test_where_there_is_none_the_way_to_one_is_shown(cli: Cli, appliance: Applia
 
 
 def test_a_release_needs_a_reason(cli: Cli, appliance: Appliance) -> None:
-    path = f"{HOLDS}/{HOLD['id']}"
+    path = f"{HOLDS}/{HOLD['id']}/release"
     assert cli("record", "release", HOLD["id"]).exit_code == 2
-    appliance.on("DELETE", path, Reply(FREE))
+    appliance.on("POST", path, Reply(FREE))
     done = cli("record", "release", HOLD["id"], "--reason", "it ended", "-o", "json")
     assert json.loads(done.stdout)["released_by"] == "ada"
     assert appliance.asked[-1].body == {"reason": "it ended"}

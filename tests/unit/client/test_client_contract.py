@@ -147,7 +147,7 @@ CALLS: dict[str, list[Call]] = {
         )
     ],
     "get_record_hold": [lambda m: m.records.get_hold("shop", "hold_1", fields=("id",))],
-    "release_records": [lambda m: m.records.release("shop", "hold_1", "why", if_match='"1"')],
+    "release_records": [lambda m: m.records.release("shop", "hold_1", "why")],
     "report_cells": [lambda m: m.records.report_cells("shop", [CELL])],
     "query_records": [
         lambda m: m.records.sql("SELECT 1", project="shop", since=NOW, until=NOW),
