@@ -16,3 +16,8 @@ def story(client: Mavis, run: Run) -> list[Record]:
         return found[::-1] if ends else []
 
     return until(told, f"the records of {run.id}")
+
+
+def without_steps(told: list[Record]) -> list[Record]:
+    """Return what is not about the steps of a Run: each of its attempts has its own."""
+    return [each for each in told if not each.action.startswith("step.")]
