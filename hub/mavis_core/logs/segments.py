@@ -197,7 +197,7 @@ def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: 
     Damaged
         What was read back is not what was written. There is no file then.
     """
-    try:
+    with _whole(target, "the journal has the records"):
         with _opened(scratch) as database:
             database.execute(_TABLE)
             hashes = _fill(database, lines, first, scratch)
@@ -205,16 +205,6 @@ def write_segment(lines: Iterable[bytes], target: Path, *, first: int, scratch: 
             database.execute(_COPY, [str(target)])
         contents = _contents(SegmentFile(target, scratch), first, hashes)
         _sync(target)
-    except duckdb.Error as exc:
-        target.unlink(missing_ok=True)
-        raise Unavailable(
-            f"The segment {target} cannot be written: {str(exc).splitlines()[0]}",
-            mend="Free disk space; nothing is lost: the journal has the records.",
-            retry_after_s=60,
-        ) from exc
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
     return contents
 
 
@@ -239,7 +229,7 @@ def erase_lines(
     Damaged
         `source` cannot be read, or what was read back has other hashes. There is no file then.
     """
-    try:
+    with _whole(target, "the segment is as it was"):
         with _opened(source.scratch) as database:
             name = str(source.path)
             database.execute(_FIND_OLD.format(over=over.text), [name, *over.values])
@@ -248,17 +238,24 @@ def erase_lines(
             database.execute(_COPY_LEFT, [name, str(target)])
         contents = _contents(SegmentFile(target, source.scratch), first, hashes)
         _sync(target)
+    return contents, _spans(gone)
+
+
+@contextmanager
+def _whole(target: Path, kept: str) -> Iterator[None]:
+    """Let the block write `target`: all of it, or no file; `kept` says where its lines are."""
+    try:
+        yield
     except duckdb.Error as exc:
         target.unlink(missing_ok=True)
         raise Unavailable(
             f"The segment {target} cannot be written: {str(exc).splitlines()[0]}",
-            mend="Free disk space; nothing is lost: the segment is as it was.",
+            mend=f"Free disk space; nothing is lost: {kept}.",
             retry_after_s=60,
         ) from exc
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    return contents, _spans(gone)
 
 
 class SegmentFile:
