@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import pytest
 
+from core_double import wait_until
 from mavis_core import clock
 from mavis_core.errors import Conflict, Damaged, InvalidInput, NotFound, Unavailable
 from mavis_core.objects import Lock, ObjectStore, Settings, open_store
@@ -160,8 +161,7 @@ def test_an_address_reads_one_object_for_a_while(place: Place, store: ObjectStor
             assert asked(address, method, b"other" if method == "PUT" else None)[0] == 403
         brief = store.address("a/one", lasts=timedelta(seconds=1), name="one.bin")
         assert brief is not None
-        time.sleep(2.5)
-        assert asked(brief)[0] == 403
+        wait_until(lambda: asked(brief)[0] == 403)
         assert asked(address)[1] == b"first"
     with pytest.raises(NotFound):
         store.address("a/none", lasts=timedelta(seconds=60), name="x")
