@@ -26,6 +26,12 @@
     │   └── Damaged             500  what is there is not what was stored
     ├── Unavailable             503  a part of the appliance is down; retry
     │   └── Interrupted         503  the process ends; the next attempt goes on
+    ├── DeviceError             502  a device said no
+    │   ├── DeviceUnreachable   503  no answer
+    │   ├── DeviceRefusedLogin  502  it does not take the login or the key
+    │   ├── AlgorithmsNotAllowed 502 it speaks old algorithms only, which are not allowed for it
+    │   └── HostKeyUnknown      409  nobody has approved its host key yet
+    │       └── HostKeyChanged  409  its host key is another one than was approved
     └── CloudError              502  the cloud said no
         ├── CloudCredentials    502  keys that are wrong, expired or missing
         ├── CloudDenied         502  keys that are good and not allowed to
@@ -47,6 +53,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 __all__ = [
+    "AlgorithmsNotAllowed",
     "Cancelled",
     "CloudCredentials",
     "CloudDenied",
@@ -60,7 +67,12 @@ __all__ = [
     "ConfirmationNeeded",
     "Conflict",
     "Damaged",
+    "DeviceError",
+    "DeviceRefusedLogin",
+    "DeviceUnreachable",
     "Forbidden",
+    "HostKeyChanged",
+    "HostKeyUnknown",
     "IdempotencyKeyReused",
     "Internal",
     "Interrupted",
@@ -294,6 +306,67 @@ class Interrupted(Unavailable):
 
     code = "interrupted"
     default_mend = "Nothing to do: the next attempt goes on by itself."
+
+
+class DeviceError(MavisError):
+    """A device that a session goes to said no, or something that cannot be understood."""
+
+    code = "device_error"
+    status = 502
+    default_mend = "Read the device's words in the message, and look at the device."
+
+
+class DeviceUnreachable(DeviceError):
+    """The device gave no answer."""
+
+    code = "device_unreachable"
+    status = 503
+    default_mend = "Check that the device is on, its address and port, and the network to it."
+
+
+class DeviceRefusedLogin(DeviceError):
+    """The device does not take the login, or not with this key."""
+
+    code = "device_refused_login"
+    default_mend = "Check the login and the key of the access service."
+
+
+class AlgorithmsNotAllowed(DeviceError):
+    """The device speaks old algorithms only, which are not allowed for it."""
+
+    code = "algorithms_not_allowed"
+    default_mend = "Update the device, or allow the named algorithms in the access service."
+
+
+class HostKeyUnknown(DeviceError):
+    """Nobody has approved the host key of the device yet.
+
+    Parameters
+    ----------
+    algorithm, public
+        The host key that was seen, as in ``known_hosts``.
+    """
+
+    code = "host_key_unknown"
+    status = 409
+    default_mend = "Compare the fingerprint with the device's own, then approve the host key."
+
+    def __init__(
+        self, message: str, *, mend: str | None = None, algorithm: str = "", public: str = ""
+    ) -> None:
+        super().__init__(message, mend=mend)
+        self.algorithm = algorithm
+        self.public = public
+
+
+class HostKeyChanged(HostKeyUnknown):
+    """The host key of the device is another one than was approved."""
+
+    code = "host_key_changed"
+    default_mend = (
+        "Find out why: a device that was set up anew has a new key, and so has somebody in "
+        "between. Only where you know the reason, approve the new key."
+    )
 
 
 class CloudError(MavisError):
