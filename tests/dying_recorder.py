@@ -24,10 +24,12 @@ from mavis_core.errors import Unavailable
 from mavis_core.objects import FolderObjects, ObjectStore
 from mavis_core.remote.model import EndReason
 from mavis_core.remote.recording import RecordingHeader, recorder, verify
+from mavis_core.remote.recording.packing import unpack
 from mavis_core.remote.recording.recorder import Recorder
+from mavis_core.remote.recording.screen_text import read_text
 from mavis_core.remote.recording.service import close_interrupted
 from mavis_core.remote.recording.spool import Room, Spool
-from mavis_core.remote.recording.uploading import Uploader, unpack
+from mavis_core.remote.recording.uploading import Uploader
 
 STEPS = (
     "open",
@@ -83,6 +85,7 @@ class Folder:
         spool = Spool(self.path / "spool", Room(1 << 30))
         it = Recorder(spool.new(HEADER), on_chunk=lambda each: self.upload(each.folder))
         for each in MARKS:
+            it.output(f"line {each[0]}\r\n".encode())
             it.marker(each)
             acknowledged()
         it.close(0, EndReason.EXITED)
@@ -112,7 +115,11 @@ class Folder:
         content = self.store.read("prj_1/ses_1/manifest.jsonl")
         assert verify(content, chunks, KEY.public_key()) == ()
         lines = b"".join(content for _, content in chunks).splitlines()
-        marks = [json.loads(line)[2] for line in lines[1:]]
+        events = list(map(json.loads, lines[1:]))
+        marks = [text for _, kind, text in events if kind == "m"]
+        shown = [text.rstrip() for _, kind, text in events if kind == "o"]
+        text = b"".join(unpack(self.store.read(key)) for key in keys if "/text-" in key)
+        assert [each.text for each in read_text(text)] == shown
         assert len(marks) >= acknowledged, (len(marks), acknowledged)
         assert marks == MARKS[: len(marks)]
         left = [each.name for each in (self.path / "spool").iterdir()]

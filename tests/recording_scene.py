@@ -16,7 +16,7 @@ from mavis_core.errors import Unavailable
 from mavis_core.objects import FolderObjects, ObjectStore, StoredObject
 from mavis_core.remote.model import EndReason
 from mavis_core.remote.recording import RecordingHeader, Recordings, recorder, verify
-from mavis_core.remote.recording.uploading import unpack
+from mavis_core.remote.recording.packing import unpack
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))

@@ -127,16 +127,16 @@ def test_much_typed_that_nothing_shows_is_not_kept_in_memory() -> None:
 )
 def test_a_terminal_has_the_line_of_its_cursor(sent: str, left: list[str], current: str) -> None:
     terminal = Terminal(10)
-    assert terminal.feed(sent) == left
+    assert [line.text for line in terminal.feed(sent)] == left
     assert terminal.current == current
     pieces = Terminal(10)
-    assert [line for letter in sent for line in pieces.feed(letter)] == left
+    assert [line.text for letter in sent for line in pieces.feed(letter)] == left
     assert pieces.current == current
 
 
 def test_a_program_that_takes_the_whole_screen_is_told() -> None:
     terminal = Terminal()
-    assert terminal.feed("$ vi\r\n\x1b[?1049h~\x1b[2;1H~") == ["$ vi", "~"]
+    assert terminal.feed("$ vi\r\n\x1b[?1049h~\x1b[2;1H~") == [("$ vi", False), ("~", True)]
     assert terminal.alternate
     terminal.feed("\x1b[?1049l$ ")
     assert (terminal.alternate, terminal.current) == (False, "$ ")

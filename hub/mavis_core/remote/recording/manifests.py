@@ -10,17 +10,38 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
+import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from mavis_core.errors import Damaged
 from mavis_core.remote.recording.model import Manifest, chain_start, chained
 
-__all__ = ["Fault", "Finding", "fingerprint", "read_manifest", "signed", "verify"]
+__all__ = [
+    "MANIFEST",
+    "TOMBSTONE",
+    "Fault",
+    "Finding",
+    "PublicKeys",
+    "fingerprint",
+    "genuine",
+    "read_manifest",
+    "session_prefix",
+    "signed",
+    "unknown_key",
+    "verify",
+]
+
+MANIFEST = "manifest.jsonl"
+TOMBSTONE = "erased.jsonl"
+"""What stands for a recording that was erased; see `expiry`."""
+PublicKeys: TypeAlias = Mapping[str, Ed25519PublicKey]
+"""Keys by what they are called; see `fingerprint`."""
 
 
 class Fault(StrEnum):
@@ -76,6 +97,36 @@ def read_manifest(content: bytes) -> Manifest:
     return _parts(content)[0]
 
 
+def genuine(content: bytes, keys: PublicKeys) -> Manifest:
+    """Return the manifest of a file, with its signature and its chain checked.
+
+    Raises
+    ------
+    Damaged
+        It is not what was signed with one of the keys.
+    """
+    manifest, line, signature = _parts(content)
+    if manifest.key not in keys:
+        raise unknown_key(manifest)
+    if found := _signature(line, signature, keys[manifest.key]) + _entries(manifest):
+        raise Damaged(f"The recording of {manifest.header.session_id}: {found[0].detail}")
+    return manifest
+
+
+def unknown_key(manifest: Manifest) -> Damaged:
+    """Return the error of a manifest that nobody we know has signed."""
+    return Damaged(
+        f"The recording of {manifest.header.session_id} was signed with a key that is not known"
+        f" here: {manifest.key[:16]}…",
+        mend="Give the public key of the appliance that recorded it.",
+    )
+
+
+def session_prefix(project_id: str, session_id: str) -> str:
+    """Return where the objects of a recording are, below the store for recordings."""
+    return f"{project_id}/{session_id}/"
+
+
 def verify(
     content: bytes, chunks: Iterable[tuple[int, bytes]], key: Ed25519PublicKey
 ) -> tuple[Finding, ...]:
@@ -96,21 +147,23 @@ def verify(
         The file is no manifest, so that nothing can be compared.
     """
     manifest, line, signature = _parts(content)
-    found = []
+    found = _signature(line, signature, key) + _entries(manifest) + _chunks(manifest, chunks)
+    return tuple(found)
+
+
+def _signature(line: bytes, signature: bytes, key: Ed25519PublicKey) -> list[Finding]:
     try:
         key.verify(signature, line)
     except InvalidSignature:
-        found.append(Finding(Fault.SIGNATURE, None, "The signature is not that of this manifest"))
-    found += _entries(manifest)
-    found += _chunks(manifest, chunks)
-    return tuple(found)
+        return [Finding(Fault.SIGNATURE, None, "The signature is not that of this manifest")]
+    return []
 
 
 def _parts(content: bytes) -> tuple[Manifest, bytes, bytes]:
     line, end, rest = content.partition(b"\n")
     try:
-        signature = base64.b64decode(json.loads(rest)["signature"], validate=True)
-        return Manifest.from_json(json.loads(line)), line + end, signature
+        signature = base64.b64decode(orjson.loads(rest)["signature"], validate=True)
+        return Manifest.from_json(orjson.loads(line)), line + end, signature
     except (ValueError, KeyError, TypeError) as exc:
         raise Damaged(f"This is no manifest of a recording: {exc}") from exc
 

@@ -70,10 +70,9 @@ class InputMask:
 
     def output(self, data: bytes) -> None:
         """Look at what the device sent."""
-        left = self._terminal.glance(self._output.feed(data))
-        if not self._queue:
-            return
-        for line in (*left, self._terminal.before_cursor):
+        text = self._output.feed(data)
+        left = self._terminal.glance(text) if self._queue else self._terminal.skim(text)
+        for line in (*(each.text for each in left), self._terminal.before_cursor):
             self._look(line)
 
     def input(self, data: bytes, now_s: float) -> None:

@@ -164,14 +164,13 @@ class ChunkEntry:
         Damaged
             It is none.
         """
-        fields = cls.__dataclass_fields__
-        if (
-            not isinstance(value, Mapping)
-            or set(value) != set(fields)
-            or not all(type(value[name]).__name__ == fields[name].type for name in fields)
-        ):
+        if not isinstance(value, dict) or value.keys() != cls.__dataclass_fields__.keys():
             raise Damaged("This is no entry of a recording's chunk")
-        return cls(**value)
+        entry = cls(**value)
+        numbers = entry.number, entry.first_us, entry.last_us, entry.events, entry.size_bytes
+        if set(map(type, numbers)) != {int} or set(map(type, (entry.sha256, entry.chain))) != {str}:
+            raise Damaged("This is no entry of a recording's chunk")
+        return entry
 
 
 @dataclass(frozen=True, slots=True)

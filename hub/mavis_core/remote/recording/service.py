@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mavis_core.errors import MavisError
 from mavis_core.objects import ObjectStore
 from mavis_core.remote.model import EndReason
+from mavis_core.remote.recording.library import Running
 from mavis_core.remote.recording.model import Ending, RecordingHeader
 from mavis_core.remote.recording.recorder import Recorder
 from mavis_core.remote.recording.spool import Room, SessionFolder, Spool
@@ -95,6 +96,7 @@ class Recordings:
         on_stored: Callable[[str], None] | None = None,
         upload_threads: int = 2,
     ) -> None:
+        self._store = store
         self._spool = Spool(spool, Room(spool_bytes, on_alarm))
         self._uploader = Uploader(store, key, threads=upload_threads, on_stored=on_stored)
         self._upkeep = Upkeep()
@@ -136,6 +138,16 @@ class Recordings:
             raise
         self._upkeep.add(recorder)
         return recorder
+
+    def running(self, session_id: str) -> Running:
+        """Return what reads the recording of a session that is not all in the store.
+
+        Raises
+        ------
+        NotFound
+            It is not being recorded here.
+        """
+        return Running(self._spool.path(session_id), self._store)
 
     @property
     def health(self) -> Health:

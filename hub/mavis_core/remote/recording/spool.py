@@ -7,7 +7,8 @@
     <session>/000001.cast    a chunk; the one with the highest number may still grow
     <session>/000001.cast.zst  a closed chunk, packed, where the object store did not take it
     <session>/chunks.jsonl   the entries of the closed chunks, a line each
-    <session>/text.jsonl     what could be read in the closed chunks; see `screen_text`
+    <session>/text.jsonl     what could be read in the closed chunks; see `text_spool`
+    <session>/text-000001.zst  a part of it, packed
     <session>/end.json       how the session ended
     <session>/manifest.jsonl the signed manifest
     <session>.gone/          the object store has all of it; on its way out
@@ -31,7 +32,7 @@ from typing import Any
 
 import orjson
 
-from mavis_core.errors import Conflict, Damaged, Unavailable
+from mavis_core.errors import Conflict, Damaged, InvalidInput, Unavailable
 from mavis_core.folders import private_folder, sync_folder, write_whole
 from mavis_core.remote.recording.cast import read_event
 from mavis_core.remote.recording.model import (
@@ -129,7 +130,7 @@ class Spool:
         """
         if self.room.full:
             raise full(self.folder, self.room)
-        path = self._path(header.session_id)
+        path = self.path(header.session_id)
         if path.exists():
             raise Conflict(f"The session {header.session_id} is being recorded already")
         try:
@@ -151,18 +152,20 @@ class Spool:
                 shutil.rmtree(path)
         return found
 
-    def find(self, session_id: str) -> Path | None:
-        """Return the folder of a session that is here, for readers."""
-        path = self._path(session_id)
-        return path if (path / "header.json").exists() else None
-
     def close(self) -> None:
         """Let another process have it."""
         os.close(self._lock)
 
-    def _path(self, session_id: str) -> Path:
+    def path(self, session_id: str) -> Path:
+        """Return the folder of a session, whether it is there or not.
+
+        Raises
+        ------
+        InvalidInput
+            It is no id.
+        """
         if not _SESSION.fullmatch(session_id):
-            raise Conflict(f"No id of a session: {session_id[:80]!r}")
+            raise InvalidInput(f"No id of a session: {session_id[:80]!r}")
         return self.folder / session_id
 
 
@@ -229,17 +232,7 @@ class SessionFolder:
             It cannot be written; nothing was added.
         """
         line = orjson.dumps(entry.to_json()) + b"\n"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        fd = os.open(self.log, flags, 0o600)
-        try:
-            size = os.fstat(fd).st_size
-            try:
-                write_all(fd, line)
-            except OSError:
-                os.ftruncate(fd, size)
-                raise
-        finally:
-            os.close(fd)
+        append_whole(self.log, line)
         self.room.change(len(line))
         self._follow(entry)
 
@@ -278,8 +271,9 @@ class SessionFolder:
         self.room.change(-size)
 
     def sync(self) -> None:
-        """Make the entries durable, and that the files are there."""
-        sync_file(self.log)
+        """Make entries and text durable, and that the files are there."""
+        for path in (self.log, self.path / "text.jsonl"):
+            sync_file(path)
         sync_folder(self.path)
 
     def remove(self) -> None:
@@ -336,6 +330,26 @@ def entry_of(number: int, content: bytes, chain: str) -> ChunkEntry | None:
     return ChunkEntry(
         number, first_us, last_us, len(lines), len(content), sha256, chained(chain, sha256)
     )
+
+
+def append_whole(path: Path, content: bytes) -> None:
+    """Append all of `content`, or nothing.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing was appended.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        size = os.fstat(fd).st_size
+        try:
+            write_all(fd, content)
+        except OSError:
+            os.ftruncate(fd, size)
+            raise
+    finally:
+        os.close(fd)
 
 
 def write_all(fd: int, content: bytes) -> None:

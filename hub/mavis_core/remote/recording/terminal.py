@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NamedTuple
 
-__all__ = ["Terminal"]
+__all__ = ["Left", "Terminal"]
 
 _LONGEST = 16_384  # cells of a line; what is longer is more than one
 _HELD = 4_096  # of a control function whose end has not come
@@ -29,7 +30,21 @@ _BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[ -/]*)\Z")
 _STRING_END = re.compile(_ENDED)
 _SWITCH = re.compile(r"\x1b\[\?(?:[0-9;]*;)?(?:1049|1047|47)(?:;[0-9;]*)?([hl])")
 _ALTERNATE = frozenset({"1049", "1047", "47"})
-_GLANCE = 2_048
+_GLANCE = 4_096
+_SKIM = 512
+
+
+class Left(NamedTuple):
+    """A line that the cursor has left, without spaces at its end.
+
+    Parameters
+    ----------
+    alternate
+        Whether a program had the whole screen.
+    """
+
+    text: str
+    alternate: bool
 
 
 class Terminal:
@@ -48,7 +63,10 @@ class Terminal:
         self._cells: list[str] = []
         self._row, self._column = 0, 0  # where the cursor's row begins in the line; its column
         self._held, self._in_string = "", False
-        self._left: list[str] = []
+        self._left: list[Left] = []
+        self._above: list[str] | None = (
+            None  # the line just left, into which the cursor may go back
+        )
 
     @property
     def current(self) -> str:
@@ -56,12 +74,17 @@ class Terminal:
         return "".join(self._cells)
 
     @property
+    def unsettled(self) -> bool:
+        """Whether a control function is not over, or a program has the whole screen."""
+        return self.alternate or self._in_string or bool(self._held)
+
+    @property
     def before_cursor(self) -> str:
         """The part of it that stands before the cursor."""
         return "".join(self._cells[: self._row + self._column])
 
-    def feed(self, text: str) -> list[str]:
-        """Return the lines that the cursor has left by `text`, without spaces at their ends."""
+    def feed(self, text: str) -> list[Left]:
+        """Return the lines that the cursor has left by `text`."""
         text = self._resumed(text)
         at = 0
         while at < len(text):
@@ -77,24 +100,35 @@ class Terminal:
             elif (final := token["final"]) is not None:
                 self._sequence(token["parameters"], final)
             elif token["escape"] == "c":  # reset
-                self.alternate = False
                 self._leave()
-        left, self._left = self._left, []
+                self.alternate = False
+        left, self._left, self._above = self._left, [], None
         return left
 
-    def glance(self, text: str) -> list[str]:
+    def glance(self, text: str) -> list[Left]:
         """Do what `feed` does, and pass over lines in the middle where there is much of it."""
         cut = text.rfind("\n", 0, -_GLANCE) if len(text) > 2 * _GLANCE else -1
         if cut <= _GLANCE:
             return self.feed(text)
-        head, middle = text[:_GLANCE], text[_GLANCE:cut]
-        left = self.feed(head)
-        self._held, self._in_string = "", False
-        self._leave()
-        if switches := _SWITCH.findall(middle):
-            self.alternate = switches[-1] == "h"
-        self._left = []
+        left = self.feed(text[:_GLANCE])
+        self._passed(text[_GLANCE:cut])
         return left + self.feed(text[cut:])
+
+    def skim(self, text: str) -> list[Left]:
+        """Do what `feed` does, and pass over all lines but the last where there is much of it."""
+        cut = text.rfind("\n") + 1
+        if cut <= _SKIM:
+            return self.feed(text)
+        self._passed(text[:cut])
+        return self.feed(text[cut:])
+
+    def _passed(self, text: str) -> None:
+        """Know of whole lines that are passed over what matters later."""
+        self._held, self._in_string = "", False
+        if "\x1b[?" in text and (switches := _SWITCH.findall(text)):
+            self.alternate = switches[-1] == "h"
+        self._cells.clear()
+        self._row = self._column = 0
 
     # Pieces
 
@@ -124,6 +158,7 @@ class Terminal:
         return at + 1
 
     def _put(self, text: str) -> None:
+        self._above = None
         cells = list(text) if text.isascii() else _cells(text)
         while cells:
             if self._column >= self.columns:
@@ -140,7 +175,7 @@ class Terminal:
 
     def _control(self, control: str) -> None:
         if control in "\n\v\f\x84\x85":
-            self._leave()
+            self._down()
         elif control == "\r":
             self._column = 0
         elif control == "\b":
@@ -151,8 +186,8 @@ class Terminal:
     def _sequence(self, parameters: str, final: str) -> None:
         if parameters.startswith("?"):
             if final in "hl" and _ALTERNATE & set(parameters[1:].split(";")):
-                self.alternate = final == "h"
                 self._leave()
+                self.alternate = final == "h"
             return
         first = parameters.partition(";")[0]
         number = min(int(first), _LONGEST) if first.isascii() and first.isdigit() else 0
@@ -174,7 +209,21 @@ class Terminal:
         elif final in "BEFHdfrSTLM" or (final == "J" and number >= 1):
             self._leave()
 
+    def _down(self) -> None:
+        if self._row + self.columns < len(self._cells):
+            self._row += self.columns
+        else:
+            cells = self._cells.copy()
+            self._leave()
+            self._above = cells
+
     def _up(self, count: int) -> None:
+        if self._above and not self._cells:
+            self._cells, self._above = self._above, None
+            if self.current.rstrip():
+                self._left.pop()
+            self._row = (len(self._cells) - 1) // self.columns * self.columns
+            count -= 1
         row = self._row - self.columns * count
         if row < 0:
             self._leave()
@@ -188,16 +237,35 @@ class Terminal:
         elif final == "J" and number == 0:
             del self._cells[at:]
         elif final == "P":
-            del self._cells[at : at + count]
-        elif final == "@" and at < len(self._cells):
-            self._cells[at:at] = [" "] * min(count, self.columns)
+            self._delete(at, count)
+        elif final == "@":
+            self._insert(at, count)
         elif final == "X":
-            end = min(at + count, len(self._cells))
+            end = min(at + count, self._row_end)
             if at < end:
                 self._cells[at:end] = [" "] * (end - at)
 
+    @property
+    def _row_end(self) -> int:
+        return min(self._row + self.columns, len(self._cells))
+
+    def _delete(self, at: int, count: int) -> None:
+        """Delete cells of the row; its rest moves, and no other row does."""
+        end = self._row_end
+        if at >= end:
+            return
+        blank = [] if end == len(self._cells) else [" "] * min(count, end - at)
+        self._cells[at:end] = self._cells[at + count : end] + blank
+
+    def _insert(self, at: int, count: int) -> None:
+        """Insert blanks in the row; what leaves it at its end is gone."""
+        end = self._row_end
+        if at < end:
+            room = self._row + self.columns - at
+            self._cells[at:end] = ([" "] * count + self._cells[at:end])[:room]
+
     def _erase(self, at: int, number: int) -> None:
-        end = min(self._row + self.columns, len(self._cells))
+        end = self._row_end
         if number == 0:
             if end == len(self._cells):
                 del self._cells[at:]
@@ -211,9 +279,9 @@ class Terminal:
     def _leave(self) -> None:
         line = self.current.rstrip()
         self._cells.clear()
-        self._row = self._column = 0
+        self._row, self._column, self._above = 0, 0, None
         if line:
-            self._left.append(line)
+            self._left.append(Left(line, self.alternate))
 
 
 def _cells(text: str) -> list[str]:

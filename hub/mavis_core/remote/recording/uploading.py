@@ -13,50 +13,30 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mavis_core.errors import Conflict, Damaged, MavisError, Unavailable
 from mavis_core.objects import ObjectStore
-from mavis_core.remote.recording.manifests import fingerprint, signed
+from mavis_core.remote.recording.manifests import (
+    MANIFEST,
+    fingerprint,
+    session_prefix,
+    signed,
+)
 from mavis_core.remote.recording.model import ChunkEntry, Manifest, chunk_name
+from mavis_core.remote.recording.packing import pack, unpack
 from mavis_core.remote.recording.spool import SessionFolder
+from mavis_core.remote.recording.text_spool import TextSpool
 
-__all__ = ["MANIFEST", "Uploader", "pack", "session_prefix", "unpack"]
+__all__ = ["Uploader"]
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.jsonl"
-_LEVEL = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _TROUBLE_S = 60.0
-_MOST_PLAIN = 1 << 30  # of one packed file: more was not written by us
-
-
-def session_prefix(project_id: str, session_id: str) -> str:
-    """Return where the objects of a recording are, below the store for recordings."""
-    return f"{project_id}/{session_id}/"
-
-
-def pack(content: bytes) -> bytes:
-    """Return `content` as one frame of zstd (RFC 8878), with its checksum."""
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
-
-
-def unpack(content: bytes) -> bytes:
-    """Return what `pack` packed.
-
-    Raises
-    ------
-    Damaged
-        It is not whole.
-    """
-    try:
-        return zstandard.ZstdDecompressor().decompress(content, max_output_size=_MOST_PLAIN)
-    except zstandard.ZstdError as exc:
-        raise Damaged(f"What was packed cannot be unpacked: {exc}") from exc
 
 
 class Uploader:
@@ -89,6 +69,7 @@ class Uploader:
         self._again: set[SessionFolder] = set()
         self._later: dict[SessionFolder, float] = {}
         self._next_try, self._pause_s = 0.0, _FIRST_PAUSE_S
+        self._texts: dict[SessionFolder, TextSpool] = {}
         self._stopping = False
         self.error: str | None = None
         """Why the store does not take anything now; None while it does."""
@@ -205,37 +186,63 @@ class Uploader:
             return
         ending, entries = folder.ending, tuple(folder.entries)
         if not (folder.path / MANIFEST).exists():
-            self._chunks(folder, entries)
+            text = self._text(folder)
+            self._chunks(folder, entries, text)
             if ending is None:
                 return
+            text.end()
+            self._parts(folder, text)
             manifest = Manifest(folder.header, ending, entries, fingerprint(self._key.public_key()))
             folder.write(MANIFEST, signed(manifest, self._key))
         self._put(folder, MANIFEST, (folder.path / MANIFEST).read_bytes())
         session_id = folder.header.session_id
         folder.remove()
+        self._texts.pop(folder, None)
         if self._on_stored is not None:
             self._on_stored(session_id)
 
-    def _chunks(self, folder: SessionFolder, entries: tuple[ChunkEntry, ...]) -> None:
+    def _text(self, folder: SessionFolder) -> TextSpool:
+        if folder not in self._texts:
+            self._texts[folder] = TextSpool(folder)
+        return self._texts[folder]
+
+    def _parts(self, folder: SessionFolder, text: TextSpool) -> None:
+        for path in text.parts:
+            with suppress(Conflict):  # it is there, though packed by another release of zstd
+                self._put(folder, path.name, path.read_bytes())
+            folder.drop(path)
+
+    def _chunks(
+        self, folder: SessionFolder, entries: tuple[ChunkEntry, ...], text: TextSpool
+    ) -> None:
         for number, path in sorted(folder.files().items()):
             if number > len(entries):
                 continue
             entry = entries[number - 1]
-            packed = _packed(entry, path)
+            packed, content = _packed(entry, path)
+            try:
+                text.add(number, content)
+            except OSError as exc:  # the disk is full: evidence goes first, and leaves room
+                logger.warning("recording.no_text chunk=%d error=%s", number, exc.strerror)
             try:
                 self._put(folder, chunk_name(number), packed, entry)
             except Unavailable:
-                self._keep_packed(folder, entries)
+                self._keep_packed(folder, entries, text)
                 raise
             folder.sync()  # the entry must outlast the chunk that it tells of
             folder.drop(path)
+        self._parts(folder, text)
 
-    def _keep_packed(self, folder: SessionFolder, entries: tuple[ChunkEntry, ...]) -> None:
+    def _keep_packed(
+        self, folder: SessionFolder, entries: tuple[ChunkEntry, ...], text: TextSpool
+    ) -> None:
         for number, path in sorted(folder.files().items()):
             if number > len(entries) or path != folder.chunk(number):
                 continue
+            packed, content = _packed(entries[number - 1], path)
             try:
-                folder.write(chunk_name(number), _packed(entries[number - 1], path))
+                text.add(number, content)
+                folder.write(chunk_name(number), packed)
             except OSError:  # the disk is full; the plain ones are there
                 return
             folder.sync()
@@ -261,15 +268,16 @@ class Uploader:
             self.error, self._pause_s = None, _FIRST_PAUSE_S
 
 
-def _packed(entry: ChunkEntry, path: Path) -> bytes:
-    content = path.read_bytes()
-    packed = content if path.suffix == ".zst" else pack(content)
-    if _digest(unpack(packed)) != entry.sha256:
+def _packed(entry: ChunkEntry, path: Path) -> tuple[bytes, bytes]:
+    """Return a chunk as its entry says it is, packed and plain."""
+    read = path.read_bytes()
+    packed, content = (read, unpack(read)) if path.suffix == ".zst" else (pack(read), read)
+    if _digest(content) != entry.sha256:
         raise Damaged(
             f"The chunk {path} is not what was recorded",
             mend="Somebody or something changed it; the session's other chunks are kept.",
         )
-    return packed
+    return packed, content
 
 
 def _digest(content: bytes) -> str:
