@@ -8,9 +8,11 @@ from mavis_core.remote.ssh.connecting import connect, scan
 from mavis_core.remote.ssh.credentials import check_credential, fingerprint, public_line
 from mavis_core.remote.ssh.rotation import Step, rotate
 from mavis_core.remote.ssh.target import BULK_WINDOW, TERMINAL_WINDOW, Exit, Stream, Target
+from mavis_core.remote.ssh.wire import PIECE
 
 __all__ = [
     "BULK_WINDOW",
+    "PIECE",
     "TERMINAL_WINDOW",
     "Exit",
     "Step",

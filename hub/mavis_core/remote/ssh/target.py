@@ -13,7 +13,7 @@ from paramiko import Channel, ChannelException, SSHException
 
 from mavis_core.errors import DeviceError, DeviceUnreachable
 from mavis_core.remote.model import HostKey
-from mavis_core.remote.ssh.wire import Wire
+from mavis_core.remote.ssh.wire import PIECE, Wire
 
 __all__ = ["BULK_WINDOW", "TERMINAL_WINDOW", "Exit", "Stream", "Target"]
 
@@ -76,7 +76,7 @@ class Stream:
         rest = memoryview(data)
         while rest:
             try:
-                sent = self._channel.send(bytes(rest))
+                sent = self._channel.send(bytes(rest[:PIECE]))
             except TimeoutError:
                 raise
             except OSError:

@@ -12,7 +12,7 @@ from paramiko.common import MSG_NEWKEYS, cMSG_CHANNEL_REQUEST
 
 from mavis_core.remote.ssh.packets import Packets
 
-__all__ = ["Wire"]
+__all__ = ["PIECE", "Wire"]
 
 # What goes wrong becomes an error of ours. What paramiko itself has to say of it are tracebacks,
 # and words that the other side has chosen.
@@ -21,6 +21,9 @@ _LOG = "mavis_core.remote.ssh.wire"
 _LOOK_S = 2.0
 _KEEPALIVE_S = 15
 _SIGNAL = 24
+
+PIECE = 32 * 1024 - 64
+"""The most that paramiko puts into one packet. What comes in such pieces goes on in as many."""
 
 
 class Wire(Transport):  # type: ignore[misc]  # paramiko has no types
@@ -35,7 +38,12 @@ class Wire(Transport):  # type: ignore[misc]  # paramiko has no types
     packetizer: Packets
 
     def __init__(self, sock: socket.socket, *, name: str, window_bytes: int = 256 * 1024) -> None:
-        super().__init__(sock, default_window_size=window_bytes, packetizer_class=Packets)
+        super().__init__(
+            sock,
+            default_window_size=window_bytes,
+            default_max_packet_size=PIECE,
+            packetizer_class=Packets,
+        )
         sock.settimeout(_LOOK_S)
         self.name = name
         self.on_signal: Callable[[int, str], None] | None = None
@@ -81,16 +89,20 @@ class Wire(Transport):  # type: ignore[misc]  # paramiko has no types
         paramiko waits for the keys here, also where its thread answers the other side, and then
         gives the connection up: whoever closes a channel while keys are agreed would end it.
         """
-        if threading.current_thread() is self and self.active and not self.clear_to_send.is_set():
-            self._kept.append(data)
-        else:
+        if threading.current_thread() is not self:
             super()._send_user_message(data)
+            return
+        with self.clear_to_send_lock:
+            if self.clear_to_send.is_set():
+                self._send_message(data)
+            else:
+                self._kept.append(data)
 
     def _take_new_keys(self, message: Message) -> None:
         self._parse_newkeys(message)
         kept, self._kept = self._kept, []
         for each in kept:
-            super()._send_user_message(each)
+            self._send_user_message(each)
 
     @staticmethod
     def _request(channel: Channel, kind: str) -> Message:
