@@ -58,8 +58,11 @@ def test_a_name_has_person_and_device(text: str, name: Name | None) -> None:
         ("/usr/lib/openssh/sftp-server", SftpServer()),
         ("sftp-server -e", Command()),
         ("scp -t /tmp/x", ScpCopy(UP, ("/tmp/x",), False, False, False)),
-        ("scp -r -p -d -t -- -x", ScpCopy(UP, ("-x",), True, True, False)),
-        ("/usr/bin/scp -vf '/a b' *.txt", ScpCopy(DOWN, ("/a b", "*.txt"), False, False, True)),
+        ("scp -r -p -d -t -- -x", ScpCopy(UP, ("-x",), True, True, False, "dpr")),
+        (
+            "/usr/bin/scp -vf '/a b' *.txt",
+            ScpCopy(DOWN, ("/a b", "*.txt"), False, False, True, "v"),
+        ),
         (
             "rsync --server -logDtpre.iLsfxCIvu . /x",
             RsyncCopy(UP, ("/x",), True),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -290,3 +291,54 @@ def test_ansible_does_its_work(scene: Scene, there: Path, tmp_path: Path) -> Non
     assert hashlib.sha256(data).hexdigest() in done.stdout
     digests = {each.sha256 for kept in scene.memory.kept for each in kept.transfers}
     assert hashlib.sha256(data).hexdigest() in digests
+
+
+def test_names_without_a_folder_mean_those_of_the_policy_and_not_of_the_login(
+    scene: Scene, there: Path, tmp_path: Path
+) -> None:
+    """The device would take them as below the home of the login, which is outside."""
+    made(tmp_path / "new")
+    before = sorted(each.name for each in scene.user.home.iterdir())
+    scene.memory.policy = Policy(paths=(str(there),))
+    done = scene.client.run("scp", "-O", str(tmp_path / "new"), f"{HOST}:one")
+    assert done.returncode == 0, done.stderr
+    assert scene.last().transfers[0].path == str(there / "one")
+    done = scene.client.run("scp", "-O", f"{HOST}:one", str(tmp_path / "back"))
+    assert done.returncode == 0, done.stderr
+    target, link = b"one", b"two"
+    packet = b"\x14\0\0\0\x07"  # SSH_FXP_SYMLINK, which clients send with whole paths otherwise
+    packet += b"".join(len(each).to_bytes(4, "big") + each for each in (target, link))
+    given = b"\0\0\0\x05\x01\0\0\0\x03" + len(packet).to_bytes(4, "big") + packet
+    command = ["ssh", "-F", str(scene.client.config), "-s", HOST, "sftp"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(given)
+        client.stdin.flush()
+        until = time.monotonic() + 20
+        while not (there / "two").is_symlink():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        client.stdin.close()
+        client.stdout.read()
+    assert sorted(each.name for each in scene.user.home.iterdir()) == before
+
+
+def test_a_link_below_a_folder_that_is_copied_to_leads_nowhere(
+    scene: Scene, there: Path, tmp_path: Path
+) -> None:
+    data = made(there / "outside")
+    (there / "outside").chmod(0o666)
+    (there / "in").mkdir()
+    (there / "in").chmod(0o777)
+    (there / "in" / "new").symlink_to(there / "outside")
+    made(tmp_path / "new")
+    scene.memory.policy = Policy(paths=(str(there / "in"),))
+    done = scene.client.run("scp", "-O", str(tmp_path / "new"), f"{HOST}:{there}/in")
+    assert done.returncode != 0
+    assert (there / "outside").read_bytes() == data
+
+
+def test_a_shell_without_a_terminal_reads_commands(scene: Scene) -> None:
+    done = scene.client.run("ssh", "-T", HOST, given=b"echo one\nexit 4\n")
+    assert (done.returncode, done.stdout) == (4, b"one\n")

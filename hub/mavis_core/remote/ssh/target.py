@@ -19,7 +19,7 @@ __all__ = ["BULK_WINDOW", "TERMINAL_WINDOW", "Exit", "Stream", "Target"]
 
 TERMINAL_WINDOW = 256 * 1024
 """Bytes that a device may send ahead to a terminal: more would delay Ctrl-C."""
-BULK_WINDOW = 4 * 1024 * 1024
+BULK_WINDOW = 2 * 1024 * 1024
 """Bytes that a device may send ahead of what only has to be fast."""
 
 _OPEN_S = 30.0
@@ -143,11 +143,17 @@ class Target:
         return (str(wire.host_key_type), str(wire.local_cipher), str(wire.local_mac))
 
     def shell(
-        self, *, term: str, columns: int, rows: int, environment: Mapping[str, str] | None = None
+        self,
+        *,
+        term: str | None,
+        columns: int,
+        rows: int,
+        environment: Mapping[str, str] | None = None,
     ) -> Stream:
-        """Return a shell in a terminal."""
+        """Return a shell, in a terminal where `term` is given."""
         channel = self._session(TERMINAL_WINDOW, environment)
-        self._ask("a terminal", lambda: channel.get_pty(term, columns, rows))
+        if term:
+            self._ask("a terminal", lambda: channel.get_pty(term, columns, rows))
         self._ask("a shell", channel.invoke_shell)
         return Stream(self.device, self._wire, channel)
 

@@ -53,6 +53,8 @@ class ScpCopy:
         Whether what is copied to is a folder, or folders are copied.
     patterns
         Whether the device's shell looks for the names.
+    flags
+        Its other letters.
     """
 
     direction: Direction
@@ -60,6 +62,13 @@ class ScpCopy:
     folder: bool
     recursive: bool
     patterns: bool
+    flags: str = ""
+
+    def command(self) -> str:
+        """Return the command of this very copy, for the device's shell."""
+        flags = [f"-{self.flags}"] if self.flags else []
+        side = "-t" if self.direction is Direction.UPLOAD else "-f"
+        return shlex.join(["scp", *flags, side, "--", *self.paths])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,12 @@ def _scp(text: str, words: list[str]) -> ScpCopy:
         raise InvalidInput("scp was asked for in a form that is not known")
     direction = Direction.UPLOAD if "t" in flags else Direction.DOWNLOAD
     return ScpCopy(
-        direction, paths, bool({"d", "r"} & flags), "r" in flags, bool(set("*?[{") & set(text))
+        direction,
+        paths,
+        bool({"d", "r"} & flags),
+        "r" in flags,
+        bool(set("*?[{") & set(text)),
+        "".join(sorted(flags - {"t", "f"})),
     )
 
 

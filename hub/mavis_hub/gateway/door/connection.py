@@ -120,12 +120,12 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         """End the sessions in which nobody has typed for too long, or which go on for too long."""
         for each in self._running():
             policy, relay = each.opened.policy if each.opened else Policy(), each.relay
-            if relay is None:
+            if relay is None or relay.ended:
                 continue
             if now - relay.begun > policy.longest_s:
-                relay.end(EndReason.TOO_LONG, f"It may last {policy.longest_s} s here.")
+                relay.end_soon(EndReason.TOO_LONG, f"It may last {policy.longest_s} s here.")
             elif now - relay.typed > policy.idle_s:
-                relay.end(EndReason.IDLE, f"Nobody has typed for {policy.idle_s} s.")
+                relay.end_soon(EndReason.IDLE, f"Nobody has typed for {policy.idle_s} s.")
 
     def end_session(self, session: str, reason: EndReason, detail: str) -> bool:
         """End the session where it is one of these; return whether it is."""
@@ -136,11 +136,10 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         return False
 
     def close(self) -> None:
-        """End the connection; its sessions end with it."""
+        """End the connection; its sessions end with it. Waits for nobody."""
         self._wire.close()
-        with self._connecting:
-            if self._target is not None:
-                self._target.close()
+        if (target := self._target) is not None:
+            target.close()
 
     # -- who it is
 
@@ -176,6 +175,7 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if kind != "session":
             return int(OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED)
+        self._wire.keep_alive()
         return self._expect(chanid, Asked())
 
     def check_channel_direct_tcpip_request(
@@ -305,8 +305,6 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         def start(target: Target) -> Stream:
             if not opened.policy.shell:
                 raise Forbidden("This access service allows no terminal")
-            if term is None:
-                return target.command("exec ${SHELL:-sh} -l", environment=asked.environment)
             return target.shell(
                 term=term, columns=asked.columns, rows=asked.rows, environment=asked.environment
             )
@@ -362,14 +360,17 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
 
     def _scp(self, channel: Channel, asked: Asked, raw: bytes, text: str, copy: ScpCopy) -> None:
         opened = self._begin(SessionKind.TRANSFER, text, asked)
+        copies: list[ScpCopy] = []
         folders: list[Folders | None] = []
 
         def start(target: Target) -> Stream:
-            folders.append(check_scp(copy, opened.policy, target))
-            return target.command(raw)
+            allowed, really = check_scp(copy, opened.policy, target)
+            folders.append(allowed)
+            copies.append(really)
+            return target.command(raw if allowed is None else really.command())
 
         def flow(relay: Relay, page: SafePage) -> Flow:
-            return ScpFlow(relay, page, copy, folders=folders[0], done=self._done(opened))
+            return ScpFlow(relay, page, copies[0], folders=folders[0], done=self._done(opened))
 
         self._run(channel, asked, opened, start, flow, folders)
 
@@ -463,6 +464,8 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
             if self._target is None or not self._target.alive or self._endpoint != endpoint:
                 self._target = connect(endpoint, loopback=self._loopback)
                 self._endpoint = endpoint
+            if not self.alive:  # the client has gone meanwhile
+                self._target.close()
             return self._target
 
     def _done(self, opened: Opened) -> Callable[[Transfer], None]:

@@ -18,6 +18,8 @@ __all__ = ["Door", "Limits"]
 
 _LOOK_S = 1.0
 _END_S = 10.0
+# A client that vanished while it had something to acknowledge is given up after so many ms.
+_UNACKNOWLEDGED_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Door:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
         limits = self._limits
         connection = Connection(
             sock,

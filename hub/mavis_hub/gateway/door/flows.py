@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mavis_core.errors import Forbidden
 from mavis_core.remote.model import Endpoint, Policy
@@ -110,7 +111,7 @@ class ScpFlow(Flow):
 
     def _check(self, path: str) -> None:
         if self._folders is not None and self._upload:
-            self._folders.resolve(path)
+            self._folders.check(path)
 
 
 class SftpFlow(Flow):
@@ -145,8 +146,11 @@ class SftpFlow(Flow):
         self._passage.end()
 
 
-def check_scp(copy: ScpCopy, policy: Policy, target: Target) -> Folders | None:
-    """Check a copy by scp; return the folders that its files must be in, or None: everywhere.
+def check_scp(copy: ScpCopy, policy: Policy, target: Target) -> tuple[Folders | None, ScpCopy]:
+    """Check a copy by scp; return the folders that its files must be in, and what is copied.
+
+    Without folders in the policy that is None, and `copy` itself; otherwise its paths are what the
+    device says that they are.
 
     Raises
     ------
@@ -155,7 +159,7 @@ def check_scp(copy: ScpCopy, policy: Policy, target: Target) -> Folders | None:
     """
     _check_direction(copy.direction, policy)
     if not policy.paths:
-        return None
+        return None, copy
     if copy.patterns or (copy.recursive and copy.direction is Direction.DOWNLOAD):
         raise Forbidden(
             "Here scp -O copies files by their names only, since files are to be seen in some "
@@ -164,12 +168,11 @@ def check_scp(copy: ScpCopy, policy: Policy, target: Target) -> Folders | None:
         )
     folders = Folders(target, policy.paths)
     try:
-        for path in copy.paths:
-            folders.resolve(path)
+        really = replace(copy, paths=tuple(folders.resolve(each) for each in copy.paths))
     except BaseException:
         folders.close()
         raise
-    return folders
+    return folders, really
 
 
 def check_rsync(copy: RsyncCopy, policy: Policy) -> None:

@@ -60,10 +60,17 @@ class Folders:
         plain = normpath(join(self._base, path))
         return self._allow(self._parent(plain), path)
 
-    def check_link(self, link: str, target: str) -> None:
-        """Check that a new `link` to `target` leads nowhere else."""
+    def resolve_new_link(self, link: str, target: str) -> str:
+        """Return what `link` is, where it will lead to `target`, which must be inside as well."""
         at = self.resolve_link(link)
         self.resolve(normpath(join(dirname(at), target)))
+        return at
+
+    def check(self, path: str) -> None:
+        """Check `path` where it can be something: what its folder is not, nobody writes."""
+        real = self._real(normpath(join(self._base, path)))
+        if real is not None:
+            self._allow(real, path)
 
     def close(self) -> None:
         """End what asks the device."""

@@ -16,7 +16,7 @@ from paramiko import Channel, SSHException
 
 from mavis_core.errors import DeviceUnreachable, MavisError
 from mavis_core.remote.model import EndReason
-from mavis_core.remote.ssh import PIECE, Exit, Stream
+from mavis_core.remote.ssh import BULK_WINDOW, PIECE, Exit, Stream
 from mavis_hub.gateway.door.ports import Ended, Page
 from mavis_hub.gateway.door.wire import DoorWire
 
@@ -25,7 +25,8 @@ __all__ = ["Flow", "Relay", "SafePage", "Unrecorded", "recorded", "send_all", "t
 _TOLD = (EndReason.IDLE, EndReason.TOO_LONG, EndReason.TERMINATED)
 
 _P = ParamSpec("_P")
-_READ = 4 * PIECE
+# All that may wait: what is left behind in a buffer of paramiko's is moved at each read.
+_READ = BULK_WINDOW
 _LOST_S = 5.0
 
 
@@ -127,6 +128,20 @@ class Relay:
         if first and reason in _TOLD:
             self._tell(f"This session ends: {detail}")
         self._stream.close()
+        if first:  # whatever waits for the client does not any more
+            with suppress(OSError, SSHException, EOFError):
+                self._channel.close()
+
+    def end_soon(self, reason: EndReason, detail: str) -> None:
+        """End it, without waiting for a client that may take nothing."""
+        threading.Thread(
+            target=self.end, args=(reason, detail), name=f"{self._name}-end", daemon=True
+        ).start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was ended from here."""
+        return self._ended is not None
 
     def to_device(self, data: bytes) -> None:
         """Send to the device."""

@@ -124,6 +124,8 @@ class ScpReader:
             raise InvalidInput("scp sent a line that is not of its protocol")
         path = self._path(found["name"].decode("utf-8", "replace"))
         self._check(path)
+        if self._one:  # it may be a folder all the same
+            self._check(f"{path}/{found['name'].decode('utf-8', 'replace')}")
         self._asked, self._at = kind, _At.ANSWER
         if kind == b"D":
             self._folders.append(found["name"].decode("utf-8", "replace"))

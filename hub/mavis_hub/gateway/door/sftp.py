@@ -187,8 +187,9 @@ class SftpPassage:
         if self.folders is None:
             return packet
         if kind == _SYMLINK:
-            self.folders.check_link(paths[1], paths[0])
-            return packet
+            # OpenSSH has the two the other way round than the draft: first what it leads to.
+            link = self.folders.resolve_new_link(paths[1], paths[0])
+            return _framed(packet[4:at] + _packed(paths[0]) + _packed(link) + packet[end:])
         resolve = self.folders.resolve_link if kind in _OF_LINKS else self.folders.resolve
         real = b"".join(_packed(resolve(each)) for each in paths)
         return _framed(packet[4:at] + real + packet[end:])
