@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mavis_core.errors import Conflict, Damaged, MavisError, Unavailable
@@ -31,6 +32,7 @@ from mavis_core.remote.recording import (
     verify,
 )
 from mavis_core.remote.recording.manifests import signed
+from mavis_core.remote.recording.spool import Room, Spool
 from recording_scene import (
     HEADER,
     KEY,
@@ -81,6 +83,11 @@ def test_a_session_is_stored_signed_and_whole(scene: Scene) -> None:
     assert scene.recordings.health.used_bytes == 0
 
 
+def memory() -> str | None:
+    """Return a folder in memory where there is one, for thousands of fsyncs; None: the usual."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
 hostile = st.binary(max_size=300) | st.sampled_from(
     [
         b"\xf0\x9f\x98",
@@ -93,27 +100,23 @@ hostile = st.binary(max_size=300) | st.sampled_from(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=60, deadline=None)
 @given(pieces=st.lists(hostile, max_size=25), size=st.sampled_from([1, 200, 4 << 20]))
 def test_whatever_bytes_come_every_line_is_valid_and_nothing_is_lost(
-    pieces: list[bytes], size: int, tmp_path_factory: pytest.TempPathFactory
+    pieces: list[bytes], size: int
 ) -> None:
-    scene = Scene(tmp_path_factory.mktemp("any"))
-    with small_chunks(size):
+    with tempfile.TemporaryDirectory(dir=memory()) as name, small_chunks(size):
+        scene = Scene(Path(name))
         it = scene.recordings.open(HEADER)
         for each in pieces:
             it.output(each)
         it.close(0, EndReason.EXITED)
-    cast = scene.cast()
-    scene.recordings.close()
+        cast = scene.cast()
+        scene.recordings.close()
+        assert all(content.endswith(b"\n") for _, content in scene.chunks())
     assert "".join(events(cast)) == b"".join(pieces).decode("utf-8", "replace")
     times = [json.loads(line)[0] for line in cast.splitlines()[1:]]
     assert times == sorted(times)
-    assert all(line.endswith(b"\n") for _, content in scene.chunks() for line in [content])
 
 
 def test_a_player_of_others_shows_what_was_recorded(scene: Scene, tmp_path: Path) -> None:
@@ -314,10 +317,9 @@ def test_what_was_changed_in_the_spool_is_not_signed_over(scene: Scene) -> None:
     assert scene.stored == []
 
 
-def test_killed_at_any_step_the_next_start_has_all_that_was_acknowledged(tmp_path: Path) -> None:
+def test_killed_at_any_step_the_next_start_has_all_that_was_acknowledged() -> None:
     script = Path(__file__).resolve().parents[1] / "dying_recorder.py"
-    memory = Path("/dev/shm")  # where there is one: thousands of fsyncs
-    folder = tempfile.mkdtemp(dir=memory if memory.is_dir() else tmp_path)
+    folder = tempfile.mkdtemp(dir=memory())
     argv = [sys.executable, script, folder]
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=280, check=False)
     shutil.rmtree(folder)
@@ -342,3 +344,47 @@ def test_where_the_policy_says_so_what_is_typed_is_recorded_without_secrets(scen
     cast = scene.cast()
     assert "".join(events(cast, "i")) == "sudo id\r[masked]\rexit"
     assert b"hunter2" not in cast
+
+
+MARKS = [f"{number}" * 120 for number in range(9)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cuts=st.lists(
+        st.tuples(st.sampled_from([*range(1, 10), "chunks.jsonl", "text.jsonl"]), st.floats(0, 1)),
+        max_size=4,
+    ),
+    ended=st.booleans(),
+)
+def test_what_a_power_cut_leaves_of_the_spool_is_closed_and_signed(
+    cuts: list[tuple[int | str, float]], ended: bool
+) -> None:
+    with tempfile.TemporaryDirectory(dir=memory()) as name, small_chunks(100):
+        folder = Path(name)
+        spool = Spool(folder / "spool", Room(1 << 30))
+        it = recorder.Recorder(spool.new(HEADER), on_chunk=lambda _: None)
+        for each in MARKS:
+            it.marker(each)
+        if ended:
+            it.close(0, EndReason.EXITED)
+        spool.close()
+        (folder / "spool" / HEADER.session_id / "text.jsonl").write_bytes(
+            b'{"part":1,"chunks":0}\n1\n'
+        )
+        for which, part in cuts:
+            at = f"{which:06}.cast" if isinstance(which, int) else which
+            path = folder / "spool" / HEADER.session_id / at
+            if path.exists():
+                os.truncate(path, int(path.stat().st_size * part))
+        scene = Scene(folder)
+        lines = scene.cast().splitlines()
+        assert json.loads(lines[0])["version"] == 2
+        marks = [json.loads(line)[2] for line in lines[1:]]
+        left = iter(MARKS)
+        assert all(each in left for each in marks), "in order, and nothing else"
+        cut = {which for which, part in cuts if isinstance(which, int)}
+        assert len(marks) >= len(MARKS) - len(cut)
+        reason = read_manifest(scene.manifest()).ending.reason
+        assert reason is (EndReason.EXITED if ended else EndReason.INTERRUPTED)
+        scene.recordings.close()

@@ -87,6 +87,23 @@ def test_a_recording_that_is_not_over_is_read_where_it_is(scene: Scene, library:
         scene.recordings.running(HEADER.session_id)
 
 
+def test_the_text_of_a_session_that_runs_is_read_each_line_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mavis_core.remote.recording.text_spool._PART_BYTES", 300)
+    with small_chunks(100):
+        it = scene.recordings.open(HEADER)
+        running = scene.recordings.running(HEADER.session_id)
+        for number in range(60):
+            it.output(f"line {number}\r\n".encode() * 3)
+            it.marker("")
+            found = [each.text for each in running.text()]
+            assert found == [f"line {at // 3}" for at in range(len(found))]
+        wait_for(lambda: len(list(running.text())) > 170)
+        it.close(0, EndReason.EXITED)
+    scene.manifest()
+
+
 def text_of(*outputs: str) -> list[tuple[int, str, bool]]:
     made = ScreenText(80)
     lines = [json.dumps([at, "o", text]).encode() + b"\n" for at, text in enumerate(outputs, 1)]

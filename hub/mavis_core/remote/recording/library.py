@@ -7,6 +7,7 @@ there are. Chunks are fetched a few ahead, so that a store at a distance does no
 from __future__ import annotations
 
 import hashlib
+import threading
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ from mavis_core.remote.recording.screen_text import TextLine, read_text
 __all__ = ["Library", "Running", "chunk_at"]
 
 _AHEAD = 6
+_KNOWN = 16  # manifests; one of ten hours has 4,500 entries
 
 
 class Library:
@@ -55,6 +57,8 @@ class Library:
 
     def __init__(self, store: ObjectStore, keys: PublicKeys) -> None:
         self._store, self._keys = store, keys
+        self._lock = threading.Lock()
+        self._manifests: dict[str, tuple[bytes, Manifest]] = {}  # the last ones, checked
         self._pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="recording-read")
 
     def close(self) -> None:
@@ -72,7 +76,16 @@ class Library:
             It is not what was signed.
         """
         content = self._content(project_id, session_id)
-        return genuine(content, self._keys)
+        with self._lock:
+            known = self._manifests.get(session_id)
+        if known is not None and known[0] == content:
+            return known[1]
+        manifest = genuine(content, self._keys)
+        with self._lock:
+            self._manifests[session_id] = content, manifest
+            while len(self._manifests) > _KNOWN:
+                del self._manifests[next(iter(self._manifests))]
+        return manifest
 
     def lines(self, project_id: str, session_id: str, *, since_chunk: int = 1) -> Iterator[bytes]:
         """Yield the cast, a line each: its header, and the events from a chunk on.
@@ -209,6 +222,21 @@ class Running:
         yield from cast_lines(entries, since_chunk, lambda them: map(self._chunk, them))
         growing = self._read(f"{len(entries) + 1:06}.cast") or b""
         yield from growing[: growing.rfind(b"\n") + 1].splitlines(keepends=True)
+
+    def text(self) -> Iterator[TextLine]:
+        """Yield what could be read on the screen so far; it is some seconds behind."""
+        prefix = session_prefix(self.header.project_id, self.header.session_id)
+        growing = self._read("text.jsonl") or b""
+        head, *lines = growing[: growing.rfind(b"\n") + 1].splitlines(keepends=True) or [b""]
+        names = {each.name for each in self._folder.glob("text-*.zst")}
+        names |= {key.removeprefix(prefix) for key in self._store.keys(prefix)}
+        if head:  # later parts have what `growing` has, and were packed since it was read
+            last = f"text-{orjson.loads(head)['part']:06}.zst"
+            names = {name for name in names if name < last}
+        for name in sorted(name for name in names if name.startswith("text-")):
+            packed = self._read(name)
+            yield from read_text(unpack(packed or self._store.read(prefix + name)))
+        yield from read_text(b"".join(line for line in lines if line.startswith(b"[")))
 
     def _chunk(self, entry: ChunkEntry) -> bytes:
         content = self._read(f"{entry.number:06}.cast")

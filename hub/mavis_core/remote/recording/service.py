@@ -22,6 +22,9 @@ from mavis_core.remote.recording.uploading import Uploader
 
 __all__ = ["Health", "Interrupted", "Recordings", "close_interrupted"]
 
+_KILLED = "The gateway was killed; this is what was recorded until then"
+_SHORTENED = "The machine lost power; parts of what was recorded last are lost"
+
 logger = logging.getLogger(__name__)
 
 
@@ -196,7 +199,7 @@ def _interrupted(folder: SessionFolder) -> Ending:
     return Ending(
         folder.header.started_at + timedelta(microseconds=last_us),
         EndReason.INTERRUPTED,
-        detail="The gateway was killed; this is what was recorded until then",
+        detail=_SHORTENED if folder.shortened else _KILLED,
     )
 
 

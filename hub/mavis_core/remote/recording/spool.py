@@ -34,7 +34,7 @@ import orjson
 
 from mavis_core.errors import Conflict, Damaged, InvalidInput, Unavailable
 from mavis_core.folders import private_folder, sync_folder, write_whole
-from mavis_core.remote.recording.cast import read_event
+from mavis_core.remote.recording.cast import header_line, read_event
 from mavis_core.remote.recording.model import (
     ChunkEntry,
     Ending,
@@ -184,6 +184,8 @@ class SessionFolder:
         self.entries: list[ChunkEntry] = []
         self.chain = chain_start(header.session_id)
         self.ending: Ending | None = None
+        self.shortened = False
+        """Whether a power cut took something of it that had been written."""
 
     @classmethod
     def load(cls, path: Path, room: Room) -> SessionFolder:
@@ -299,6 +301,7 @@ class SessionFolder:
             entry = self.entries[number - 1]
             if hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
                 logger.warning("recording.shortened folder=%s chunk=%d", self.path.name, number)
+                self.shortened = True
                 self.entries = self.entries[: number - 1]
                 start = chain_start(self.header.session_id)
                 self.chain = self.entries[-1].chain if self.entries else start
@@ -307,17 +310,23 @@ class SessionFolder:
                 return
 
     def _enter_the_rest(self) -> None:
-        numbers = sorted(number for number in self.files() if number > len(self.entries))
-        for number in numbers:
-            path = self.chunk(number)
-            content = b"".join(_whole_lines(path))
-            entry = entry_of(len(self.entries) + 1, content, self.chain)
+        """Enter the chunks that have no entry; what a power cut took is not between them."""
+        for found in sorted(number for number in self.files() if number > len(self.entries)):
+            number = len(self.entries) + 1
+            lines = _whole_lines(self.chunk(found))
+            if number == 1 and lines and not lines[0].startswith(b"{"):
+                self.shortened = True
+                lines.insert(0, header_line(self.header.cast()))
+            entry = entry_of(number, b"".join(lines), self.chain)
             if entry is None:  # nothing but the beginning of a line, or of the cast
-                self.drop(path)
-            elif entry.number != number:
-                raise Damaged(f"The chunk {entry.number} in {self.path} is not there")
-            else:
-                self.enter(entry)
+                self.drop(self.chunk(found))
+                continue
+            if found != number or lines[0] != self.chunk(found).read_bytes()[: len(lines[0])]:
+                self.shortened = True
+                self.write(self.chunk(number).name, b"".join(lines))
+                if found != number:
+                    self.drop(self.chunk(found))
+            self.enter(entry)
 
 
 def entry_of(number: int, content: bytes, chain: str) -> ChunkEntry | None:

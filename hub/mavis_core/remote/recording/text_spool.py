@@ -112,8 +112,12 @@ class TextSpool:
         lines = self._lines()
         if not lines:
             return 1, 0, 0
-        head = orjson.loads(lines[0])
-        part, done = int(head["part"]), int(head["chunks"])
+        try:
+            head = orjson.loads(lines[0])
+            part, done = int(head["part"]), int(head["chunks"])
+        except (ValueError, KeyError, TypeError):  # a power cut; what is there is made into text
+            self._folder.drop(self._path)
+            return len(self.parts) + 1, 0, 0
         whole = len(lines[0])
         at = whole
         for line in lines[1:]:
