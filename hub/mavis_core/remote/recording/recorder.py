@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 CHUNK_S = 8.0
 CHUNK_BYTES = 4 << 20
 _TOGETHER_US = 20_000
+_RETRY_US = 5_000_000
 _EVENT_BYTES = 64 << 10  # more than that is more than one event
 
 
@@ -77,6 +78,7 @@ class Recorder:
         self._failure: MavisError | None = None
         self._closed = False
         self._ending: Ending | None = None  # what could not be written yet
+        self._retry_us = 0
         self._fd = -1
         self._last_us = 0
         self._unsynced: set[Path] = set()
@@ -170,7 +172,7 @@ class Recorder:
     def tend(self) -> None:
         """Write what waits, and end the chunk if it is old enough. For `upkeep`; it never fails."""
         with self._lock:
-            if self._closed:
+            if self._closed and self._now_us() >= self._retry_us:
                 self._conclude()
             if self._closed or self._failure is not None:
                 return
@@ -338,6 +340,7 @@ class Recorder:
             logger.error(  # noqa: TRY400 - it says all, and comes again
                 "recording.not_closed session=%s error=%s", self.folder.path.name, exc.strerror
             )
+            self._retry_us = self._now_us() + _RETRY_US
             return
         self._ending = None
         self._on_chunk(self)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from mavis_core.errors import MavisError
 from mavis_core.remote.recording.recorder import Recorder
@@ -13,7 +15,8 @@ __all__ = ["Upkeep"]
 logger = logging.getLogger(__name__)
 
 _TEND_S = 0.1
-_SYNC_S = 3.0
+_SYNC_S = 2.5  # and no round of it may last longer, for what is promised of a power cut
+_SYNCERS = 4
 
 
 class Upkeep:
@@ -30,6 +33,7 @@ class Upkeep:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._some = threading.Event()  # there are recorders; without any nobody wakes up
+        self._pool = ThreadPoolExecutor(_SYNCERS, thread_name_prefix="recording-sync")
         self._threads = [
             threading.Thread(target=self._rounds, args=(name, every_s), name=name, daemon=True)
             for name, every_s in (("recording-tend", tend_s), ("recording-sync", sync_s))
@@ -60,15 +64,19 @@ class Upkeep:
             if each.is_alive():
                 each.join()
         self._sync()
+        self._pool.shutdown()
 
     def _rounds(self, name: str, every_s: float) -> None:
         work = self._tend if name == "recording-tend" else self._sync
-        while not self._stopping.wait(every_s):
+        pause_s = every_s
+        while not self._stopping.wait(pause_s):
             self._some.wait()
+            begin = time.monotonic()
             try:
                 work()
             except Exception:  # the edge of the thread; it must go on
                 logger.exception("recording.upkeep_failed")
+            pause_s = max(every_s / 10, every_s - (time.monotonic() - begin))
 
     def _tend(self) -> None:
         for each in self.recorders:
@@ -80,8 +88,13 @@ class Upkeep:
                         self._some.clear()
 
     def _sync(self) -> None:
-        for each in self.recorders:
-            try:
-                each.sync()
-            except MavisError as exc:  # its `on_failure` has it
-                logger.error("recording.sync_failed error=%s", exc.message)  # noqa: TRY400 - it says all
+        # several at a time: the journal of the file system makes them durable together
+        for _ in self._pool.map(_synced, self.recorders):
+            pass
+
+
+def _synced(recorder: Recorder) -> None:
+    try:
+        recorder.sync()
+    except MavisError as exc:  # its `on_failure` has it
+        logger.error("recording.sync_failed error=%s", exc.message)  # noqa: TRY400 - it says all
