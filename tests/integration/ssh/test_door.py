@@ -178,6 +178,29 @@ def test_many_channels_share_a_connection_and_are_sessions_each(scene: Scene, fo
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("Ciphers=aes128-cbc",),
+        ("Ciphers=3des-cbc",),
+        ("Ciphers=aes128-ctr", "MACs=hmac-sha1"),
+        ("KexAlgorithms=diffie-hellman-group14-sha1",),
+        ("KexAlgorithms=diffie-hellman-group1-sha1",),
+    ],
+    ids=" ".join,
+)
+def test_nothing_old_is_spoken(scene: Scene, options: tuple[str, ...]) -> None:
+    given = [word for each in options for word in ("-o", each)]
+    done = scene.client.run("ssh", *given, "-o", "LogLevel=INFO", HOST, "true")
+    assert done.returncode == 255
+    assert b"Unable to negotiate" in done.stderr
+
+
+def test_the_fastest_cipher_is_spoken_with_openssh(scene: Scene) -> None:
+    done = scene.client.run("ssh", "-o", "LogLevel=DEBUG1", HOST, "true")
+    assert done.stderr.count(b"cipher: aes128-gcm@openssh.com") == 2
+
+
+@pytest.mark.parametrize(
     ("login", "words"),
     [
         ("ada", b"No device was named. Name it after your own name: ssh ada:DEVICE@"),

@@ -9,6 +9,7 @@ from typing import Any
 from paramiko import Channel, PKey
 from paramiko.auth_handler import AuthHandler
 
+from mavis_core.remote.ssh.algorithms import choose
 from mavis_core.remote.ssh.wire import Wire
 
 __all__ = ["DoorWire", "UnknownKey"]
@@ -45,6 +46,15 @@ class DoorWire(Wire):
         super().__init__(sock, name=name, window_bytes=_WINDOW)
         self._on_channel = on_channel
         self.auth_handler: Any = _Login(self)
+        choose(self, (), ())
+
+    @property
+    def preferred_ciphers(self) -> tuple[str, ...]:
+        """What is offered. The client's preference decides; OpenSSH's is for slower ones here."""
+        offered = tuple(super().preferred_ciphers)
+        if "OpenSSH_" not in self.remote_version:
+            return offered
+        return tuple(each for each in offered if "-gcm@" in each)
 
     def _queue_incoming_channel(self, channel: Channel) -> None:
         self._on_channel(channel)
