@@ -66,6 +66,7 @@ c.Spawner.server_token_scopes = list(hub.SERVER_SCOPES)
 c.JupyterHub.services = [
     hub.service(mavis),
     hub.login_service(mavis),
+    hub.gateway_service(mavis),
     hub.idle_culler(mavis),
 ]
 c.JupyterHub.custom_scopes = hub.custom_scopes()

@@ -236,7 +236,11 @@ def make_home(home: Path, url: str = "") -> Config:
     (home / "db").mkdir(parents=True)
     _, public = generate()
     made = {secret.name: (secret.holders, secret.make()) for secret in SECRETS}
-    for name, (holders, text) in {**made, "vault-public-key": (("api",), public)}.items():
+    for name, (holders, text) in {
+        **made,
+        "vault-public-key": (("api",), public),
+        "device-public-key": (("api",), public),
+    }.items():
         for process in {"api", "logs"} & set(holders):
             path = config.secret_file(process, name)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,11 @@ from mavis_ext.handlers import (
     backup_plans,
     contract,
     dashboards,
+    devices,
     environments,
     keys,
     logins,
+    person_keys,
     platform,
     point_changes,
     previews,
@@ -32,6 +34,7 @@ from mavis_ext.handlers import (
     resources,
     restores,
     runs,
+    sessions,
 )
 from mavis_ext.limits import Limits
 from mavis_ext.operation import Operation, operations_of
@@ -57,12 +60,17 @@ TAKEN_BY_ONE = 2
 _P = "/projects/{project}"
 _PLAN = f"{_P}/backup-plans/{{plan}}"
 _POINT = f"{_P}/recovery-points/{{point}}"
+_DEVICE = f"{_P}/devices/{{device}}"
+_SERVICE = f"{_DEVICE}/access-services/{{service}}"
+_SESSION = f"{_P}/sessions/{{session}}"
 _DASHBOARD = f"{_P}/dashboards/{{dashboard}}"
 
 ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     ("/health", platform.Health),
     ("/openapi.json", contract.OpenApi),
     ("/me", platform.Me),
+    ("/me/ssh-keys", person_keys.PersonKeys),
+    ("/me/ssh-keys/{sshkey}", person_keys.PersonKey),
     ("/device-logins", logins.DeviceLogins),
     ("/device-logins/token", logins.DeviceToken),
     ("/keys", keys.Keys),
@@ -120,6 +128,16 @@ ROUTES: tuple[tuple[str, type[ApiHandler]], ...] = (
     (f"{_P}/record-holds/{{hold}}", record_holds.RecordHold),
     (f"{_P}/record-holds/{{hold}}/release", record_holds.Release),
     (f"{_P}/cells", records.Cells),
+    (f"{_P}/devices", devices.Devices),
+    (_DEVICE, devices.Device),
+    (f"{_DEVICE}/access-services", devices.AccessServices),
+    (_SERVICE, devices.AccessService),
+    (f"{_SERVICE}/host-keys", devices.HostKeys),
+    (f"{_P}/sessions", sessions.Sessions),
+    (_SESSION, sessions.Session),
+    (f"{_SESSION}/return", sessions.Return),
+    (f"{_SESSION}/watch", sessions.Watch),
+    (f"{_SESSION}/end", sessions.End),
 )
 _NAME = re.compile(r"\{[a-z]+\}")
 

@@ -47,6 +47,8 @@ _TAGS = {
     "restores": "What recovery points were brought back as.",
     "reports": "How well a project is protected.",
     "records": "What was done, by whom, and how it ended.",
+    "devices": "What there is to connect to, and the ways into it.",
+    "sessions": "Connections of people to devices, each recorded.",
 }
 _TAG_OF = {"members": "projects", "discoveries": "environments", "record-holds": "records"}
 _NAMES = {
@@ -58,6 +60,10 @@ _NAMES = {
     "resource": "A resource, by id, cloud id or name.",
     "preview": "A preview, by id.",
     "dashboard": "A dashboard, by name or id.",
+    "device": "A device, by name or id.",
+    "service": "A way into the device, by name or id.",
+    "session": "A session, by id.",
+    "sshkey": "One of your public keys, by name.",
     "version": "The number of a version.",
     "plan": "A backup plan, by name or id.",
     "point": "A recovery point, by id.",

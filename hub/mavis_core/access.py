@@ -107,6 +107,14 @@ class Permission(StrEnum):
     DASHBOARD_VIEW = "dashboard.view"
     DASHBOARD_PUBLISH = "dashboard.publish"
     SERVER_START = "server.start"
+    DEVICE_READ = "device.read"
+    DEVICE_WRITE = "device.write"
+    SESSION_READ = "session.read"
+    SESSION_OPEN = "session.open"
+    SESSION_WATCH = "session.watch"
+    SESSION_END = "session.end"
+    RECORDING_READ = "recording.read"
+    PERSON_KEY_WRITE = "person_key.write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +178,16 @@ PERMISSIONS: dict[Permission, Grant] = {
     Permission.DASHBOARD_PUBLISH: Grant(Scope.OPERATE, _DO),
     # A notebook server of one's own, for whoever sees any project: code runs there.
     Permission.SERVER_START: Grant(Scope.OPERATE, _SEE),
+    Permission.DEVICE_READ: Grant(Scope.READ, _SEE),
+    # A way in names a key of the vault, as an environment does, and an address to bring it to.
+    Permission.DEVICE_WRITE: Grant(Scope.ADMIN, _RULE),
+    Permission.SESSION_READ: Grant(Scope.READ, _SEE),
+    Permission.SESSION_OPEN: Grant(Scope.OPERATE, _DO),
+    Permission.SESSION_WATCH: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN})),
+    Permission.SESSION_END: Grant(Scope.OPERATE, frozenset({Role.AUDITOR, Role.ADMIN})),
+    Permission.RECORDING_READ: Grant(Scope.READ, frozenset({Role.AUDITOR, Role.ADMIN})),
+    # One's own, to log in with from an SSH client: a notebook's token does not.
+    Permission.PERSON_KEY_WRITE: Grant(Scope.DESTROY),
 }
 
 

@@ -34,7 +34,9 @@ from mavis_core.logs.exporting import Exports
 from mavis_core.logs.holds import RecordHolds
 from mavis_core.logs.looks import Looks
 from mavis_core.logs.reporting import Reporting
+from mavis_core.logs.sealing import private_key
 from mavis_core.logs.searches import Searches
+from mavis_core.objects import Lock, ObjectStore, Settings, open_store
 from mavis_core.projects.environments import Environments
 from mavis_core.projects.servers import Servers
 from mavis_core.projects.service import Projects
@@ -73,6 +75,12 @@ from mavis_core.protection.taking.hooks import Freezer
 from mavis_core.protection.taking.on_demand import RecoveryPointJob
 from mavis_core.protection.taking.taking import Taking
 from mavis_core.protection.timetable import Timetable
+from mavis_core.remote.authority import Authority
+from mavis_core.remote.desk import Desk
+from mavis_core.remote.devices import Devices
+from mavis_core.remote.model import KEY_FIELDS
+from mavis_core.remote.person_keys import PersonKeys
+from mavis_core.remote.sessions import Sessions
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.groups import PreviewGroups
 from mavis_core.scheduling.jobs import Job
@@ -82,11 +90,13 @@ from mavis_core.vault.service import Vault
 
 __all__ = [
     "ApiApp",
+    "GatewayApp",
     "Parts",
     "Work",
     "WorkerApp",
     "api_app",
     "find_kits",
+    "gateway_app",
     "make_work",
     "worker_app",
 ]
@@ -125,6 +135,9 @@ class ApiApp:
     questions: Questions
     exports: Exports
     searches: Searches
+    devices: Devices
+    sessions: Sessions
+    person_keys: PersonKeys
 
     def close(self) -> None:
         """Close what was opened."""
@@ -168,7 +181,12 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
     kits = find_kits() if kits is None else kits
     database = open_database(config.database_url, pool_size=config.database.pool_size)
     projects, logs = Projects(database), LogClient.of(config)
-    vault = Vault(database, Sealer(config.read_secret("api", "vault-public-key")))
+    devices = Sealer(config.read_secret("api", "device-public-key"))
+    vault = Vault(
+        database,
+        Sealer(config.read_secret("api", "vault-public-key")),
+        sealers=dict.fromkeys(KEY_FIELDS, devices),
+    )
     work = make_work(_parts(config, database, vault, kits, threading.Event()))
     shipped = shipped_dashboards()
     return ApiApp(
@@ -199,6 +217,9 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         questions=Questions(database, projects, logs),
         exports=Exports(database, logs),
         searches=Searches(database),
+        devices=Devices(database, projects),
+        sessions=Sessions(database, projects),
+        person_keys=PersonKeys(database),
     )
 
 
@@ -228,6 +249,50 @@ def worker_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> Work
         timetable=Timetable(database, work.runs, source=name),
         clouds=work.clouds,
         stop=stop,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayApp:
+    """What the gateway serves."""
+
+    config: Config
+    database: Database
+    desk: Desk
+    person_keys: PersonKeys
+    projects: Projects
+    store: ObjectStore
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.database.close()
+
+
+def gateway_app(config: Config) -> GatewayApp:
+    """Return the application of the gateway: it opens keys of devices, and none of clouds."""
+    database = open_database(config.database_url, pool_size=config.database.pool_size)
+    projects = Projects(database)
+    vault = Vault(
+        database,
+        Sealer(config.read_secret("gateway", "device-public-key")),
+        Opener(config.read_secret("gateway", "device-private-key")),
+    )
+    authority = Authority(private_key(config.read_secret("gateway", "device-authority-key")))
+    settings = Settings(
+        folder=config.objects_folder,
+        url=config.objects.url,
+        endpoint_url=config.objects.endpoint_url,
+        region=config.objects.region,
+        account_file=config.secret_file("gateway", "objects-account"),
+        lock=Lock(config.objects.lock),
+    )
+    return GatewayApp(
+        config=config,
+        database=database,
+        desk=Desk(database, projects, vault, authority),
+        person_keys=PersonKeys(database),
+        projects=projects,
+        store=open_store(settings, "recordings"),
     )
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "USER_SCOPES",
     "administrators",
     "custom_scopes",
+    "gateway_service",
     "idle_culler",
     "login_service",
     "people",
@@ -132,6 +133,12 @@ def roles(config: Config) -> list[dict[str, Any]]:
             "services": ["mavis"],
         },
         {
+            "name": "mavis-gateway",
+            "description": "What the gateway asks the Hub of people who come with a key",
+            "scopes": list(SERVICE_SCOPES),
+            "services": ["mavis-gateway"],
+        },
+        {
             "name": _CULLER,
             "description": "Stops idle servers",
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
@@ -169,6 +176,15 @@ def login_service(config: Config) -> dict[str, Any]:
         "oauth_redirect_uri": f"{config.public_url}{LOGIN_CALLBACK}",
         "oauth_no_confirm": True,  # our page has asked
         "oauth_client_allowed_scopes": ["tokens!user"],
+        "display": False,
+    }
+
+
+def gateway_service(config: Config) -> dict[str, Any]:
+    """Return the gateway of remote sessions, which asks who people are and of which groups."""
+    return {
+        "name": "mavis-gateway",
+        "api_token": config.read_secret("hub", "gateway-hub-token"),
         "display": False,
     }
 

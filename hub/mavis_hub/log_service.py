@@ -26,29 +26,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import pwd
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_unix_socket
 from tornado.web import Application
 
 from mavis_core import config as settings
 from mavis_core.config import Config
 from mavis_core.db import Database, open_database
-from mavis_core.errors import MavisError, Unavailable
+from mavis_core.errors import MavisError
 from mavis_core.logs import RecordSource
 from mavis_core.logs.duckdb_file import EXTRACTS
 from mavis_core.logs.holds import RecordHold, standing_holds
 from mavis_core.records import Outbox
+from mavis_hub.inner_http import Trust, bind, trusted_users
 from mavis_hub.log_process.application import make_application, make_reports_application
 from mavis_hub.log_process.export_desk import ExportDesk
 from mavis_hub.log_process.followers import Followers
@@ -60,34 +57,10 @@ __all__ = ["main", "serve"]
 
 logger = logging.getLogger(__name__)
 
+_NAME = "log process"
 _API_USER, _SYSLOG_USER = "mavis-api", "mavis-syslog"
 _QUERY_THREADS = 4
 _MAX_BODY_BYTES = 1024  # of what is no record, and no question
-
-
-def _trusted_users(name: str) -> frozenset[int]:
-    users = {os.geteuid(), 0}
-    with suppress(KeyError):  # not isolated, or not yet
-        users.add(pwd.getpwnam(name).pw_uid)
-    return frozenset(users)
-
-
-def _bind(path: Path) -> socket.socket:
-    """Return a socket that listens at `path`, for the group of its folder.
-
-    The journal's lock is held, so that a file at `path` is what a killed process left.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    try:
-        bound = bind_unix_socket(str(path), mode=0o600)
-        os.chown(path, -1, path.parent.stat().st_gid)
-        path.chmod(0o660)
-    except (OSError, ValueError) as exc:
-        raise Unavailable(
-            f"The socket {path} cannot be made: {exc}",
-            mend="Set MAVIS_HOME to a folder with a path of at most 80 characters, for this user.",
-        ) from exc
-    return bound
 
 
 async def serve(
@@ -127,16 +100,13 @@ async def serve(
             desk=_desk(config, service, pool),
             exports=ExportDesk(library, config.journal / EXTRACTS, writing.run),
             followers=followers,
-            token=token,
-            users=_trusted_users(_API_USER),
+            trust=Trust(_NAME, token, trusted_users(_API_USER)),
         )
         servers = [_listen(make_application(parts), config.logs_socket, closers)]
         if config.syslog.listen != "off":
-            reporting = replace(
-                parts,
-                token=config.read_secret("logs", "syslog-token"),
-                users=_trusted_users(_SYSLOG_USER),
-            )
+            secret = config.read_secret("logs", "syslog-token")
+            trust = Trust(_NAME, secret, trusted_users(_SYSLOG_USER))
+            reporting = replace(parts, trust=trust)
             application = make_reports_application(reporting)
             servers.append(_listen(application, config.reports_socket, closers))
         service.start()
@@ -156,7 +126,7 @@ def _listen(application: Application, path: Path, closers: ExitStack) -> HTTPSer
         body_timeout=5,
         max_body_size=_MAX_BODY_BYTES,
     )
-    server.add_socket(_bind(path))
+    server.add_socket(bind(path))
     closers.callback(path.unlink, missing_ok=True)
     return server
 

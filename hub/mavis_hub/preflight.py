@@ -214,6 +214,12 @@ def _ports(config: Config) -> None:
         ("ports.prefect", loopback, config.ports.prefect),
         ("ports.edge_api", loopback, config.ports.edge_api),
     ]
+    wanted += [
+        ("ports.dashboards", loopback, config.ports.dashboards),
+        ("ports.gateway", loopback, config.ports.gateway),
+    ]
+    if config.remote.door == "on":
+        wanted.append(("remote.port", config.remote.host, config.remote.port))
     if config.syslog.takes_network:
         wanted.append(("syslog.port", config.syslog.host, config.syslog.port))
     numbers = [port for _, _, port in wanted]

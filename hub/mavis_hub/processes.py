@@ -24,7 +24,7 @@ from mavis_hub.installation import config_file, program
 
 __all__ = ["MARK", "NAMES", "PREFECT_BASE", "Process", "Restart", "base_environment", "processes"]
 
-NAMES = ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards")
+NAMES = ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards", "gateway")
 """The processes that every appliance has; `syslog` is there where the settings want it."""
 PREFECT_BASE = "/services/mavis/prefect"
 API_HEALTH = "/services/mavis/api/v1/health"
@@ -118,6 +118,7 @@ def processes(config: Config, environ: Mapping[str, str] | None = None) -> tuple
         _worker(config, environ),
         _logs(config, environ),
         _dashboards(config, environ),
+        _gateway(config, environ),
         *((_syslog(config, environ),) if config.syslog.listen != "off" else ()),
     )
     return tuple(sorted(rows, key=lambda row: row.start_order))
@@ -259,6 +260,27 @@ def _dashboards(config: Config, environ: Mapping[str, str]) -> Process:
         health=HttpCheck(config.ports.dashboards, "/health"),
         start_order=4,
         stop_timeout_s=10,  # ends its kernels first
+    )
+
+
+def _gateway(config: Config, environ: Mapping[str, str]) -> Process:
+    remote = config.remote
+    low_port = config.isolated and remote.door == "on" and remote.port < _WELL_KNOWN_PORTS
+    return Process(
+        name="gateway",
+        title="gateway of remote sessions",
+        user=_user(config, "mavis-gateway"),
+        command=(sys.executable, "-m", "mavis_hub.gateway"),
+        environment=_frozen(
+            _settings_environment(config, environ, database=True),
+            {"HOME": str(config.home / "gateway")},
+        ),
+        folder=config.home / "gateway",
+        health=SocketCheck(config.gateway_socket, "/health", ("gateway", "gateway-token")),
+        start_order=4,
+        stop_timeout_s=10,  # says why to those who are in, and closes their recordings
+        umask=0o007,
+        capabilities=("net_bind_service",) if low_port else (),
     )
 
 

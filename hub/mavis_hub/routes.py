@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from mavis_core.config import Config
 from mavis_hub.dashboards.addresses import FRAMES
+from mavis_hub.gateway.addresses import TERMINALS
 
 __all__ = ["EVERYWHERE", "Authentication", "Rate", "Route", "routes"]
 
@@ -30,7 +31,7 @@ class Authentication(StrEnum):
     COOKIE = "the login at the Hub (OAuth), by cookie"
     ADMINISTRATOR = "the login at the Hub, by cookie, of a platform administrator"
     HUB = "the Hub's own cookies and tokens"
-    TICKET = "the ticket that the page of a viewer has, which is logged in at the Hub"
+    TICKET = "the ticket that a page, or a program, has got from the api for this one thing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,15 @@ def routes(config: Config) -> tuple[Route, ...]:
             None,  # WebSockets, and pages that come piece by piece
             60,
             logged=False,  # its addresses hold tickets
+        ),
+        Route(
+            "gateway",
+            f"PathPrefix(`{TERMINALS}/`)",
+            config.ports.gateway,
+            Authentication.TICKET,
+            _API,
+            None,  # WebSockets
+            60,
         ),
         Route(
             "pages",

@@ -2,7 +2,7 @@
 
 A secret is one line of text in a file of mode 0600, in a folder of mode 0700 for each process
 that holds it. What is there is never overwritten; a holder that lacks its copy gets one from
-another holder. Half of the vault's key pair can never be made again, so its loss is an error.
+another holder. Half of a key pair of the vault can never be made again, so its loss is an error.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mavis_core.config import Config
 from mavis_core.errors import Unavailable
@@ -38,6 +39,10 @@ class Secret:
     make: Callable[[], str]
 
 
+_Half: TypeAlias = tuple[str, tuple[str, ...]]
+"""The name of one half of a pair, and its holders."""
+
+
 def _hex() -> str:
     return secrets.token_hex(32)
 
@@ -58,10 +63,18 @@ SECRETS: tuple[Secret, ...] = (
     Secret("seal-key", ("logs",), new_key),
     Secret("dashboards-token", ("dashboards", "api"), _hex),
     Secret("servers-token", ("hub", "api"), _hex),
+    Secret("gateway-token", ("gateway", "api"), _hex),
+    Secret("gateway-hub-token", ("hub", "gateway"), _hex),
+    Secret("recording-key", ("gateway",), new_key),
+    Secret("door-host-key", ("gateway",), new_key),
+    Secret("device-authority-key", ("gateway",), new_key),
     Secret("supervisor-password", ("supervisor",), _hex),
 )
-_PRIVATE = ("vault-private-key", ("worker",))
-_PUBLIC = ("vault-public-key", ("api", "worker"))
+_PAIRS = (
+    (("vault-private-key", ("worker",)), ("vault-public-key", ("api", "worker"))),
+    (("device-private-key", ("gateway",)), ("device-public-key", ("api", "gateway"))),
+)
+"""Of the vault: what seals keys of clouds and keys of devices, and what opens them."""
 
 
 def ensure_secrets(config: Config, owners: dict[str, Owner]) -> None:
@@ -82,22 +95,25 @@ def ensure_secrets(config: Config, owners: dict[str, Owner]) -> None:
     for secret in SECRETS:
         value = _existing(config, secret.name, secret.holders) or secret.make()
         _hand_out(config, secret.name, secret.holders, value, owners)
-    _ensure_vault_keys(config, owners)
+    for private, public in _PAIRS:
+        _ensure_pair(config, private, public, owners)
 
 
-def _ensure_vault_keys(config: Config, owners: dict[str, Owner]) -> None:
-    private, public = _existing(config, *_PRIVATE), _existing(config, *_PUBLIC)
+def _ensure_pair(
+    config: Config, private_half: _Half, public_half: _Half, owners: dict[str, Owner]
+) -> None:
+    private, public = _existing(config, *private_half), _existing(config, *public_half)
     if private is None and public is None:
         private, public = generate()
     if private is None or public is None:
-        lost = _PRIVATE if private is None else _PUBLIC
+        lost = private_half if private is None else public_half
         raise Unavailable(
-            f"The vault's key pair is not whole: {lost[0]} is missing below {config.secrets}",
+            f"A key pair of the vault is not whole: {lost[0]} is missing below {config.secrets}",
             mend=f"Restore {config.secret_file(lost[1][0], lost[0])} from the backup of the"
             " appliance; a new pair could not open what the old one sealed.",
         )
-    _hand_out(config, *_PRIVATE, private, owners)
-    _hand_out(config, *_PUBLIC, public, owners)
+    _hand_out(config, *private_half, private, owners)
+    _hand_out(config, *public_half, public, owners)
 
 
 def _existing(config: Config, name: str, holders: tuple[str, ...]) -> str | None:

@@ -78,6 +78,7 @@ SERVICE_USERS = (
     ServiceUser("mavis-logs", ("mavis", "mavis-db")),
     ServiceUser("mavis-dashboards", ("mavis",)),
     ServiceUser("mavis-syslog", ("mavis",)),
+    ServiceUser("mavis-gateway", ("mavis", "mavis-db")),
     ServiceUser("mavis-culler", ()),
 )
 DEMO_PEOPLE = (

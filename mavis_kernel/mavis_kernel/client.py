@@ -17,9 +17,11 @@ from typing import Self
 from mavis_kernel.models import Health, Me
 from mavis_kernel.nouns.backup_plans import BackupPlans
 from mavis_kernel.nouns.dashboards import Dashboards
+from mavis_kernel.nouns.devices import Devices
 from mavis_kernel.nouns.environments import Environments
 from mavis_kernel.nouns.keys import Keys
 from mavis_kernel.nouns.members import Members
+from mavis_kernel.nouns.person_keys import PersonKeys
 from mavis_kernel.nouns.previews import Previews
 from mavis_kernel.nouns.projects import Projects
 from mavis_kernel.nouns.records import Records
@@ -28,6 +30,7 @@ from mavis_kernel.nouns.reports import Reports
 from mavis_kernel.nouns.resources import Resources
 from mavis_kernel.nouns.restores import Restores
 from mavis_kernel.nouns.runs import Runs
+from mavis_kernel.nouns.sessions import Sessions
 from mavis_kernel.parsing import JsonObject
 from mavis_kernel.settings import Settings, for_program
 from mavis_kernel.transport import RetryPolicy, Transport
@@ -93,6 +96,9 @@ class Mavis:
         self.dashboards = Dashboards(transport)
         self.runs = Runs(transport)
         self.records = Records(transport)
+        self.devices = Devices(transport)
+        self.sessions = Sessions(transport)
+        self.person_keys = PersonKeys(transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"

@@ -1,10 +1,11 @@
-"""``/keys``: credentials of clouds, sealed as they come in and never told again."""
+"""``/keys``: credentials of clouds and devices, sealed as they come in and never told again."""
 
 from __future__ import annotations
 
 from pydantic import ConfigDict, SecretStr
 
 from mavis_core.access import Permission
+from mavis_core.remote.model import KEY_FIELDS
 from mavis_ext import schemas
 from mavis_ext.answers import Created
 from mavis_ext.base import ApiHandler
@@ -34,7 +35,7 @@ class NewKey(Body):
     name: Name
     """What environments call it."""
     kind: str
-    """The kit that understands it."""
+    """The kit that understands it; `ssh-key` and `device-password` are for devices."""
     value: dict[str, SecretStr]
     """Its parts, by the names that the kit gives them."""
 
@@ -58,7 +59,10 @@ class Keys(ApiHandler):
             name=body.name,
             kind=body.kind,
             value={part: text.get_secret_value() for part, text in body.value.items()},
-            known={name: kit.key_fields for name, kit in self.app.kits.items()},
+            known={
+                **KEY_FIELDS,
+                **{name: kit.key_fields for name, kit in self.app.kits.items()},
+            },
         )
         return Created(schemas.Key.of(made), f"/keys/{made.name}")
 
@@ -73,5 +77,5 @@ class Key(ApiHandler):
 
     @operation("delete_key", Permission.KEY_WRITE)
     def delete(self, key: str) -> None:
-        """Forget a key that no environment uses."""
+        """Forget a key that no environment and no access service uses."""
         self.app.vault.remove(self.ctx, key)

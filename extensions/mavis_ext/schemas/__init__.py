@@ -30,11 +30,22 @@ from mavis_ext.schemas.records import (
     SqlColumn,
     Waiting,
 )
+from mavis_ext.schemas.remote import (
+    AccessPolicy,
+    AccessService,
+    Device,
+    HostKey,
+    PersonKey,
+    Session,
+    Ticket,
+)
 from mavis_ext.schemas.reports import ProtectionReport
 from mavis_ext.schemas.restores import Restore
 from mavis_ext.schemas.work import Effect, Preview, Run, Step
 
 __all__ = [
+    "AccessPolicy",
+    "AccessService",
     "BackupPlan",
     "BackupPlanCalendar",
     "BackupPlanCheck",
@@ -44,17 +55,20 @@ __all__ = [
     "Dashboard",
     "DashboardVersion",
     "DashboardVersionDetail",
+    "Device",
     "DeviceLogin",
     "DeviceToken",
     "Effect",
     "Environment",
     "Failure",
     "Health",
+    "HostKey",
     "Key",
     "Me",
     "Member",
     "MyProject",
     "Page",
+    "PersonKey",
     "PointExplanation",
     "Preview",
     "Problem",
@@ -76,8 +90,10 @@ __all__ = [
     "Restore",
     "Run",
     "Schema",
+    "Session",
     "SqlAnswer",
     "SqlColumn",
     "Step",
+    "Ticket",
     "Waiting",
 ]

@@ -21,6 +21,7 @@ from mavis_core.config.sections import (
     LogsConfig,
     ObjectsConfig,
     PortsConfig,
+    RemoteConfig,
     SyslogConfig,
     WorkerConfig,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "LogsConfig",
     "ObjectsConfig",
     "PortsConfig",
+    "RemoteConfig",
     "Setting",
     "SyslogConfig",
     "WorkerConfig",

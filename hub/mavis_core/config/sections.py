@@ -67,6 +67,7 @@ class PortsConfig:
     prefect: int = setting(18444, "Prefect's API and UI, for api and worker.", PORT)
     edge_api: int = setting(18445, "The edge proxy's API, for the Hub.", PORT)
     dashboards: int = setting(18446, "Dashboards' frames, behind the edge proxy.", PORT)
+    gateway: int = setting(18447, "Terminals of remote sessions, behind the edge proxy.", PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +283,43 @@ class SyslogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteConfig:
+    """Remote sessions: the gateway and its door for SSH clients."""
+
+    door: str = setting(
+        "on",
+        "on: SSH clients may come to `host` and `port`. off: browsers only.",
+        one_of("on", "off"),
+    )
+    host: str = setting("127.0.0.1", "The door's address; 0.0.0.0 for all.", HOST)
+    port: int = setting(2222, "The door's port.", PORT)
+    sessions: int = setting(200, "Sessions that the gateway has at a time.", between(1, 10_000))
+    loopback: str = setting(
+        "refused",
+        "Whether devices may have an address of this machine itself, on which the appliance's own"
+        " services listen: refused or allowed.",
+        one_of("refused", "allowed"),
+    )
+    connect_s: float = setting(
+        15.0, "A device that does not answer for so many seconds is told as such.", between(1, 120)
+    )
+    spool_mb: int = setting(
+        4096,
+        "Disk space for recordings that are not yet in the object store, in MiB. When it is full,"
+        " sessions end.",
+        between(64, 1 << 20),
+    )
+    keep_recordings_days: int = setting(
+        0,
+        "Days for which recordings are kept; then they are erased, but for those on a legal hold."
+        " 0: always.",
+        between(0, 36500),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectsConfig:
-    """The object store: the log's archive, and later recordings."""
+    """The object store: the log's archive, and recordings."""
 
     url: str = setting(
         "",
@@ -331,6 +367,7 @@ class Config:
     dashboards: DashboardsConfig = field(default_factory=DashboardsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     syslog: SyslogConfig = field(default_factory=SyslogConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     objects: ObjectsConfig = field(default_factory=ObjectsConfig)
 
     @property
@@ -395,6 +432,16 @@ class Config:
     def syslog_ca(self) -> Path:
         """The certificate that clients of the syslog receiver trust."""
         return self.syslog_folder / "ca.pem"
+
+    @property
+    def gateway_socket(self) -> Path:
+        """The gateway's Unix socket, by which the api process asks for recordings."""
+        return self.run / "gateway" / "gateway.sock"
+
+    @property
+    def recordings_spool(self) -> Path:
+        """Folder of recordings that are not yet in the object store."""
+        return self.home / "gateway" / "spool"
 
     @property
     def dashboards_run(self) -> Path:

@@ -21,10 +21,19 @@ from mavis_core.db.tables_of_protection import (
     skipped_slots,
     slots,
 )
+from mavis_core.db.tables_of_remote import (
+    access_services,
+    devices,
+    host_keys,
+    person_keys,
+    session_tickets,
+    sessions,
+)
 from mavis_core.db.tables_of_searches import record_searches
 
 __all__ = [
     "Moment",
+    "access_services",
     "backup_plans",
     "copies",
     "copy_members",
@@ -32,11 +41,14 @@ __all__ = [
     "dashboard_views",
     "dashboards",
     "device_logins",
+    "devices",
     "environments",
+    "host_keys",
     "intents",
     "keys",
     "members",
     "metadata",
+    "person_keys",
     "plan_rules",
     "previews",
     "projects",
@@ -48,6 +60,8 @@ __all__ = [
     "resources",
     "restores",
     "runs",
+    "session_tickets",
+    "sessions",
     "skipped_slots",
     "slots",
     "steps",

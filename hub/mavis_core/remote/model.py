@@ -21,6 +21,7 @@ from typing import TypeAlias
 from mavis_core.errors import InvalidInput
 
 __all__ = [
+    "KEY_FIELDS",
     "LEGACY_ALGORITHMS",
     "AccessService",
     "Certificate",
@@ -60,6 +61,13 @@ LEGACY_ALGORITHMS: Mapping[str, str] = {
     "hmac-md5": "message authentication",
 }
 """Algorithms that are off unless an access service allows them by name, and what each is."""
+
+
+KEY_FIELDS: Mapping[str, Mapping[str, bool]] = {
+    "device-password": {"password": True},
+    "ssh-key": {"private_key": True, "passphrase": False},
+}
+"""The kinds of keys with which devices are reached, their parts, and whether each is required."""
 
 
 class Protocol(StrEnum):
@@ -165,7 +173,8 @@ class AccessService:
     login
         Whom the device knows the session as.
     key
-        Name of the key in the vault.
+        Name of the key in the vault; None: the gateway makes a certificate for each session, which
+        the device accepts where it trusts the appliance's authority.
     """
 
     id: str
@@ -174,8 +183,8 @@ class AccessService:
     protocol: Protocol
     port: int
     login: str
-    key_id: str
-    key: str
+    key_id: str | None
+    key: str | None
     policy: Policy
     created_at: datetime
     created_by: str
@@ -201,12 +210,19 @@ class HostKey:
         ``SHA256:`` and base64 without padding, as OpenSSH writes it.
     public
         The key in base64, as in ``known_hosts``.
+    seen_at
+        When the gateway saw it first.
+    decided_at, decided_by
+        When it was approved or replaced, and by whom.
     """
 
     algorithm: str
     fingerprint: str
     public: str
     state: HostKeyState = HostKeyState.APPROVED
+    seen_at: datetime | None = None
+    decided_at: datetime | None = None
+    decided_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,14 +326,14 @@ class Session:
         The address that the person came from.
     entrance
         ``browser``, ``door`` (an SSH client) or ``notebook``.
-    shard
-        The number of the gateway process that has it, or None while it is asked for.
     exit_status
         Of what ran, where it told one.
     detail
         Why it ended, for people.
     recording
         Whether there is something to replay.
+    end_asked_by
+        Who asked for its end, or None.
     """
 
     id: str
@@ -335,7 +351,6 @@ class Session:
     source: str
     correlation_id: str
     state: SessionState
-    shard: int | None
     asked_at: datetime
     opened_at: datetime | None
     ended_at: datetime | None
@@ -344,6 +359,7 @@ class Session:
     exit_status: int | None
     command: str | None
     recording: bool
+    end_asked_by: str | None
 
 
 def check_address(value: str, *, field: str = "address") -> str:

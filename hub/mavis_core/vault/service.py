@@ -1,4 +1,8 @@
-"""The vault's use cases: store, list, remove for administrators; open for the platform worker."""
+"""The vault's use cases: store, list, remove for administrators; open for who has an opener.
+
+Keys of clouds are sealed for the platform worker, and keys of devices for the gateway: neither can
+open the other's.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +58,23 @@ class Vault:
     sealer
         Seals; every process that stores keys has it.
     opener
-        Opens; only the platform worker has it.
+        Opens; only the platform worker has it, and the gateway another one.
+    sealers
+        By kind, what seals keys that not the platform worker opens.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, opener: Opener | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        opener: Opener | None = None,
+        *,
+        sealers: Mapping[str, Sealer] | None = None,
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._opener = opener
+        self._sealers = dict(sealers or {})
 
     def store(
         self,
@@ -97,7 +111,8 @@ class Vault:
             created_at=clock.now(),
             created_by=ctx.principal.name,
         )
-        sealed = self._sealer.seal(json.dumps(dict(value)).encode(), name=key.id)
+        sealer = self._sealers.get(kind, self._sealer)
+        sealed = sealer.seal(json.dumps(dict(value)).encode(), name=key.id)
         table = tables.keys
         with self._database.write() as tx:
             if tx.scalar(sa.select(table.c.id).where(table.c.name == name)):
@@ -139,19 +154,18 @@ class Vault:
         Raises
         ------
         Conflict
-            An environment uses it.
+            An environment or an access service uses it.
         """
         ctx.require(Permission.KEY_WRITE)
-        table, uses = tables.keys, tables.environments
+        table = tables.keys
         with self._database.write() as tx:
             key_id = tx.scalar(sa.select(table.c.id).where(table.c.name == name))
             if key_id is None:
                 raise NotFound(_NONE.format(name=name[:60]))
-            used = tx.scalars(sa.select(uses.c.name).where(uses.c.key_id == key_id)).all()
-            if used:
+            if used := _uses(tx, key_id):
                 raise Conflict(
                     f"The key {name} is used by {', '.join(used)}",
-                    mend="Remove those environments first, or give them another key.",
+                    mend="Remove those first, or give them another key.",
                 )
             gone = tx.execute(sa.delete(table).where(table.c.id == key_id))
             if not gone.rowcount:  # another one was first
@@ -170,7 +184,9 @@ class Vault:
         """
         if self._opener is None:
             raise Forbidden(
-                "This process cannot open keys", mend="Only the platform worker opens keys."
+                "This process cannot open keys",
+                mend="Only the platform worker opens keys of clouds, and the gateway those of"
+                " devices.",
             )
         with self._database.write() as tx:
             row = tx.execute(sa.select(tables.keys).where(tables.keys.c.id == key_id)).one_or_none()
@@ -180,6 +196,18 @@ class Vault:
             records.write(tx, audit(ctx, "key.open", row.name, summary, project=project_id))
         opened: Mapping[str, str] = json.loads(self._opener.open(row.sealed, name=row.id))
         return opened
+
+
+def _uses(tx: sa.Connection, key_id: str) -> list[str]:
+    environments, services, devices = tables.environments, tables.access_services, tables.devices
+    of_clouds = sa.select(environments.c.name).where(environments.c.key_id == key_id)
+    of_devices = (
+        sa.select(devices.c.name, services.c.name)
+        .join(devices, services.c.device_id == devices.c.id)
+        .where(services.c.key_id == key_id)
+    )
+    ways = (f"{device}/{service}" for device, service in tx.execute(of_devices))
+    return [*tx.scalars(of_clouds), *ways]
 
 
 def _key(row: sa.Row[tuple[object, ...]]) -> Key:

@@ -1,1 +1,1 @@
-"""The gateway: sessions with devices, through a browser or a client of SSH, recorded."""
+"""The gateway: remote sessions of people, in a browser or by SSH, recorded from their first byte."""

@@ -12,7 +12,8 @@ from mavis_core.errors import InvalidInput, TooLarge, Unavailable
 from mavis_core.logs import Query
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES, Receipt
 from mavis_core.records.model import Record
-from mavis_hub.log_process.handler import Handler, http1, params_of, peer_of
+from mavis_hub.inner_http import http1, peer_of
+from mavis_hub.log_process.handler import Handler, params_of
 
 __all__ = ["Records"]
 

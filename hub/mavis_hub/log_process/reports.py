@@ -15,7 +15,8 @@ from tornado.web import HTTPError, stream_request_body
 from mavis_core.errors import InvalidInput
 from mavis_core.logs.inbox import MAX_PARCEL_BYTES
 from mavis_core.records.model import Kind, Origin, Phase, Record
-from mavis_hub.log_process.handler import Handler, http1
+from mavis_hub.inner_http import http1
+from mavis_hub.log_process.handler import Handler
 from mavis_hub.log_process.records import Records
 from mavis_hub.syslog.stories import ACTION, PREFIX
 

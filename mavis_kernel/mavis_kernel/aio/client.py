@@ -15,9 +15,11 @@ from typing import Self
 
 from mavis_kernel.aio.nouns.backup_plans import BackupPlans
 from mavis_kernel.aio.nouns.dashboards import Dashboards
+from mavis_kernel.aio.nouns.devices import Devices
 from mavis_kernel.aio.nouns.environments import Environments
 from mavis_kernel.aio.nouns.keys import Keys
 from mavis_kernel.aio.nouns.members import Members
+from mavis_kernel.aio.nouns.person_keys import PersonKeys
 from mavis_kernel.aio.nouns.previews import Previews
 from mavis_kernel.aio.nouns.projects import Projects
 from mavis_kernel.aio.nouns.records import Records
@@ -26,6 +28,7 @@ from mavis_kernel.aio.nouns.reports import Reports
 from mavis_kernel.aio.nouns.resources import Resources
 from mavis_kernel.aio.nouns.restores import Restores
 from mavis_kernel.aio.nouns.runs import Runs
+from mavis_kernel.aio.nouns.sessions import Sessions
 from mavis_kernel.aio.transport import AsyncTransport, RetryPolicy
 from mavis_kernel.models import Health, Me
 from mavis_kernel.parsing import JsonObject
@@ -92,6 +95,9 @@ class AsyncMavis:
         self.dashboards = Dashboards(transport)
         self.runs = Runs(transport)
         self.records = Records(transport)
+        self.devices = Devices(transport)
+        self.sessions = Sessions(transport)
+        self.person_keys = PersonKeys(transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"

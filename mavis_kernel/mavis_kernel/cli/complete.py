@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # only a completion needs a client
 
 __all__ = [
     "dashboards",
+    "devices",
     "environments",
     "instances",
     "keys",
@@ -131,6 +132,12 @@ plans = _asks_project(
 )
 dashboards = _asks_project(
     lambda mavis, project, _: _plain(each.name for each in mavis.dashboards.list(project))
+)
+devices = _asks_project(
+    lambda mavis, project, _: (
+        CompletionItem(each.name, help=each.title or each.address)
+        for each in mavis.devices.list(project)
+    )
 )
 presets = _asks_project(
     lambda mavis, project, _: _plain(each.name for each in mavis.backup_plans.presets(project))

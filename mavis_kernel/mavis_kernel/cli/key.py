@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -27,6 +29,7 @@ _COLUMNS: tuple[Column[Key], ...] = (
     Column("CREATED", lambda each: relative(each.created_at)),
     Column("BY", lambda each: each.created_by or ""),
 )
+_SSH_KEY = "ssh-key"
 _NEEDED = ("access_key_id", "secret_access_key")
 _PARTS = (*_NEEDED, "session_token")
 
@@ -71,23 +74,37 @@ def show(state: State, name: str) -> None:
 @click.option("--kind", default="aws", show_default=True, help="What the key is for.")
 @click.option("--from-env", is_flag=True, help="Take AWS_ACCESS_KEY_ID and its companions.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read a JSON object from stdin.")
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the private key in this file, with --kind ssh-key.",
+)
 @common
 @click.pass_obj
-def add(state: State, name: str, kind: str, from_env: bool, from_stdin: bool) -> None:
+def add(
+    state: State, name: str, kind: str, from_env: bool, from_stdin: bool, file: Path | None
+) -> None:
     """Seal a key in the vault as NAME.
 
-    The value is asked for, or taken with --from-env or --stdin: an object with access_key_id,
-    secret_access_key and, for a key that ends, session_token.
+    The value is asked for, or taken with --from-env, --file or --stdin. Of an account of AWS: an
+    object with access_key_id, secret_access_key and, for a key that ends, session_token. Of the
+    kind device-password: password. Of the kind ssh-key: private_key and, where it has one,
+    passphrase.
     """
-    if from_env and from_stdin:
-        raise click.UsageError("--from-env and --stdin exclude each other.")
-    client = state.client()
-    if from_env:
+    if from_env + from_stdin + (file is not None) > 1:
+        raise click.UsageError("--from-env, --file and --stdin exclude each other.")
+    if (file is not None or kind == _SSH_KEY) and not from_stdin:
+        value = _from_file(kind, file)
+    elif from_env:
         value = _from_environment()
     elif from_stdin:
         value = _from_stdin()
+    elif kind == "device-password":
+        value = {"password": _hidden("Password", twice=True)}
     else:
         value = _asked()
+    client = state.client()
     _show(state, client.keys.add(name, value, kind=kind))
 
 
@@ -114,6 +131,42 @@ def _show(state: State, item: Key) -> None:
         ("By", item.created_by),
     ]
     show_one(state, item, fields, id_text=item.name)
+
+
+def _from_file(kind: str, file: Path | None) -> dict[str, str]:
+    if kind != _SSH_KEY or file is None:
+        raise click.UsageError("A private key of the kind ssh-key is taken with --file or --stdin.")
+    try:
+        pem = file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        # From None: the decoder's error carries the text, and the text is a secret.
+        raise click.UsageError(f"{file} cannot be read as a private key.") from None
+    if "PRIVATE KEY" not in pem:
+        raise click.UsageError(f"{file} holds no private key.")
+    if not _locked(pem):
+        return {"private_key": pem}
+    return {"private_key": pem, "passphrase": _hidden("Passphrase")}
+
+
+def _locked(pem: str) -> bool:
+    """Whether a private key needs a passphrase."""
+    if "ENCRYPTED" in pem:
+        return True
+    if "OPENSSH PRIVATE KEY" not in pem:
+        return False
+    body = "".join(line for line in pem.splitlines() if not line.startswith("-----"))
+    try:
+        # "openssh-key-v1", NUL, and the name of the cipher; PROTOCOL.key of OpenSSH
+        return b"\0\0\0\0\4none" not in base64.b64decode(body)[:40]
+    except ValueError:
+        return False
+
+
+def _hidden(what: str, *, twice: bool = False) -> str:
+    if not is_terminal():
+        raise click.UsageError("There is no terminal to ask on: use --stdin.")
+    typed: str = click.prompt(what, hide_input=True, confirmation_prompt=twice, err=True)
+    return typed
 
 
 def _from_environment() -> dict[str, str]:

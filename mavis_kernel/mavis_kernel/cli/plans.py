@@ -100,8 +100,8 @@ def _have_typed(name: str, preview: Preview) -> None:
         )
 
 
-def confirm_removal(what: str, *, yes: bool) -> None:
-    """Return where the person wants `what` removed.
+def confirm_removal(what: str, *, yes: bool, verb: str = "Remove", doing: str = "Removing") -> None:
+    """Return where the person wants `what` removed, or whatever `verb` says.
 
     Raises
     ------
@@ -112,11 +112,11 @@ def confirm_removal(what: str, *, yes: bool) -> None:
         return
     if not is_terminal():
         raise ConfirmationNeeded(
-            f"Removing {what} was not confirmed: there is no terminal to ask on. Nothing was"
+            f"{doing} {what} was not confirmed: there is no terminal to ask on. Nothing was"
             " changed.",
             mend="Call again with --yes.",
         )
-    if not click.confirm(f"Remove {what}?", default=False, err=True):
+    if not click.confirm(f"{verb} {what}?", default=False, err=True):
         raise ConfirmationNeeded(
-            f"Removing {what} was cancelled; nothing was changed.", mend="Call again and say y."
+            f"{doing} {what} was cancelled; nothing was changed.", mend="Call again and say y."
         )

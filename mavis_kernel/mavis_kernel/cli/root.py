@@ -51,6 +51,9 @@ PLACES: dict[str, Place] = {
         f"{_HERE}.preview", "preview", "Plans that --dry-run has shown, until they expire."
     ),
     "run": Place(f"{_HERE}.run", "run", "Work that goes on at the appliance."),
+    "device": Place(f"{_HERE}.device", "device", "Machines and network devices to connect to."),
+    "session": Place(f"{_HERE}.session", "session", "See who is, or was, at which device."),
+    "ssh": Place(f"{_HERE}.ssh", "ssh", "Come to devices with an SSH client of your own."),
     "record": Place(f"{_HERE}.record", "record", "Show what was done, by whom and when."),
     "completion": Place(f"{_HERE}.about", "completion", "Print the completion of a shell."),
     "version": Place(f"{_HERE}.about", "version", "Show the client's and the appliance's version."),
@@ -67,6 +70,9 @@ _SYNONYMS = {
     "machine": "resource",
     "context": "profile",
     "apply": "preview",
+    "host": "device",
+    "server": "device",
+    "connection": "session",
 }
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(

@@ -14,6 +14,8 @@ from mavis_kernel.parsing import JsonObject, Model
 from mavis_kernel.words import Word
 
 __all__ = [
+    "AccessPolicy",
+    "AccessService",
     "BackupPlan",
     "BackupPlanCalendar",
     "BackupPlanCheck",
@@ -26,13 +28,17 @@ __all__ = [
     "Dashboard",
     "DashboardVersion",
     "DashboardVersionDetail",
+    "Device",
     "DeviceLogin",
     "DeviceToken",
     "Effect",
+    "EndReason",
     "Environment",
     "EnvironmentState",
     "Failure",
     "Health",
+    "HostKey",
+    "HostKeyState",
     "Key",
     "LockMode",
     "MadePoint",
@@ -41,6 +47,7 @@ __all__ = [
     "MemberState",
     "MyProject",
     "OnFailure",
+    "PersonKey",
     "PlanBlackout",
     "PlanCopy",
     "PlanHooks",
@@ -63,6 +70,7 @@ __all__ = [
     "Problem",
     "Project",
     "ProtectionReport",
+    "Protocol",
     "Record",
     "RecordBucket",
     "RecordContext",
@@ -93,12 +101,17 @@ __all__ = [
     "Run",
     "RunState",
     "Scope",
+    "Session",
+    "SessionKind",
+    "SessionState",
     "Severity",
     "SqlAnswer",
     "SqlColumn",
     "Step",
     "StepState",
     "TakenPoint",
+    "Ticket",
+    "Transfers",
     "UpcomingSlot",
     "Waiting",
     "Weekday",
@@ -112,12 +125,35 @@ class CopyRole(Word):
     COPY = "copy"
 
 
+class EndReason(Word):
+    """Why a session ended."""
+
+    EXITED = "exited"
+    CLOSED = "closed"
+    IDLE = "idle"
+    TOO_LONG = "too_long"
+    TERMINATED = "terminated"
+    LOST = "lost"
+    REFUSED = "refused"
+    UNRECORDED = "unrecorded"
+    INTERRUPTED = "interrupted"
+    NOT_OPENED = "not_opened"
+
+
 class EnvironmentState(Word):
     """What the last look at an environment said."""
 
     NEW = "new"
     OK = "ok"
     FAILED = "failed"
+
+
+class HostKeyState(Word):
+    """What people said of a host key."""
+
+    SEEN = "seen"
+    APPROVED = "approved"
+    REPLACED = "replaced"
 
 
 class LockMode(Word):
@@ -159,6 +195,13 @@ class PointState(Word):
     FAILED = "failed"
     EXPIRING = "expiring"
     GONE = "gone"
+
+
+class Protocol(Word):
+    """What is spoken with a device."""
+
+    SSH = "ssh"
+    RDP = "rdp"
 
 
 class RecordKind(Word):
@@ -291,6 +334,24 @@ class Scope(Word):
     CUSTOM_MAVIS_ADMIN = "custom:mavis:admin"
 
 
+class SessionKind(Word):
+    """What somebody does in a session."""
+
+    TERMINAL = "terminal"
+    COMMAND = "command"
+    TRANSFER = "transfer"
+    FORWARDING = "forwarding"
+    CONNECTION = "connection"
+
+
+class SessionState(Word):
+    """How far a session is."""
+
+    ASKED = "asked"
+    OPEN = "open"
+    ENDED = "ended"
+
+
 class Severity(Word):
     """The worst that a plan does.
 
@@ -316,6 +377,15 @@ class StepState(Word):
     FAILED = "failed"
 
 
+class Transfers(Word):
+    """In which directions files may go."""
+
+    NONE = "none"
+    DOWNLOAD = "download"
+    UPLOAD = "upload"
+    BOTH = "both"
+
+
 class Weekday(Word):
     """The days of a week, in their order."""
 
@@ -326,6 +396,67 @@ class Weekday(Word):
     FRI = "fri"
     SAT = "sat"
     SUN = "sun"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPolicy(Model):
+    """What may be done by one way into a device.
+
+    Parameters
+    ----------
+    shell
+        Whether there is a terminal.
+    commands
+        Whether single commands may be run.
+    paths
+        Folders outside of which no file may be touched by a transfer; empty: everywhere.
+    forwarding
+        Whether ports of the device may be reached through the session.
+    record_input
+        Whether what people type is recorded beside what the device shows.
+    idle_s
+        A session in which nobody types for so long is ended.
+    longest_s
+        No session is longer.
+    sessions
+        How many there may be at a time.
+    algorithms
+        Old algorithms that are allowed.
+    """
+
+    shell: bool
+    commands: bool
+    transfers: Transfers
+    paths: tuple[str, ...]
+    forwarding: bool
+    record_input: bool
+    idle_s: int
+    longest_s: int
+    sessions: int
+    algorithms: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessService(Model):
+    """One way into a device.
+
+    Parameters
+    ----------
+    login
+        Whom the device knows the session as.
+    key
+        The name of the key that opens it; null: a certificate of the appliance's authority.
+    """
+
+    id: str
+    name: str
+    protocol: Protocol
+    port: int
+    login: str
+    key: str | None = None
+    policy: AccessPolicy
+    created_at: dt.datetime
+    created_by: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -565,6 +696,26 @@ class DashboardVersionDetail(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Device(Model):
+    """Something to connect to.
+
+    Parameters
+    ----------
+    resource_id
+        The resource that it is; null where somebody added it by hand.
+    """
+
+    id: str
+    project: str
+    name: str
+    title: str
+    address: str
+    resource_id: str | None = None
+    created_at: dt.datetime
+    created_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceLogin(Model):
     """A login that waits for a person with a browser (RFC 8628, section 3.2).
 
@@ -689,6 +840,27 @@ class Health(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HostKey(Model):
+    """A key by which a device shows who it is.
+
+    Parameters
+    ----------
+    public
+        As in `known_hosts`.
+    state
+        `seen`: nobody has approved it, and no session is opened to it.
+    """
+
+    algorithm: str
+    fingerprint: str
+    public: str
+    state: HostKeyState
+    seen_at: dt.datetime
+    decided_at: dt.datetime | None = None
+    decided_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Key(Model):
     """A credential in the vault.
 
@@ -748,6 +920,23 @@ class MyProject(Model):
     name: str
     title: str
     role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonKey(Model):
+    """A public key with which its person comes to the door for SSH clients.
+
+    Parameters
+    ----------
+    used_at
+        When it was used last, to some minutes; null: never.
+    """
+
+    name: str
+    algorithm: str
+    fingerprint: str
+    created_at: dt.datetime
+    used_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1544,6 +1733,51 @@ class Run(behaviour.Run, Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Session(Model):
+    """One connection of one person to one device, always recorded.
+
+    Parameters
+    ----------
+    entrance
+        From where: `browser`, `notebook`, or `door` for an SSH client.
+    source
+        The address that the person came from.
+    reason
+        Why it ended; null until then.
+    detail
+        The same for people.
+    exit_status
+        Of what ran, where it told one.
+    recording
+        Whether there is something to replay.
+    end_asked_by
+        Who has asked for its end.
+    """
+
+    id: str
+    project: str
+    device: str
+    access_service: str
+    protocol: Protocol
+    login: str
+    kind: SessionKind
+    entrance: str
+    person: str
+    source: str
+    correlation_id: str
+    state: SessionState
+    asked_at: dt.datetime
+    opened_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    reason: EndReason | None = None
+    detail: str
+    exit_status: int | None = None
+    command: str | None = None
+    recording: bool
+    end_asked_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SqlAnswer(behaviour.SqlAnswer, Model):
     """What a question in SQL gave.
 
@@ -1607,6 +1841,22 @@ class TakenPoint(Model):
 
     taken_at: dt.datetime
     local: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket(Model):
+    """What lets its holder in at the gateway, once and within a minute.
+
+    Parameters
+    ----------
+    address
+        The path of the WebSocket at this host, to which the ticket is sent as the first message.
+    """
+
+    session: Session
+    ticket: str
+    address: str
+    expires_at: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True)

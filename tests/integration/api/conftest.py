@@ -15,6 +15,7 @@ import pytest
 
 from core_double import plan_document
 from postgres_server import PostgresServer
+from public_keys import public_key
 from rest_service import RestService, serving
 
 NOTEBOOK = {
@@ -69,6 +70,14 @@ def things(rest: RestService) -> dict[str, str]:
     assert rest.ask("POST", "/keys", body=key).status == 201
     held = rest.ask("POST", "/projects/shop/record-holds", body={"reason": "case 7"})
     assert held.status == 201, held.content
+    device = {"name": "router-1", "address": "10.0.0.7"}
+    assert rest.ask("POST", "/projects/shop/devices", body=device).status == 201
+    ways = "/projects/shop/devices/router-1/access-services"
+    assert rest.ask("POST", ways, body={"login": "al"}).status == 201
+    asked = rest.ask("POST", "/projects/shop/sessions", body={"device": "router-1"})
+    assert asked.status == 201, asked.content
+    own = {"name": "laptop", "public": public_key()}
+    assert rest.ask("POST", "/me/ssh-keys", body=own).status == 201
     return {
         "project": "shop",
         "key": "spare",
@@ -85,6 +94,10 @@ def things(rest: RestService) -> dict[str, str]:
         "run": run,
         "record": a_record(rest),
         "hold": held.json["id"],
+        "device": "router-1",
+        "service": "ssh",
+        "session": asked.json["session"]["id"],
+        "sshkey": "laptop",
     }
 
 

@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from contract import Operation, contract
 from core_double import PLATFORM, call, wait_until
+from mavis_core import clock
+from mavis_core.db import tables
+from mavis_core.ids import new_id
 from mavis_core.kits.aws import kit
+from mavis_core.remote.model import HostKey
+from mavis_core.remote.rows import see_host_key
+from public_keys import public_key
 from rest_service import Answer, RestService, serving
 
 CONTRACT = contract()
@@ -87,8 +94,58 @@ def an_allowed_login(rest: RestService) -> dict[str, str]:
     return {"device_code": begun["device_code"]}
 
 
+def a_device(rest: RestService) -> dict[str, str]:
+    """Make a device of the name of the examples, and one that no way leads into."""
+    web = {"name": "web", "kind": "device-password", "value": {"password": "of-the-test"}}
+    assert rest.ask("POST", "/keys", body=web).status in (201, 409)
+    device = {"name": "web-1", "address": "10.0.3.17"}
+    assert rest.ask("POST", f"{SHOP}/devices", body=device).status in (201, 409)
+    ways = f"{SHOP}/devices/web-1/access-services"
+    assert rest.ask("POST", ways, body={"login": "admin", "key": "web"}).status in (201, 409)
+    bare = f"bare-{new_id('dev')[-12:]}"
+    made(rest.ask("POST", f"{SHOP}/devices", body={"name": bare, "address": "10.0.3.18"}))
+    return {"device": bare}
+
+
+def a_seen_host_key(rest: RestService) -> dict[str, str]:
+    """Have the device show the host key of the example, as the gateway notes it."""
+    device = a_device(rest)["device"]
+    way = made(
+        rest.ask("POST", f"{SHOP}/devices/{device}/access-services", body={"login": "admin"})
+    )
+    (operation,) = (each for each in CONTRACT.operations if each.id == "approve_host_key")
+    examples = operation.told["requestBody"]["content"][JSON]["examples"]
+    shown = next(iter(examples.values()))["value"]["fingerprint"]
+    key = HostKey("ssh-ed25519", shown, "AAAA")
+    with rest.core.database.write() as tx:
+        see_host_key(tx, way["id"], key, clock.now())
+    return {"device": device}
+
+
+def an_open_session(rest: RestService) -> dict[str, str]:
+    """Have a session be open, as the gateway notes it."""
+    a_device(rest)
+    told = made(rest.ask("POST", f"{SHOP}/sessions", body={"device": "web-1"}))["session"]
+    table = tables.sessions
+    with rest.core.database.write() as tx:
+        tx.execute(sa.update(table).where(table.c.id == told["id"]).values(state="open"))
+    return {"session": told["id"]}
+
+
+def no_such_key(rest: RestService) -> dict[str, str]:
+    """Take the key of the example away: it is one person's, by one name."""
+    rest.ask("DELETE", "/me/ssh-keys/workstation")
+    return {}
+
+
 FIRST: dict[str, Callable[[RestService], dict[str, str]]] = {
+    "add_person_key": no_such_key,
     "apply_preview": a_preview,
+    "approve_host_key": a_seen_host_key,
+    "create_access_service": a_device,
+    "open_session": a_device,
+    "return_to_session": an_open_session,
+    "watch_session": an_open_session,
     "cancel_run": a_run,
     "collect_device_login": an_allowed_login,
     "copy_recovery_point": a_point,
@@ -181,6 +238,24 @@ def throwaway(rest: RestService, operation: Operation) -> dict[str, str]:
             {"subject": "user:one"},
         ),
         "delete_environment": ("POST", f"{SHOP}/environments", one, {"environment": "one"}),
+        "delete_device": (
+            "POST",
+            f"{SHOP}/devices",
+            {"name": "one", "address": "10.0.3.19"},
+            {"device": "one"},
+        ),
+        "delete_access_service": (
+            "POST",
+            f"{SHOP}/devices/router-1/access-services",
+            {"name": "one", "login": "admin"},
+            {"service": "one"},
+        ),
+        "delete_person_key": (
+            "POST",
+            "/me/ssh-keys",
+            {"name": "one", "public": public_key()},
+            {"sshkey": "one"},
+        ),
         "delete_backup_plan": (
             "POST",
             f"{SHOP}/backup-plans",

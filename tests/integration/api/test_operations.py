@@ -12,6 +12,7 @@ from core_double import PERSON, PLATFORM, plan_document
 from mavis_core.access import PERMISSIONS, Permission, Role, Scope
 from mavis_ext.answers import Needs
 from mavis_ext.app import operations
+from public_keys import public_key
 from rest_service import Answer, RestService, caller
 
 
@@ -32,9 +33,14 @@ BY_ROLE = [
     for each in IN_PROJECT
     if isinstance(each.needs, Permission) and PERMISSIONS[each.needs].roles
 ]
-OF_PLATFORM = [
+OF_NO_PROJECT = [
     each for each in ALL if isinstance(each.needs, Permission) and not PERMISSIONS[each.needs].roles
 ]
+OF_PLATFORM = [
+    each for each in OF_NO_PROJECT if PERMISSIONS[Permission(each.needs)].scope is Scope.ADMIN
+]
+OWN = [each for each in OF_NO_PROJECT if each not in OF_PLATFORM]
+"""What everybody does with what is theirs, where the token is not a notebook's."""
 OPEN = {each.path for each in ALL if each.needs is Needs.NOTHING}
 NOTEBOOK = {
     "nbformat": 4,
@@ -94,6 +100,19 @@ BODIES: dict[str, dict[str, object]] = {
         "records": [{"action": "deploy.finish", "time": "2026-11-27T22:15:00Z"}]
     },
     "POST /projects/{project}/cells": {"cells": [CELL]},
+    "POST /me/ssh-keys": {"name": "another", "public": public_key()},
+    "POST /projects/{project}/devices": {"name": "another", "address": "10.0.0.8"},
+    "POST /projects/{project}/devices/{device}/access-services": {
+        "name": "another",
+        "login": "al",
+    },
+    "POST /projects/{project}/devices/{device}/access-services/{service}/host-keys": {
+        "fingerprint": "SHA256:none"
+    },
+    "POST /projects/{project}/sessions": {"device": "router-1"},
+    "POST /projects/{project}/sessions/{session}/return": {},
+    "POST /projects/{project}/sessions/{session}/watch": {},
+    "POST /projects/{project}/sessions/{session}/end": {"reason": "case 7"},
     "POST /projects/{project}/record-holds": {"reason": "case 7"},
     "POST /projects/{project}/record-holds/{hold}/release": {"reason": "case 7 ended"},
 }
@@ -169,7 +188,7 @@ def test_a_lower_role_is_refused_and_the_lowest_good_one_is_not(
             assert ask(rest, operation, things, f"as-{role}").status == whose
 
 
-@pytest.mark.parametrize("operation", BY_ROLE + OF_PLATFORM, ids=name)
+@pytest.mark.parametrize("operation", BY_ROLE + OF_NO_PROJECT, ids=name)
 def test_a_token_without_the_scope_is_refused_whatever_the_role(
     rest: RestService, things: dict[str, str], operation: Operation
 ) -> None:
@@ -187,6 +206,14 @@ def test_what_is_the_platforms_is_for_its_administrators(
 ) -> None:
     for token in ("olga", "kernel", "vera"):
         assert ask(rest, operation, things, token).status == 403
+
+
+@pytest.mark.parametrize("operation", OWN, ids=name)
+def test_what_is_ones_own_is_for_everybody_and_for_no_notebook(
+    rest: RestService, things: dict[str, str], operation: Operation
+) -> None:
+    assert ask(rest, operation, things, "kernel").status == 403
+    assert ask(rest, operation, things, "vera").status in (200, 201, 204, 404)
 
 
 def test_applying_asks_for_the_permission_of_the_action(rest: RestService) -> None:
@@ -238,13 +265,14 @@ def test_every_refused_change_has_a_record_before_its_answer(
     for operation in ALL:
         if operation.method == "GET" or operation.needs is Needs.NOTHING:
             continue
-        answer = ask(rest, operation, things, "eve" if operation in IN_PROJECT else "vera")
+        who = "eve" if operation in IN_PROJECT else "kernel" if operation in OWN else "vera"
+        answer = ask(rest, operation, things, who)
         assert answer.status in (403, 404)
         record = rest.record_of(answer)
         assert record is not None, name(operation)
         assert (record["action"], record["outcome"]) == ("api.refused", "refused")
         assert record["error_code"] == answer.code
-        assert record["person"] == ("eve" if operation in IN_PROJECT else "vera")
+        assert record["person"] == ("olga" if who == "kernel" else who)
         assert record["object"].startswith(f"{operation.method} /services/mavis/api/v1/")
 
 

@@ -21,6 +21,7 @@ from mavis_ext.base import ApiHandler, Services
 from mavis_ext.limits import Limits
 from mavis_ext.openapi import describe
 from mavis_ext.operation import operation, operations_of
+from public_keys import public_key
 from rest_service import Answer, RestService, serving
 
 DATABASES = ["sqlite", "postgresql"]
@@ -157,10 +158,13 @@ def one(rest: RestService) -> dict[str, str]:
         ("PUT", f"{SHOP}/members/user:one", {"role": "viewer"}),
         ("POST", f"{SHOP}/environments", place),
         ("POST", f"{SHOP}/backup-plans", {"name": "one", "definition": plan_document()}),
+        ("POST", f"{SHOP}/devices", {"name": "one", "address": "10.0.3.20"}),
+        ("POST", f"{SHOP}/devices/one/access-services", {"name": "one", "login": "al"}),
+        ("POST", "/me/ssh-keys", {"name": "one", "public": public_key()}),
     ):
         assert rest.ask(method, path, body=body).status in (200, 201, 409)
-    named = {"key": "one", "subject": "user:one", "environment": "one", "plan": "one"}
-    return {"project": "shop", **named}
+    names = ("key", "environment", "plan", "device", "service", "sshkey")
+    return {"project": "shop", "subject": "user:one", **dict.fromkeys(names, "one")}
 
 
 BODIES: dict[str, dict[str, Any]] = {

@@ -135,6 +135,7 @@ PROCESSES = {
     "worker": "integration/appliance/test_isolation.py",  # it listens on nothing
     "logs": "integration/test_log_service.py",
     "dashboards": "integration/dashboards/test_authority.py",
+    "gateway": "integration/gateway/test_terminal.py",
     "a person's server": "integration/lab/test_people.py",
 }
 """Every process that people or processes can reach, and where its guard is tested."""

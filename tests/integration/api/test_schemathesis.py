@@ -21,6 +21,7 @@ from contract import contract
 from core_double import plan_document
 from mavis_core.kits.aws import kit
 from mavis_ext.app import API
+from public_keys import public_key
 from rest_service import RestService, serving
 
 DESCRIPTION = Path(mavis_ext.__file__).with_name("openapi.json")
@@ -29,15 +30,23 @@ PEOPLE = ["ada", "olga"]
 NAMES = (
     *("project", "key", "subject", "environment", "resource"),
     *("preview", "plan", "point", "restore", "run", "hold"),
+    *("device", "service", "session", "sshkey"),
 )
 DELETIONS = {
     "delete_key": "key",
     "delete_member": "subject",
     "delete_environment": "environment",
     "delete_backup_plan": "plan",
+    "delete_device": "device",
+    "delete_access_service": "service",
+    "delete_person_key": "sshkey",
 }
 MAY_BE_REFUSED = {
     "create_key": "which parts a key has says its kit",
+    "create_device": "what an address is cannot be said by a schema",
+    "create_access_service": "which old algorithms and which paths there are says the policy",
+    "open_session": "a command goes with its kind, and with no other",
+    "add_person_key": "a public key is a language of its own",
     "create_environment": "which kits there are says the appliance, and what one takes its kit",
     "create_backup_plan": "expressions and schedules are languages of their own",
     "put_backup_plan": "expressions and schedules are languages of their own",
@@ -81,9 +90,17 @@ def doomed(rest: RestService) -> dict[str, str]:
         ("PUT", "/projects/shop/members/user:doomed", {"role": "viewer"}),
         ("POST", "/projects/shop/environments", one),
         ("POST", "/projects/shop/backup-plans", plan),
+        ("POST", "/projects/shop/devices", {"name": "doomed", "address": "10.0.0.9"}),
+        (
+            "POST",
+            "/projects/shop/devices/router-1/access-services",
+            {"name": "doomed", "login": "al"},
+        ),
+        ("POST", "/me/ssh-keys", {"name": "doomed", "public": public_key()}),
     ):
         assert rest.ask(method, path, body=body).status in (200, 201, 409)
-    return {"key": "doomed", "subject": "user:doomed", "environment": "doomed", "plan": "doomed"}
+    names = ("key", "environment", "plan", "device", "service", "sshkey")
+    return {**dict.fromkeys(names, "doomed"), "subject": "user:doomed"}
 
 
 def settings(person: str, things: Mapping[str, str], doomed: Mapping[str, str]) -> str:

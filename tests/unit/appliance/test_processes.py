@@ -63,7 +63,7 @@ def test_settings_by_environment_reach_the_processes_that_read_settings(config: 
 
 def test_only_users_of_the_database_are_told_its_address(config: Config) -> None:
     told = {row.name for row in processes(config, NOISE) if "MAVIS_DATABASE_URL" in row.environment}
-    assert told == {"api", "worker", "logs"}
+    assert told == {"api", "worker", "logs", "gateway"}
 
 
 def test_proxies_reach_only_those_who_leave_the_machine(config: Config) -> None:

@@ -73,6 +73,10 @@ NO_COMMAND = {
     "get_openapi": "a document for programs, at its address",
     "lock_recovery_point": "`lock` begins with a preview, which shows what it does",
     "unlock_recovery_point": "`unlock` begins with a preview, which shows what it does",
+    "get_access_service": "`device ways` shows all there is to say of each",
+    "open_session": "a page or a notebook opens it; a shell has the door for SSH clients",
+    "return_to_session": "the page and the notebook come back by themselves",
+    "watch_session": "a page shows it",
     "report_cells": "kernels report by themselves",
 }
 
@@ -255,6 +259,37 @@ CALLS: dict[str, list[Call]] = {
     "get_run": [lambda m: m.runs.get("shop", "run_1", fields=SOME)],
     "follow_run": [lambda m: m.runs.wait("shop", "run_1")],
     "cancel_run": [lambda m: m.runs.cancel("shop", "run_1")],
+    "list_devices": [lambda m: list(m.devices.list("shop", fields=NAMED))],
+    "create_device": [
+        lambda m: m.devices.add("shop", "web-1", "10.0.0.7", title="t", resource="res_1")
+    ],
+    "get_device": [lambda m: m.devices.get("shop", "web-1", fields=NAMED)],
+    "delete_device": [lambda m: m.devices.remove("shop", "web-1", if_match='"1"')],
+    "list_access_services": [lambda m: list(m.devices.services("shop", "web-1", fields=NAMED))],
+    "create_access_service": [
+        lambda m: m.devices.allow("shop", "web-1", "al", port=22, key="k", policy={"shell": True})
+    ],
+    "get_access_service": [lambda m: m.devices.service("shop", "web-1", "ssh", fields=NAMED)],
+    "delete_access_service": [lambda m: m.devices.forbid("shop", "web-1", "ssh", if_match='"1"')],
+    "list_host_keys": [
+        lambda m: list(m.devices.host_keys("shop", "web-1", "ssh", fields=("state",)))
+    ],
+    "approve_host_key": [lambda m: m.devices.approve("shop", "web-1", "ssh", "SHA256:x")],
+    "list_sessions": [
+        lambda m: list(m.sessions.list("s", person="al", device="d", state="open", fields=SOME))
+    ],
+    "open_session": [
+        lambda m: m.sessions.open("shop", "web-1", service="ssh", entrance="browser"),
+        lambda m: m.sessions.open("shop", "web-1", command="uptime"),
+    ],
+    "get_session": [lambda m: m.sessions.get("shop", "ses_1", fields=SOME)],
+    "return_to_session": [lambda m: m.sessions.come_back("shop", "ses_1")],
+    "watch_session": [lambda m: m.sessions.watch("shop", "ses_1")],
+    "end_session": [lambda m: m.sessions.end("shop", "ses_1", reason="why")],
+    "list_person_keys": [lambda m: list(m.person_keys.list(fields=NAMED))],
+    "add_person_key": [lambda m: m.person_keys.add("laptop", "ssh-ed25519 AAAA")],
+    "get_person_key": [lambda m: m.person_keys.get("laptop", fields=NAMED)],
+    "delete_person_key": [lambda m: m.person_keys.remove("laptop", if_match='"1"')],
 }
 NOT_SENT = {
     "cursor": "the lists themselves go through pages",
@@ -341,6 +376,22 @@ COMMANDS: dict[str, list[str]] = {
     "get_run": ["run show run_1"],
     "follow_run": ["run watch run_1", "run show run_1 --watch"],
     "cancel_run": ["run cancel run_1"],
+    "list_devices": ["device list"],
+    "create_device": ["device add web-1 10.0.0.7"],
+    "get_device": ["device show web-1"],
+    "delete_device": ["device remove web-1 --yes"],
+    "list_access_services": ["device ways web-1"],
+    "create_access_service": ["device allow web-1 --login al --key k"],
+    "delete_access_service": ["device forbid web-1 --yes"],
+    "list_host_keys": ["device host-keys web-1"],
+    "approve_host_key": ["device approve web-1 SHA256:x"],
+    "list_sessions": ["session list"],
+    "get_session": ["session show ses_1"],
+    "end_session": ["session end ses_1 --yes"],
+    "list_person_keys": ["ssh key list"],
+    "add_person_key": ["ssh key add laptop NOTEBOOK"],
+    "get_person_key": ["ssh key show laptop"],
+    "delete_person_key": ["ssh key remove laptop --yes"],
 }
 ALL = {each.id: each for each in described.operations() if each.id not in OF_THE_LOGIN}
 
@@ -451,6 +502,9 @@ WITHOUT_FORM = defaultdict(
         "key remove main --yes": frozenset({"all"}),
         "project revoke user:al --yes": frozenset({"all"}),
         "environment remove prod --yes": frozenset({"all"}),
+        "device remove web-1 --yes": frozenset({"all"}),
+        "device forbid web-1 --yes": frozenset({"all"}),
+        "ssh key remove laptop --yes": frozenset({"all"}),
         "backup-plan delete nightly --yes": frozenset({"all"}),
         "dashboard unpublish fleet --yes": frozenset({"all"}),
         "record report LINES --stream s": frozenset({"all"}),

@@ -1,0 +1,108 @@
+"""The gateway's process: ``python -m mavis_hub.gateway``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from mavis_core import config as settings
+from mavis_core.bootstrap import GatewayApp, gateway_app
+from mavis_core.config import Config
+from mavis_core.errors import MavisError
+from mavis_core.heap import settle_heap
+from mavis_core.logs.sealing import private_key
+from mavis_core.remote.recording import Recordings
+from mavis_hub.gateway.addresses import TERMINALS
+from mavis_hub.gateway.floor import Floor
+from mavis_hub.gateway.inner import make_inner
+from mavis_hub.gateway.sockets import Doors, TerminalSocket
+from mavis_hub.inner_http import Trust, bind, trusted_users
+from mavis_hub.serving import end_connections
+
+__all__ = ["main"]
+
+logger = logging.getLogger("mavis.gateway")
+
+_OPENING_THREADS = 32
+_LARGEST_MESSAGE = 256 * 1024
+_PING_S = 20
+
+
+async def _serve(config: Config, app: GatewayApp) -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    with ExitStack() as closers:
+        recordings = Recordings(
+            config.recordings_spool,
+            app.store,
+            private_key(config.read_secret("gateway", "recording-key")),
+            spool_bytes=config.remote.spool_mb << 20,
+        )
+        floor = Floor(app, recordings)
+        floor.start()
+        closers.callback(floor.stop)
+        pool = closers.enter_context(
+            ThreadPoolExecutor(_OPENING_THREADS, thread_name_prefix="opening")
+        )
+        doors = Doors(app.desk, floor, pool)
+        outer = HTTPServer(
+            Application(
+                [(rf"{TERMINALS}/terminal", TerminalSocket, {"doors": doors})],
+                websocket_max_message_size=_LARGEST_MESSAGE,
+                websocket_ping_interval=_PING_S,
+                websocket_ping_timeout=_PING_S,
+                log_function=lambda _: None,  # the edge proxy writes the access log
+            ),
+            xheaders=True,
+            trusted_downstream=["127.0.0.1"],
+        )
+        outer.listen(config.ports.gateway, "127.0.0.1")
+        secret = config.read_secret("gateway", "gateway-token")
+        trust = Trust("gateway", secret, trusted_users("mavis-api"))
+        inner = HTTPServer(make_inner(trust, recordings, floor))
+        inner.add_socket(bind(config.gateway_socket))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        settle_heap()
+        logger.info("gateway.started port=%d", config.ports.gateway)
+        await ended.wait()
+        outer.stop()
+        await loop.run_in_executor(pool, floor.stop)
+        inner.stop()
+        await end_connections(outer)
+        await end_connections(inner)
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # our own errors say it
+    try:
+        config = settings.load()
+        app = gateway_app(config)
+    except MavisError as exc:
+        sys.stderr.write(f"{exc.message}\n{exc.mend}\n")
+        return 1
+    try:
+        asyncio.run(_serve(config, app))
+    except MavisError as exc:
+        sys.stderr.write(f"{exc.message}\n{exc.mend}\n")
+        return 1
+    except OSError as exc:
+        sys.stderr.write(f"The port {config.ports.gateway} cannot be used: {exc.strerror}\n")
+        return 1
+    finally:
+        app.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

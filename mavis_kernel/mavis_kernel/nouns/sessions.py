@@ -1,0 +1,106 @@
+# Made from aio/nouns/sessions.py by `make client`: edit that.
+"""Sessions at devices: opened, watched and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mavis_kernel.models import Session, SessionState, Ticket
+from mavis_kernel.transport import Transport, segment
+
+__all__ = ["Sessions"]
+
+
+class Sessions:
+    """The sessions of a project."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        project: str,
+        *,
+        person: str | None = None,
+        device: str | None = None,
+        state: SessionState | str | None = None,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Iterator[Session]:
+        """Yield the sessions of `project`, the newest first.
+
+        Parameters
+        ----------
+        person, device, state
+            Only of this person, at the device of this name, in this state.
+        limit
+            At most so many; None for all.
+        """
+        params = {"person": person, "device": device, "state": state}
+        return self._transport.list(Session, _path(project), params, limit=limit, fields=fields)
+
+    def get(self, project: str, session_id: str, *, fields: Sequence[str] | None = None) -> Session:
+        """Return one session."""
+        return self._transport.get(Session, _path(project, session_id), fields=fields)
+
+    def open(
+        self,
+        project: str,
+        device: str,
+        *,
+        service: str | None = None,
+        command: str | None = None,
+        entrance: str = "notebook",
+        idempotency_key: str | None = None,
+    ) -> Ticket:
+        """Open a session at `device`; the ticket lets in at the gateway, once and for a minute.
+
+        Parameters
+        ----------
+        service
+            The way into the device; None: the only one, or that of the name ``ssh``.
+        command
+            What to run; None: a terminal.
+        entrance
+            ``notebook`` or ``browser``.
+        idempotency_key
+            As in `Projects.create`.
+        """
+        body = {
+            "device": device,
+            "access_service": service,
+            "kind": "terminal" if command is None else "command",
+            "command": command,
+            "entrance": entrance,
+        }
+        return self._transport.post(Ticket, _path(project), body, idempotency_key=idempotency_key)
+
+    def come_back(
+        self, project: str, session_id: str, *, idempotency_key: str | None = None
+    ) -> Ticket:
+        """Return a ticket with which to come back to a session of one's own."""
+        path = f"{_path(project, session_id)}/return"
+        return self._transport.post(Ticket, path, {}, idempotency_key=idempotency_key)
+
+    def watch(self, project: str, session_id: str, *, idempotency_key: str | None = None) -> Ticket:
+        """Return a ticket with which to look on. That is recorded."""
+        path = f"{_path(project, session_id)}/watch"
+        return self._transport.post(Ticket, path, {}, idempotency_key=idempotency_key)
+
+    def end(
+        self,
+        project: str,
+        session_id: str,
+        *,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> Session:
+        """End a session within some seconds; who is in it is told who ended it."""
+        path = f"{_path(project, session_id)}/end"
+        body = {"reason": reason}
+        return self._transport.post(Session, path, body, idempotency_key=idempotency_key)
+
+
+def _path(project: str, session_id: str | None = None) -> str:
+    path = f"/projects/{segment(project)}/sessions"
+    return path if session_id is None else f"{path}/{segment(session_id)}"
