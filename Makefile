@@ -25,10 +25,12 @@ SOURCES := $(shell find hub extensions flows mavis_kernel \( -name node_modules 
 NPM := NODE_USE_SYSTEM_CA=1 PATH="$(BIN):$$PATH" $(BIN)/npm
 STATIC := extensions/mavis_ext/static
 SWAGGER_UI := $(STATIC)/swagger-ui/swagger-ui-bundle.js
+FETCHED := extensions/assets/node_modules/.package-lock.json
 SWAGGER := extensions/assets/node_modules/swagger-ui-dist
 JS := mavis_kernel/js
 WIDGETS := mavis_kernel/mavis_kernel/static/widgets.css
-ASSETS := $(SWAGGER_UI) $(WIDGETS)
+REMOTE := $(STATIC)/remote/terminal.js
+ASSETS := $(SWAGGER_UI) $(REMOTE) $(WIDGETS)
 BUNDLER := $(JS)/node_modules/.package-lock.json
 # Notebook 7 lies beside the virtual environment: there it would switch itself on in every server.
 NOTEBOOK7 := build/notebook7
@@ -128,12 +130,24 @@ $(NOTEBOOK7): tests/notebook7.txt | $(VENV)/.packages
 	@rm -rf $@ && umask 022 && $(UV) pip install -q --no-deps --require-hashes --target $@ -r $<
 	@touch $@
 
-$(SWAGGER_UI): extensions/assets/package-lock.json extensions/assets/.npmrc | $(VENV)/.packages
+$(FETCHED): extensions/assets/package-lock.json extensions/assets/.npmrc | $(VENV)/.packages
 	@echo "Fetching what pages load ..." >&2
 	@cd $(<D) && $(NPM) ci --loglevel=error >/dev/null || $(UNREACHED)
+	@touch $@
+
+$(SWAGGER_UI): $(FETCHED)
 	@rm -rf $(@D) && umask 022 && mkdir -p $(@D)
 	@cd $(SWAGGER) && cp LICENSE NOTICE swagger-ui-bundle.js.LICENSE.txt swagger-ui.css swagger-ui-bundle.js $(CURDIR)/$(@D)
 	@cd $(@D) && gzip -9nk swagger-ui.css swagger-ui-bundle.js && touch swagger-ui-bundle.js
+
+$(REMOTE): $(wildcard extensions/assets/src/*) $(FETCHED)
+	@rm -rf $(@D) && umask 022 && mkdir -p $(@D)
+	@cd extensions/assets && PATH="$(BIN):$$PATH" $(BIN)/node node_modules/esbuild/bin/esbuild src/terminal.ts \
+	  src/player.ts src/terminal.css src/player.css --bundle --minify --format=iife --charset=utf8 \
+	  --target=es2022,chrome118,firefox121,safari17.4 --log-level=warning --legal-comments=linked \
+	  --outdir=$(CURDIR)/$(@D)
+	@for each in @xterm/xterm asciinema-player; do \
+	  cp extensions/assets/node_modules/$$each/LICENSE $(@D)/$${each##*/}.LICENSE; done
 
 $(BUNDLER): $(JS)/package-lock.json $(JS)/.npmrc | $(VENV)/.packages
 	@echo "Fetching what bundles the widgets ..." >&2

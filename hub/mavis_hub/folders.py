@@ -69,7 +69,7 @@ def folders(config: Config) -> tuple[Folder, ...]:
         Folder(run / "reports", 0o2750, "mavis-logs", "mavis-syslog"),
         Folder(config.syslog_run, 0o2750, "mavis-syslog", config.syslog.local_group or None),
         Folder(config.dashboards_run, 0o700, "mavis-dashboards"),
-        Folder(run / "gateway", 0o750, "mavis-gateway", "mavis-api"),
+        Folder(run / "gateway", 0o2750, "mavis-gateway", "mavis-api"),
         Folder(home / "db", 0o2770, "mavis-api", "mavis-db"),
         Folder(config.journal, 0o700, "mavis-logs"),
         Folder(config.objects_folder, 0o711),

@@ -36,6 +36,8 @@ _PORTS = (
     "PORTS_PREFECT",
     "PORTS_EDGE_API",
     "PORTS_DASHBOARDS",
+    "PORTS_GATEWAY",
+    "REMOTE_PORT",
 )
 _SETTLE_S = 2  # the simulator shows at once what was made
 _FOREIGN = ("AWS_", "MAVIS_", "JUPYTER", "PREFECT_")
@@ -152,6 +154,7 @@ def running(home: Path, simulator: Simulator, world: World, **settings: str) -> 
     """
     environ = {name: v for name, v in os.environ.items() if not name.startswith(_FOREIGN)}
     environ |= {"MAVIS_HOME": str(home), "MAVIS_WORKER_SETTLE_S": str(_SETTLE_S)}
+    environ["MAVIS_REMOTE_LOOPBACK"] = "allowed"  # where the tests have their devices
     environ |= _free_ports() | settings
     config = load(environ=environ)
     up = mavisctl(environ, "up", "--demo")

@@ -7,6 +7,8 @@
 - `shop`: the project "shop" with both accounts of the simulated world, its people and what was
   discovered
 - `secret`: the secret access key that is in the vault
+- `browser`, `visit`: Chromium, and a page in a profile of its own, logged in or not
+- `outside`: every address on another machine that a page asked for
 
 Not root: the appliance runs without isolation, and the tests of isolation are not collected.
 """
@@ -18,15 +20,20 @@ import pwd
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from cloud.client import running as running_simulator
 from cloud.seed import seed
 from e2e.appliance import Appliance, mavisctl
 from e2e.appliance import running as running_appliance
+from e2e.browsing import ARGUMENTS, CHROMIUM, SLOW_MS
+from e2e.looks import is_here
 from mavis_hub import leftovers
 from mavis_hub.users import PERSON_MARK, SERVICE_MARK
 from mavis_kernel import Mavis
@@ -111,3 +118,49 @@ def shop(appliance: Appliance, admin: Mavis, operator: Mavis, secret: str) -> st
     admin.members.grant("shop", "user:demo-enduser", "enduser")
     operator.runs.wait("shop", operator.environments.discover("shop").id)
     return "shop"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def outside() -> list[str]:
+    """Every address on another machine that a page asked for."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def visit(appliance: Appliance, browser: Browser, outside: list[str]) -> Callable[..., Any]:
+    """Open a page in a profile of its own, logged in as somebody where a name is given."""
+
+    def note(request: Request) -> None:
+        # What a page's own security policy blocks was not sent.
+        if not is_here(request.url) and request.failure != "csp":
+            outside.append(request.url)
+
+    @contextmanager
+    def visit(name: str | None, path: str, **options: Any) -> Iterator[Page]:
+        given: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
+        context = browser.new_context(
+            ignore_https_errors=True, base_url=appliance.config.public_url, **given
+        )
+        context.set_default_timeout(SLOW_MS)
+        context.on("requestfinished", note)
+        context.on("requestfailed", note)
+        page = context.new_page()
+        page.on("websocket", lambda s: None if is_here(s.url) else outside.append(s.url))
+        page.goto(path)
+        if name is not None:
+            page.get_by_label("Username").fill(name)
+            page.get_by_label("Password").fill(appliance.people[name])
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(lambda url: "/hub/login" not in url)
+        yield page
+        context.close()
+
+    return visit

@@ -11,36 +11,24 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import expect
 
 from appliance_double.terminal import Terminal
 from cloud.accounts import ec2
 from cloud.seed import Machine
 from e2e.appliance import Appliance
-from e2e.looks import is_here
+from e2e.browsing import SLOW_MS, picture
 from mavis_kernel import Mavis
 from mavis_kernel.device_login import begin, fetch
 from mavis_kernel.errors import NotLoggedIn
 from mavis_kernel.settings import Trust
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    # What would leave the machine finds no address; `outside` notes it all the same.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
-LARGEST_PICTURE = 200_000
-_SLOW_MS = 60_000
 CELL = """\
 from mavis_kernel import Mavis
 
@@ -76,52 +64,6 @@ async run => {
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
-def outside() -> list[str]:
-    """Every address on another machine that a page asked for."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def visit(appliance: Appliance, browser: Browser, outside: list[str]) -> Callable[..., Any]:
-    """Open a page in a profile of its own, logged in as somebody where a name is given."""
-
-    def note(request: Request) -> None:
-        # What a page's own security policy blocks was not sent.
-        if not is_here(request.url) and request.failure != "csp":
-            outside.append(request.url)
-
-    @contextmanager
-    def visit(name: str | None, path: str, **options: Any) -> Iterator[Page]:
-        given: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
-        context = browser.new_context(
-            ignore_https_errors=True, base_url=appliance.config.public_url, **given
-        )
-        context.set_default_timeout(_SLOW_MS)
-        context.on("requestfinished", note)
-        context.on("requestfailed", note)
-        page = context.new_page()
-        page.on("websocket", lambda s: None if is_here(s.url) else outside.append(s.url))
-        page.goto(path)
-        if name is not None:
-            page.get_by_label("Username").fill(name)
-            page.get_by_label("Password").fill(appliance.people[name])
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_url(lambda url: "/hub/login" not in url)
-        yield page
-        context.close()
-
-    return visit
-
-
 @dataclass(frozen=True)
 class Laptop:
     """A machine of somebody's own, with the command line on it."""
@@ -153,16 +95,6 @@ def laptop(appliance: Appliance, tmp_path: Path) -> Laptop:
     return Laptop(tmp_path, appliance.config.ca_file)
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a picture of the page where pictures are wanted."""
-    folder = os.environ.get("MAVIS_SCREENSHOTS")
-    if folder:
-        path = Path(folder, f"{name}.png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=path)
-        assert path.stat().st_size < LARGEST_PICTURE, path
-
-
 def test_the_login_page_says_no_in_words(appliance: Appliance, visit: Callable[..., Any]) -> None:
     with visit(None, "/") as page:
         picture(page, "login")
@@ -184,7 +116,7 @@ def test_lab_opens_and_a_cell_takes_a_recovery_point(
         page.keyboard.insert_text(CELL)
         page.keyboard.press("Shift+Enter")
         output = page.locator(".jp-OutputArea-output").first
-        expect(output).to_contain_text("succeeded", timeout=_SLOW_MS)
+        expect(output).to_contain_text("succeeded", timeout=SLOW_MS)
         assert "payments-1  running   partner   eu-central-1" in output.inner_text()
         expect(page.get_by_text("| Idle")).to_be_visible()
         expect(page.get_by_text("Jupyter news")).to_have_count(0)
@@ -210,12 +142,12 @@ def test_the_first_tutorial_runs_as_a_new_person_finds_it(
         # In a workspace of its own, so that no other notebook's kernel is the one that is idle.
         workspace = "/user/demo-operator/lab/workspaces/tutorial"
         page.goto(f"{workspace}/tree/tutorials/first_recovery_point.ipynb")
-        expect(page.get_by_text("Mavis (Python) | Idle")).to_be_visible(timeout=_SLOW_MS)
+        expect(page.get_by_text("Mavis (Python) | Idle")).to_be_visible(timeout=SLOW_MS)
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         story = page.get_by_role("group", name=re.compile(r"^\d+ records\.$"))
-        expect(story).to_contain_text("cloud.CreateSnapshots", timeout=_SLOW_MS)
+        expect(story).to_contain_text("cloud.CreateSnapshots", timeout=SLOW_MS)
         expect(story.get_by_role("link").first).to_have_attribute(
             "href", re.compile(r"/services/mavis/stories/cor_\w+$")
         )
@@ -275,7 +207,7 @@ def test_an_operator_stops_a_machine_on_the_page_of_its_plan(
         page.get_by_label("Type the project's name").fill(shop)
         page.get_by_role("button", name="Apply").click()
         page.wait_for_url("**/runs/run_*")
-        expect(page.locator("#state")).to_have_text("succeeded", timeout=_SLOW_MS)
+        expect(page.locator("#state")).to_have_text("succeeded", timeout=SLOW_MS)
         expect(page.locator("#log")).to_contain_text("resource.stop of web-2")
         picture(page, "run")
         run = operator.runs.get(shop, page.url.rpartition("/")[2])

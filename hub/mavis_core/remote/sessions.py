@@ -164,6 +164,27 @@ class Sessions:
                 raise NotFound(f"No session {session_id[:60]!r} of {ctx.principal.name}")
             return self._ticket(tx, ctx, found, Purpose.RETURN)
 
+    def enter(self, ctx: CallContext, reference: str, session_id: str) -> Asked:
+        """Return a ticket for a session of the caller: to open it, or to come back to it.
+
+        Raises
+        ------
+        NotFound
+            The project has none with this id that is the caller's.
+        Conflict
+            It has ended.
+        """
+        session = self.get(ctx, reference, session_id)
+        if session.state is not SessionState.ASKED:
+            return self.come_back(ctx, session.project_id, session.id)
+        self._projects.authorize(ctx, session.project_id, Permission.SESSION_OPEN)
+        person, source = ctx.principal.name, ctx.source
+        if session.person != person:
+            raise NotFound(f"No session {session_id[:60]!r} of {person}")
+        with self._database.write() as tx:
+            ticket = give_ticket(tx, session.id, Purpose.OPEN, person=person, source=source)
+        return Asked(session, ticket, clock.now() + LIFETIME)
+
     def watch(self, ctx: CallContext, reference: str, session_id: str) -> Asked:
         """Return a ticket with which the caller looks on; the watching is recorded.
 

@@ -7,8 +7,10 @@ session. The event loop sends what `Outflow` has, to the person and to those who
 
 from __future__ import annotations
 
+import hmac
 import logging
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -95,6 +97,7 @@ class Live:
         self._typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._typed_bytes = 0
         self._outcome: Outcome | None = None
+        self._way_back: tuple[str, str] | None = None
         now = time.monotonic()
         self._began, self._last_typed, self._away_since = now, now, now
         self._readers = [threading.Thread(target=self._read, name=f"{session.id}-out", daemon=True)]
@@ -121,6 +124,22 @@ class Live:
         with self._lock:
             before, self._person = self._person, viewer
         return before
+
+    def return_by(self, source: str) -> str:
+        """Return a new secret with which the person comes back from the same address, once."""
+        secret = secrets.token_urlsafe(32)
+        with self._lock:
+            self._way_back = (secret, source)
+        return secret
+
+    def takes_back(self, secret: str, source: str) -> bool:
+        """Whether somebody may come back with `secret`, which is good no more."""
+        with self._lock:
+            known, self._way_back = self._way_back, None
+        if known is None:
+            return False
+        same = hmac.compare_digest(known[0].encode(), secret.encode())
+        return same and known[1] == source
 
     def leave(self, viewer: Viewer) -> None:
         """Note that a connection is gone; its person has `AWAY` to come back."""

@@ -5,15 +5,16 @@ text are JSON objects, those of bytes are what is typed or shown.
 
 From the viewer:
 
-* ``{"ticket", "columns", "rows", "from"}`` first; ``from`` is the number of bytes that a page has
-  drawn before its connection broke, or missing;
+* ``{"ticket", "columns", "rows"}`` first; or, from a page whose connection broke, ``{"session",
+  "return", "columns", "rows", "from"}``, where ``from`` is the number of bytes that it has had;
 * bytes: what is typed; ``{"size": [columns, rows]}``; ``{"end_input": true}``;
 * ``{"drawn": bytes}``: how much was drawn since the session began;
 * ``{"end": true}``: hang up.
 
 To the viewer:
 
-* ``{"notice"}``, ``{"progress"}``, then ``{"open": {...}, "from": bytes}``;
+* ``{"notice"}``, ``{"progress"}``, then ``{"open": {...}, "from": bytes, "return": secret}``; the
+  secret lets the same page back in, once, within two minutes and from the same address;
 * bytes: the first is 1 for what is shown and 2 for the standard error of a command;
 * ``{"ended": {...}}`` or ``{"problem": {...}}`` last.
 """
@@ -127,15 +128,21 @@ class TerminalSocket(WebSocketHandler):
     async def _enter(self, first: dict[str, Any]) -> None:
         if self._late is not None:
             self._late.cancel()
-        ticket, source = first.get("ticket"), self.request.remote_ip or ""
-        if not isinstance(ticket, str):
-            raise Unauthenticated("The first message brings a ticket")
+        source = self.request.remote_ip or ""
         size = _size([first.get("columns", 80), first.get("rows", 24)])
-        desk = self._doors.desk
-        admitted = await self._in_pool(lambda: desk.admit(ticket, source))
-        await self._say({"notice": NOTICE})
-        live = await self._find(admitted, size)
-        self._watching = admitted.purpose is Purpose.WATCH
+        if "return" in first:
+            live = self._come_back(first, source)
+            again = True
+        else:
+            ticket = first.get("ticket")
+            if not isinstance(ticket, str):
+                raise Unauthenticated("The first message brings a ticket")
+            desk = self._doors.desk
+            admitted = await self._in_pool(lambda: desk.admit(ticket, source))
+            await self._say({"notice": NOTICE})
+            live = await self._find(admitted, size)
+            self._watching = admitted.purpose is Purpose.WATCH
+            again = admitted.purpose is Purpose.RETURN
         place = first.get("from")
         start = live.outflow.first
         known = isinstance(place, int) and start <= place <= live.outflow.shown
@@ -145,7 +152,7 @@ class TerminalSocket(WebSocketHandler):
             live.watch(self)
         elif (before := live.enter(self)) is not None:
             before.over(Outcome(EndReason.CLOSED, "It goes on in another window"))
-        if admitted.purpose is Purpose.RETURN:
+        if again:
             live.resize(*size)
         await self._say(
             {
@@ -158,11 +165,24 @@ class TerminalSocket(WebSocketHandler):
                     "terminal": live.terminal,
                 },
                 "from": self._sent,
+                **({} if self._watching else {"return": live.return_by(source)}),
             }
         )
         self._outcome = self._outcome or live.outcome
         self._news.set()
         self._sending = self._loop.create_task(self._send(live), name=f"send-{live.session.id}")
+
+    def _come_back(self, first: dict[str, Any], source: str) -> Live:
+        session_id, secret = first.get("session"), first.get("return")
+        if not isinstance(session_id, str) or not isinstance(secret, str):
+            raise InvalidInput("Who comes back names the session and brings what it was given")
+        live = self._doors.floor.find(session_id)
+        if not live.takes_back(secret, source):
+            raise Unauthenticated(
+                "This lets nobody back in: it was used, or was given to another address",
+                mend="Go back into the session from its page.",
+            )
+        return live
 
     async def _find(self, admitted: Admitted, size: Size) -> Live:
         floor = self._doors.floor

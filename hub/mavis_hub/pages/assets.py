@@ -16,7 +16,19 @@ __all__ = ["Static", "address_of", "kept", "static_rules"]
 
 _PLACE = f"{PREFIX}/static"
 _CSS, _JS = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
-_MEDIA = {"mavis.css": _CSS, "mavis.js": _JS, "dashboard.css": _CSS, "dashboard.js": _JS}
+_MEDIA = {
+    "mavis.css": _CSS,
+    "mavis.js": _JS,
+    "dashboard.css": _CSS,
+    "dashboard.js": _JS,
+    "remote.css": _CSS,
+    "terminal.css": _CSS,
+    "terminal.js": _JS,
+    "player.css": _CSS,
+    "player.js": _JS,
+}
+_BUILT = frozenset({"terminal.css", "terminal.js", "player.css", "player.js"})
+"""What `make assets` has bundled with what it took from npm."""
 _KEPT_S = 31_536_000
 
 
@@ -28,7 +40,11 @@ class _File:
 
 @functools.cache
 def _file(name: str) -> _File:
-    content = resources.files("mavis_hub.pages").joinpath("static", name).read_bytes()
+    if name in _BUILT:
+        place = resources.files("mavis_ext").joinpath("static", "remote", name)
+    else:
+        place = resources.files("mavis_hub.pages").joinpath("static", name)
+    content = place.read_bytes()
     return _File(hashlib.sha256(content).hexdigest()[:16], content)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mavis_ext.app import PREFIX
 from mavis_hub.pages.assets import static_rules
 from mavis_hub.pages.audit import Audit
+from mavis_hub.pages.devices import DevicesPage
 from mavis_hub.pages.handlers import Callback, Site
 from mavis_hub.pages.home import Home
 from mavis_hub.pages.members import Members
@@ -20,6 +21,7 @@ from mavis_hub.pages.restores import RestoresPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
 from mavis_hub.pages.schedules import Schedules
 from mavis_hub.pages.searches import SavedSearches
+from mavis_hub.pages.sessions import SessionPage, SessionsPage, TerminalPage, WatchPage
 from mavis_hub.pages.stories import Story
 
 __all__ = ["page_rules"]
@@ -49,6 +51,11 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}", RunPage, given),
         (rf"{PREFIX}/projects/{_ANY}/runs/{_ANY}/events", RunEvents, given),
         (rf"{PREFIX}/projects/{_ANY}/schedules", Schedules, given),
+        (rf"{PREFIX}/projects/{_ANY}/devices", DevicesPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/sessions", SessionsPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}", SessionPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}/terminal", TerminalPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}/watch", WatchPage, given),
         (rf"{PREFIX}/stories/{_ANY}", Story, given),
         *static_rules(),
         (rf"{PREFIX}/oauth_callback", Callback, {"auth": site.identity.auth}),

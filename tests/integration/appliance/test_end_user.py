@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from e2e.test_browser import ARGUMENTS, CHROMIUM
+from e2e.browsing import ARGUMENTS, CHROMIUM
 
 WITHIN_S = 40
 OVER = 4001
