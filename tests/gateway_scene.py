@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -30,7 +30,9 @@ from mavis_core.db.paging import PageRequest
 from mavis_core.projects.service import Projects
 from mavis_core.records import Outbox, Record
 from mavis_core.remote.devices import Devices
+from mavis_core.remote.gateway_client import GatewayClient
 from mavis_core.remote.model import KEY_FIELDS, Policy, Protocol, Session
+from mavis_core.remote.replays import Replays
 from mavis_core.remote.sessions import Asked, Sessions
 from mavis_core.vault.sealing import Sealer
 from mavis_core.vault.service import Vault
@@ -105,7 +107,8 @@ class Viewer:
             self.errors += message[1:]
         self.drawn += len(message) - 1
         if self.confirms:
-            self.say(drawn=self.drawn)
+            with suppress(ConnectionClosed):  # the next look tells
+                self.say(drawn=self.drawn)
         return True
 
     def until_shown(self, text: str | bytes) -> None:
@@ -144,6 +147,7 @@ class Scene:
     sessions: Sessions
     vault: Vault
     projects: Projects
+    replays: Replays
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def device(
@@ -212,6 +216,11 @@ class Scene:
             return found if found.ended_at else None
 
         return until(look, "the session has ended")  # type: ignore[return-value]  # it is one
+
+    def cast(self, session_id: str) -> bytes:
+        """Return the recording of a session, as an auditor takes it."""
+        with closing(self.replays.cast(ADA, "shop", session_id)) as cast:
+            return b"".join(cast.chunks())
 
     def records(self, about: str) -> list[Record]:
         """Return the records of an object, oldest first."""
@@ -293,6 +302,7 @@ def make_scene(home: Path, **settings: str) -> Iterator[Scene]:
         Sessions(database, projects),
         Vault(database, sealer, sealers=dict.fromkeys(KEY_FIELDS, sealer)),
         projects,
+        Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),
     )
     try:
         scene.start()

@@ -13,7 +13,7 @@ from tornado.web import RequestHandler
 from mavis_core.errors import Unavailable
 from mavis_ext.base import Services
 
-__all__ = ["Source", "send_file"]
+__all__ = ["Source", "abort", "send_file"]
 
 _CHUNK_BYTES = 256 * 1024
 _PATIENCE_S = 60.0
@@ -61,12 +61,12 @@ async def send_file(
                 handler.write(content)
                 await asyncio.wait_for(handler.flush(), _PATIENCE_S)
         except (StreamClosedError, TimeoutError, Unavailable):
-            _abort(handler)
+            abort(handler)
         finally:
             source.close()
 
 
-def _abort(handler: RequestHandler) -> None:
+def abort(handler: RequestHandler) -> None:
     """Break the answer off, so that nobody takes what came for the whole."""
     if isinstance(handler.request.connection, HTTP1Connection):
         handler.request.connection.close()

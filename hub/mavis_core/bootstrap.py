@@ -78,8 +78,10 @@ from mavis_core.protection.timetable import Timetable
 from mavis_core.remote.authority import Authority
 from mavis_core.remote.desk import Desk
 from mavis_core.remote.devices import Devices
+from mavis_core.remote.gateway_client import GatewayClient
 from mavis_core.remote.model import KEY_FIELDS
 from mavis_core.remote.person_keys import PersonKeys
+from mavis_core.remote.replays import Replays
 from mavis_core.remote.sessions import Sessions
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.groups import PreviewGroups
@@ -138,6 +140,7 @@ class ApiApp:
     devices: Devices
     sessions: Sessions
     person_keys: PersonKeys
+    replays: Replays
 
     def close(self) -> None:
         """Close what was opened."""
@@ -220,6 +223,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         devices=Devices(database, projects),
         sessions=Sessions(database, projects),
         person_keys=PersonKeys(database),
+        replays=Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),
     )
 
 

@@ -5,7 +5,9 @@ The device is an OpenSSH server of Debian's on loopback.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -102,3 +104,26 @@ def test_a_terminal_from_the_list_of_devices_to_its_recording(
         page.goto(f"/services/mavis/projects/{shop}/sessions")
         expect(page.get_by_role("cell", name="terminated")).to_be_visible()
         picture(page, "sessions")
+
+    address = f"/services/mavis/projects/{shop}/sessions/{session.id}"
+    with visit("demo-admin", address) as page:
+        expect(page.locator(".ap-player")).to_be_visible()
+        page.get_by_label("Look in this recording").fill("live-42")
+        hit = page.locator("#hits button").first
+        expect(hit).to_contain_text("live-42")
+        hit.click()
+        expect(page).to_have_url(re.compile(r"#t=\d+$"))
+        expect(page.locator(".ap-terminal, .ap-term").first).to_contain_text("after-42")
+        picture(page, "recording")
+        with page.expect_download() as taken:
+            page.get_by_role("link", name="Take it as a file").click()
+        lines = Path(taken.value.path()).read_text(encoding="utf-8").splitlines()
+        assert json.loads(lines[0])["version"] == 2
+        assert any("live-42" in line for line in lines)
+
+        page.goto(f"/services/mavis/projects/{shop}/recordings?words=after-42")
+        page.get_by_role("link", name="from here").first.click()
+        expect(page).to_have_url(re.compile(r"/sessions/ses_\w+#t=\d+$"))
+    with visit("demo-operator", address) as page:
+        expect(page.get_by_role("heading", name="demo-operator at web-1")).to_be_visible()
+        assert page.locator("#player").count() == 0

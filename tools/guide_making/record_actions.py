@@ -35,6 +35,10 @@ _RUNS = {
     "restore.volumes": "volumes are made from a recovery point",
     "retention.apply": "recovery points that nobody keeps expire",
 }
+_SESSIONS = {
+    "session.command": "something was run at a device, and the beginning of what came of it; what was"
+    " typed at a shell is read from the screen, and says so",
+}
 _CHANGES = {
     "access_service.create": "a way into a device is added",
     "access_service.remove": "a way into a device is removed",
@@ -44,6 +48,8 @@ _CHANGES = {
     "host_key.see": "a device shows a host key that nobody has approved",
     "person_key.add": "a person may come to the door for SSH clients with a key",
     "person_key.remove": "a key of a person lets nobody in any more",
+    "recording.read": "somebody replays a recording, or takes it as a file",
+    "recording.search": "somebody looks for a text in the recordings of a project",
     "session.ask": "somebody asks for a session at a device",
     "session.end": "a session ends, or never began, and why",
     "session.end_ask": "somebody ends a session, their own or another person's",
@@ -138,6 +144,6 @@ _REPORTS = {
 ACTIONS: Mapping[str, tuple[str, str]] = {
     **{name: (_CHANGE, f"{text} (a Run)") for name, text in _RUNS.items()},
     **{name: (_CHANGE, text) for name, text in _CHANGES.items()},
-    **{name: (_CLOUD, text) for name, text in {**_CALLS, **_STEPS, **_REPORTS}.items()},
+    **{name: (_CLOUD, text) for name, text in {**_CALLS, **_STEPS, **_SESSIONS, **_REPORTS}.items()},
 }
 """Kind and meaning by action."""

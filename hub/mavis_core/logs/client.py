@@ -34,7 +34,7 @@ from mavis_core.logs.refusals import error_of, unanswered
 from mavis_core.logs.summaries import Summary
 from mavis_core.records.model import Record
 
-__all__ = ["LogClient", "Taken"]
+__all__ = ["LogClient", "SocketConnection", "Taken"]
 
 _TIMEOUT_S = 15.0  # more than a query may take there
 _EXPORT_TIMEOUT_S = 75.0  # more than an export may wait for a seat and take to be written
@@ -43,7 +43,9 @@ _LOOK_MS = 200
 _MAX_ANSWER_BYTES = 64 << 20  # more than the largest page
 
 
-class _Connection(HTTPConnection):
+class SocketConnection(HTTPConnection):
+    """HTTP over a Unix socket."""
+
     def __init__(self, path: Path, *, timeout_s: float = _TIMEOUT_S) -> None:
         super().__init__("logs", timeout=timeout_s)
         self._path, self._timeout_s = path, timeout_s
@@ -238,7 +240,7 @@ class LogClient:
         """
         if self._closed:
             raise Unavailable("The client of the log process is closed")
-        connection = _Connection(self._path, timeout_s=_EXPORT_TIMEOUT_S)
+        connection = SocketConnection(self._path, timeout_s=_EXPORT_TIMEOUT_S)
         try:
             return self._taken(connection, json.dumps(wanted.to_json()).encode())
         except (OSError, HTTPException, ValueError) as exc:
@@ -298,7 +300,7 @@ class LogClient:
         if self._closed:
             raise Unavailable("The client of the log process is closed")
         try:
-            with closing(_Connection(self._path)) as connection:
+            with closing(SocketConnection(self._path)) as connection:
                 connection.request(method, target, body=sent, headers=self._headers)
                 wait(connection)
                 response = connection.getresponse()

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
@@ -18,10 +18,12 @@ from mavis_core.config import Config
 from mavis_core.errors import MavisError
 from mavis_core.heap import settle_heap
 from mavis_core.logs.sealing import private_key
-from mavis_core.remote.recording import Recordings
+from mavis_core.remote.recording import Library, Recordings, ScreenTexts
+from mavis_core.remote.recording.manifests import fingerprint
 from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.gateway.floor import Floor
-from mavis_hub.gateway.inner import make_inner
+from mavis_hub.gateway.inner import Archive, make_inner
+from mavis_hub.gateway.shelf import Shelf
 from mavis_hub.gateway.sockets import Doors, TerminalSocket
 from mavis_hub.inner_http import Trust, bind, trusted_users
 from mavis_hub.serving import end_connections
@@ -38,12 +40,20 @@ _PING_S = 20
 async def _serve(config: Config, app: GatewayApp) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     with ExitStack() as closers:
+        key = private_key(config.read_secret("gateway", "recording-key"))
+        library = closers.enter_context(
+            closing(Library(app.store, {fingerprint(key.public_key()): key.public_key()}))
+        )
+        texts = ScreenTexts(config.home / "gateway" / "texts.sqlite")
+        shelf = Shelf(library, texts, app.store)
         recordings = Recordings(
             config.recordings_spool,
             app.store,
-            private_key(config.read_secret("gateway", "recording-key")),
+            key,
             spool_bytes=config.remote.spool_mb << 20,
+            on_stored=shelf.stored,
         )
+        closers.callback(shelf.stop)
         floor = Floor(app, recordings)
         floor.start()
         closers.callback(floor.stop)
@@ -65,7 +75,7 @@ async def _serve(config: Config, app: GatewayApp) -> None:
         outer.listen(config.ports.gateway, "127.0.0.1")
         secret = config.read_secret("gateway", "gateway-token")
         trust = Trust("gateway", secret, trusted_users("mavis-api"))
-        inner = HTTPServer(make_inner(trust, recordings, floor))
+        inner = HTTPServer(make_inner(trust, Archive(recordings, library, texts, floor, pool)))
         inner.add_socket(bind(config.gateway_socket))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)

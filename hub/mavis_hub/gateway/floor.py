@@ -19,6 +19,7 @@ from mavis_core.remote.model import EndReason, HostKey, Session, SessionKind
 from mavis_core.remote.recording import RecordingHeader, Recordings
 from mavis_core.remote.ssh import Stream, Target, connect, fingerprint
 from mavis_hub.gateway.live import Live
+from mavis_hub.gateway.notes import Notes
 
 __all__ = ["Floor", "Size"]
 
@@ -43,6 +44,7 @@ class Floor:
 
     def __init__(self, app: GatewayApp, recordings: Recordings) -> None:
         self._app, self._recordings = app, recordings
+        self._notes = Notes(app.desk)
         self._lock = threading.Lock()
         self._live: dict[str, Live] = {}
         self._opening = 0
@@ -64,6 +66,7 @@ class Floor:
         for each in self.all():
             each.end(EndReason.TERMINATED, "The gateway is stopped; open a session again")
         self._thread.join()
+        self._notes.stop()
         self._recordings.close()
 
     def all(self) -> tuple[Live, ...]:
@@ -142,6 +145,7 @@ class Floor:
                 stream,
                 recorder,
                 self._app.desk,
+                self._notes,
                 self._gone,
                 terminal=terminal,
             )

@@ -21,7 +21,14 @@ from mavis_hub.pages.restores import RestoresPage
 from mavis_hub.pages.runs import RunEvents, RunPage, RunsPage
 from mavis_hub.pages.schedules import Schedules
 from mavis_hub.pages.searches import SavedSearches
-from mavis_hub.pages.sessions import SessionPage, SessionsPage, TerminalPage, WatchPage
+from mavis_hub.pages.sessions import (
+    CastFile,
+    FoundPage,
+    SessionPage,
+    SessionsPage,
+    TerminalPage,
+    WatchPage,
+)
 from mavis_hub.pages.stories import Story
 
 __all__ = ["page_rules"]
@@ -54,6 +61,8 @@ def page_rules(site: Site) -> list[tuple[Any, ...]]:
         (rf"{PREFIX}/projects/{_ANY}/devices", DevicesPage, given),
         (rf"{PREFIX}/projects/{_ANY}/sessions", SessionsPage, given),
         (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}", SessionPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/recordings", FoundPage, given),
+        (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}/cast", CastFile, given),
         (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}/terminal", TerminalPage, given),
         (rf"{PREFIX}/projects/{_ANY}/sessions/{_ANY}/watch", WatchPage, given),
         (rf"{PREFIX}/stories/{_ANY}", Story, given),

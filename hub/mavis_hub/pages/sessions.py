@@ -7,18 +7,24 @@ frame and no token.
 
 from __future__ import annotations
 
+import asyncio
+
+from tornado.iostream import StreamClosedError
+
 from mavis_core.access import Permission
 from mavis_core.db.paging import PageRequest
-from mavis_core.errors import Conflict, Forbidden, NotFound
+from mavis_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from mavis_core.remote.model import Session, SessionState
+from mavis_core.remote.replays import Found
 from mavis_core.remote.sessions import Asked
 from mavis_ext.app import PREFIX
+from mavis_ext.downloads import abort
 from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.pages.forms import is_window
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.seen import SeenProject, see
 
-__all__ = ["SessionPage", "SessionsPage", "TerminalPage", "WatchPage"]
+__all__ = ["CastFile", "FoundPage", "SessionPage", "SessionsPage", "TerminalPage", "WatchPage"]
 
 _AT_A_TIME = 50
 _CSP = (
@@ -27,6 +33,11 @@ _CSP = (
     " connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
+
+
+_CSP_PLAYER = _CSP.replace("script-src", "script-src 'wasm-unsafe-eval'")
+"""The player draws by WebAssembly, which comes with its script."""
+_PATIENCE_S = 60.0
 
 
 class SessionsPage(PersonPage):
@@ -46,6 +57,7 @@ class SessionsPage(PersonPage):
             "sessions.html",
             **where.values,
             found=found,
+            replays=self.ctx.may(Permission.RECORDING_READ, where.roles),
             state=state,
             states=(SessionState.OPEN, SessionState.ENDED),
         )
@@ -77,6 +89,7 @@ class SessionPage(PersonPage):
             return where, self.app.sessions.get(self.ctx, where.project.id, session)
 
         where, found = await self.ask(look)
+        self.set_header("Content-Security-Policy", _CSP_PLAYER.format(nonce=self.nonce))
         own = found.person == self.ctx.principal.name
         going = found.state is not SessionState.ENDED
         ends = going and self.ctx.may(
@@ -91,10 +104,54 @@ class SessionPage(PersonPage):
             session=found,
             own=own,
             fault=fault,
+            replays=found.recording and self.ctx.may(Permission.RECORDING_READ, where.roles),
             ending=self.ticket(_ending(session)) if ends else None,
             watching=self.ticket(_watching(session)) if watches else None,
             xsrf=self.xsrf,
         )
+
+
+class CastFile(PersonPage):
+    """The recording of a session, for the player of its page or to be kept as a file."""
+
+    async def get(self, project: str, session: str) -> None:
+        """Send it."""
+        pool = self.site.services.sql
+        cast = await pool.run(lambda: self.app.replays.cast(self.ctx, project, session))
+        try:
+            self.set_header("Content-Type", "application/x-asciicast")
+            self.set_header("Content-Disposition", f'attachment; filename="{session}.cast"')
+            self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
+            pieces = cast.chunks()
+            while piece := await pool.run(lambda: next(pieces, b"")):
+                self.write(piece)
+                await asyncio.wait_for(self.flush(), _PATIENCE_S)
+        except (StreamClosedError, TimeoutError, Unavailable):
+            if not self._headers_written:
+                raise
+            abort(self)
+        finally:
+            cast.close()
+
+
+class FoundPage(PersonPage):
+    """Lines of recordings of a project that have a text, each with the way to its second."""
+
+    async def get(self, project: str) -> None:
+        """Show them."""
+        words = self.get_query_argument("words", "").strip()
+        fault = ""
+        where = await self.ask(lambda: see(self.app, self.ctx, project, Permission.RECORDING_READ))
+        found: tuple[Found, ...] = ()
+        if words:
+            try:
+                found = await self.site.services.sql.run(
+                    lambda: self.app.replays.search(self.ctx, where.project.id, words)
+                )
+            except (InvalidInput, Unavailable) as exc:
+                self.set_status(exc.status)
+                fault = f"{exc.message}. {exc.mend}"
+        self.show("recordings.html", **where.values, words=words, found=found, fault=fault)
 
 
 class TerminalPage(PersonPage):

@@ -67,6 +67,20 @@ _LOOKS = {
     # Backup plans.
     "on": Look("on", "check", "good"),
     "paused": Look("paused", "dash", "warn"),
+    # Sessions at devices, and host keys.
+    "asked": Look("asked for", "ring"),
+    "open": Look("open", "turns", "busy"),
+    "exited": Look("ended", "check", "good"),
+    "closed": Look("closed", "check", "good"),
+    "idle": Look("idle", "dash"),
+    "too_long": Look("too long", "dash"),
+    "terminated": Look("terminated", "stop", "warn"),
+    "lost": Look("connection lost", "cross", "bad"),
+    "unrecorded": Look("could not be recorded", "cross", "bad"),
+    "interrupted": Look("interrupted", "cross", "bad"),
+    "not_opened": Look("never opened", "dash"),
+    "approved": Look("approved", "check", "good"),
+    "not approved": Look("not approved", "warn", "warn"),
     # Recovery points, their copies and proofs, and restores.
     "planned": Look("planned", "ring"),
     "complete": Look("complete", "check", "good"),

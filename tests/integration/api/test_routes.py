@@ -118,6 +118,15 @@ API_PROCESS = {
     "mavis_hub.pages.runs.RunPage": Row("/projects/shop/runs/x", Guard.PAGE, 404),
     "mavis_hub.pages.runs.RunEvents": Row("/projects/shop/runs/x/events", Guard.LOADED, 404),
     "mavis_hub.pages.schedules.Schedules": Row("/projects/shop/schedules", Guard.PAGE),
+    "mavis_hub.pages.devices.DevicesPage": Row("/projects/shop/devices", Guard.PAGE),
+    "mavis_hub.pages.sessions.SessionsPage": Row("/projects/shop/sessions", Guard.PAGE),
+    "mavis_hub.pages.sessions.SessionPage": Row("/projects/shop/sessions/x", Guard.PAGE, 404),
+    "mavis_hub.pages.sessions.CastFile": Row("/projects/shop/sessions/x/cast", Guard.PAGE, 404),
+    "mavis_hub.pages.sessions.FoundPage": Row("/projects/shop/recordings", Guard.PAGE),
+    "mavis_hub.pages.sessions.TerminalPage": Row(
+        "/projects/shop/sessions/x/terminal", Guard.PAGE, 403
+    ),
+    "mavis_hub.pages.sessions.WatchPage": Row("/projects/shop/sessions/x/watch", Guard.PAGE, 405),
     "mavis_hub.pages.stories.Story": Row("/stories/x", Guard.PAGE, 404),
     "mavis_hub.pages.dashboards.Gallery": Row("/dashboards", Guard.PAGE),
     "mavis_hub.pages.dashboards.Slash": Row("/dashboards/shop/x", Guard.LEADS),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway_scene import ADA, OLGA, Scene, until
+from mavis_core.errors import Forbidden
 from mavis_core.remote.model import EndReason, SessionKind, SessionState
 
 
@@ -134,3 +137,54 @@ def test_who_has_no_ticket_is_told_so_and_goes(scene: Scene, first: str | bytes)
         stranger.send(first)
         assert stranger.until_told("problem")["code"] in ("unauthenticated", "invalid_input")
         stranger.until_closed()
+
+
+def test_a_recording_is_replayed_searched_and_tells_what_was_run(scene: Scene) -> None:
+    with scene.terminal("web-1") as viewer:
+        session = viewer.until_told("open")["session"]
+        viewer.until_shown("$")
+        viewer.type("echo need-$((40+2))-le\n")
+        viewer.until_shown("need-42-le")
+        running = scene.cast(session)
+        assert b"need-42-le" in running
+        viewer.type("exit\n")
+        viewer.until_told("ended")
+    scene.ended(session)
+    whole = scene.cast(session)
+    header, *events = whole.splitlines()
+    assert json.loads(header)["version"] == 2
+    shown = "".join(text for _, kind, text in map(json.loads, events) if kind == "o")
+    assert shown.encode() == viewer.shown
+    found = until(lambda: scene.replays.search(ADA, "shop", "NEED-42"), "its text is found")
+    assert [(each.session_id, each.person, each.device) for each in found] == [
+        (session, "olga", "web-1")
+    ]
+    commands = until(
+        lambda: [each for each in scene.records(session) if each.action == "session.command"],
+        "commands are recorded",
+    )
+    assert commands[0].data["command"] == "echo need-$((40+2))-le"
+    assert commands[0].data["output"].strip() == "need-42-le"
+    assert commands[0].data["seen"] == "screen"
+    with pytest.raises(Forbidden):
+        scene.replays.cast(OLGA, "shop", session)
+    actions = [each.action for each in scene.records(session)]
+    assert actions.count("recording.read") == 2
+
+
+def test_what_one_command_was_is_known_exactly(scene: Scene) -> None:
+    asked = scene.sessions.ask(
+        OLGA, "shop", "web-1", kind=SessionKind.COMMAND, command="seq 3000; false"
+    )
+    with scene.come(asked) as viewer:
+        assert viewer.until_told("ended")["exit_status"] == 1
+    (record,) = until(
+        lambda: [
+            each for each in scene.records(asked.session.id) if each.action == "session.command"
+        ],
+        "the command is recorded",
+    )
+    assert record.data["command"] == "seq 3000; false"
+    assert (record.data["seen"], record.data["exit_status"]) == ("exactly", 1)
+    assert record.data["output"].startswith("1\n2\n3\n")
+    assert (len(record.data["output"]), record.data["cut"]) == (4096, True)

@@ -1,0 +1,148 @@
+"""Asks the gateway for recordings, over its Unix socket. For the api process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from mavis_core.config import Config
+from mavis_core.errors import InvalidInput, MavisError, NotFound, Unavailable
+from mavis_core.logs.client import SocketConnection
+
+__all__ = ["Cast", "GatewayClient"]
+
+_TIMEOUT_S = 20.0
+_CHUNK_BYTES = 256 * 1024
+_MAX_ANSWER_BYTES = 8 << 20
+
+
+class Cast:
+    """A recording as it comes, asciicast v2; close it at the end."""
+
+    def __init__(self, connection: HTTPConnection, response: HTTPResponse) -> None:
+        self._connection, self._response = connection, response
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield it, piece by piece.
+
+        Raises
+        ------
+        Unavailable
+            The gateway has broken it off: what came is not the whole.
+        """
+        try:
+            while content := self._response.read(_CHUNK_BYTES):
+                yield content
+        except (OSError, HTTPException) as exc:
+            raise Unavailable(f"The gateway broke a recording off: {exc}") from exc
+
+    def close(self) -> None:
+        """Read no more."""
+        self._response.close()
+        self._connection.close()
+
+
+class GatewayClient:
+    """The gateway. Safe for threads.
+
+    Parameters
+    ----------
+    path
+        Its socket.
+    token
+        The secret that it shares with its callers.
+    """
+
+    def __init__(self, path: Path, token: str) -> None:
+        self._path = path
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    @classmethod
+    def of(cls, config: Config) -> GatewayClient:
+        """Return the client of the api process.
+
+        Raises
+        ------
+        Unavailable
+            The secret was not made yet, or this process may not read it.
+        """
+        return cls(config.gateway_socket, config.read_secret("api", "gateway-token"))
+
+    def cast(self, project_id: str, session_id: str) -> Cast:
+        """Return the recording of a session, running or over.
+
+        Raises
+        ------
+        NotFound
+            There is none, or it was erased.
+        Unavailable
+            The gateway does not answer.
+        """
+        connection = SocketConnection(self._path, timeout_s=_TIMEOUT_S)
+        try:
+            path = f"/recordings/{project_id}/{session_id}/cast"
+            response = self._opened(connection, path)
+        except (OSError, HTTPException) as exc:
+            connection.close()
+            raise _silent(self._path, exc) from exc
+        except BaseException:
+            connection.close()
+            raise
+        return Cast(connection, response)
+
+    def _opened(self, connection: HTTPConnection, path: str) -> HTTPResponse:
+        connection.request("GET", path, headers=self._headers)
+        response = connection.getresponse()
+        if response.status != HTTPStatus.OK:
+            raise _error(response.status, response.read(_MAX_ANSWER_BYTES))
+        return response
+
+    def search(self, project_id: str, words: str, *, limit: int) -> list[dict[str, Any]]:
+        """Return lines that screens showed, the newest session first.
+
+        Raises
+        ------
+        InvalidInput
+            Nothing is looked for, or too much.
+        Unavailable
+            The gateway does not answer.
+        """
+        query = urlencode({"project": project_id, "words": words, "limit": limit})
+        try:
+            with closing(SocketConnection(self._path, timeout_s=_TIMEOUT_S)) as connection:
+                connection.request("GET", f"/recordings?{query}", headers=self._headers)
+                response = connection.getresponse()
+                content = response.read(_MAX_ANSWER_BYTES)
+        except (OSError, HTTPException) as exc:
+            raise _silent(self._path, exc) from exc
+        if response.status != HTTPStatus.OK:
+            raise _error(response.status, content)
+        found: list[dict[str, Any]] = json.loads(content)["hits"]
+        return found
+
+
+def _silent(path: Path, error: Exception) -> Unavailable:
+    return Unavailable(
+        f"The gateway does not answer at {path}: {type(error).__name__}: {error}",
+        mend="Recordings are kept; try again in a moment. See `mavisctl status`.",
+        retry_after_s=2,
+    )
+
+
+def _error(status: int, content: bytes) -> MavisError:
+    try:
+        told = json.loads(content)
+    except ValueError:
+        told = {}
+    detail = str(told.get("detail", "no reason given"))
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound(detail, mend=told.get("mend"))
+    if status == HTTPStatus.BAD_REQUEST:
+        return InvalidInput(detail, mend=told.get("mend"), field=told.get("field"))
+    return Unavailable(f"The gateway answered {status}: {detail}", mend=told.get("mend"))
