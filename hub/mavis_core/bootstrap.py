@@ -263,6 +263,7 @@ class GatewayApp:
     config: Config
     database: Database
     desk: Desk
+    devices: Devices
     person_keys: PersonKeys
     projects: Projects
     store: ObjectStore
@@ -294,6 +295,7 @@ def gateway_app(config: Config) -> GatewayApp:
         config=config,
         database=database,
         desk=Desk(database, projects, vault, authority),
+        devices=Devices(database, projects),
         person_keys=PersonKeys(database),
         projects=projects,
         store=open_store(settings, "recordings"),

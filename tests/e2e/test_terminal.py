@@ -5,10 +5,12 @@ The device is an OpenSSH server of Debian's on loopback.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from e2e.appliance import until
+from e2e.appliance import Appliance, until
 from e2e.browsing import picture
 from mavis_kernel import Mavis
 from ssh_servers import keygen, ssh_server, unix_user
@@ -40,6 +42,80 @@ def device(admin: Mavis, shop: str) -> Iterator[str]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def client(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Run an SSH client of one's own, which knows the door, as a person with a token or a key."""
+    folder = tmp_path_factory.mktemp("client")
+    port = str(appliance.config.remote.port)
+    options = ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder}/known"]
+    options += ["-o", "LogLevel=ERROR", "-o", "PreferredAuthentications=publickey,password"]
+
+    def run(
+        program: str, *words: str, key: Path | None = None, token: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "SSH_ASKPASS": str(folder / "ask"), "SSH_ASKPASS_REQUIRE": "force"}
+        ask = folder / "ask"
+        ask.write_text("#!/bin/sh\nprintf '%s' \"$ANSWER\"\n")
+        ask.chmod(0o700)
+        given = ["-i", str(key), "-o", "IdentitiesOnly=yes"] if key else ["-i", "/dev/null"]
+        flag = "-p" if program == "ssh" else "-P"
+        return subprocess.run(
+            [program, *options, *given, flag, port, *words],
+            env={**environ, "ANSWER": token},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_an_ssh_client_comes_to_the_door_with_a_token_and_with_a_key(
+    device: str,
+    admin: Mavis,
+    operator: Mavis,
+    tokens: dict[str, str],
+    client: Callable[..., Any],
+    shop: str,
+    tmp_path: Path,
+) -> None:
+    place = "demo-operator:web-1@127.0.0.1"
+    nobody = client("ssh", place, "whoami", token="guess")
+    assert nobody.returncode == 255
+    refused = client("ssh", place, "whoami", token=tokens["demo-operator"])
+    assert "which nobody has approved yet" in refused.stderr
+    (key,) = admin.devices.host_keys(shop, "web-1", "ssh")
+    admin.devices.approve(shop, "web-1", "ssh", key.fingerprint)
+    by_token = client("ssh", place, "whoami; exit 3", token=tokens["demo-operator"])
+    assert (by_token.stdout, by_token.returncode) == (f"{device}\n", 3)
+
+    own = keygen(tmp_path / "own")
+    operator.person_keys.add("laptop", own.with_suffix(".pub").read_text("ascii"))
+    by_key = client("ssh", place, "whoami", key=own)
+    assert (by_key.stdout, by_key.returncode) == (f"{device}\n", 0), by_key.stderr
+    (tmp_path / "file").write_text("content")
+    # A colon in a name is scp's own, so the name is an option.
+    named = ("-o", "User=demo-operator:web-1", str(tmp_path / "file"), "127.0.0.1:copied")
+    copied = client("scp", *named, key=own)
+    assert copied.returncode == 0, copied.stderr
+    assert client("ssh", place, "cat copied", key=own).stdout == "content"
+    operator.person_keys.remove("laptop")
+    assert client("ssh", place, "whoami", key=own).returncode == 255
+    assert client("ssh", place.replace("operator", "enduser"), "true", token="x").returncode == 255
+
+    def recorded() -> set[str]:
+        found = operator.records.list(shop, action="session.", limit=50)
+        return {each.action for each in found}
+
+    until(lambda: {"session.command", "session.transfer"} <= recorded(), "all is recorded")
+    (sent,) = operator.records.list(shop, action="session.transfer")
+    assert sent.data["sha256"] == hashlib.sha256(b"content").hexdigest()
+    newest = next(iter(operator.sessions.list(shop, limit=1)))
+    assert (newest.entrance, newest.person) == ("door", "demo-operator")
+
+
 def shown(page: Page) -> str:
     """Return what stands in the terminal."""
     return page.locator(".xterm-rows").inner_text()
@@ -51,10 +127,9 @@ def test_a_terminal_from_the_list_of_devices_to_its_recording(
     with visit("demo-operator", f"/services/mavis/projects/{shop}/devices") as page:
         picture(page, "devices-new")
         page.get_by_role("button", name="Open a terminal at web-1").click()
-        expect(page.locator("#state")).to_contain_text("which nobody has approved yet")
-        picture(page, "terminal-refused")
-        (key,) = admin.devices.host_keys(shop, "web-1", "ssh")
-        admin.devices.approve(shop, "web-1", "ssh", key.fingerprint)
+        expect(page.locator("#state")).to_have_text("Connected")
+        page.get_by_role("button", name="Hang up").click()
+        expect(page.locator("#state")).to_have_text("Its person hung up.")
 
         page.goto(f"/services/mavis/projects/{shop}/devices")
         expect(page.get_by_role("cell", name="approved")).to_be_visible()

@@ -36,8 +36,9 @@ _RUNS = {
     "retention.apply": "recovery points that nobody keeps expire",
 }
 _SESSIONS = {
-    "session.command": "something was run at a device, and the beginning of what came of it; what was"
-    " typed at a shell is read from the screen, and says so",
+    "session.command": "something was run at a device, and the beginning of what came of it; what"
+    " was typed at a shell is read from the screen, and says so",
+    "session.transfer": "a file went to a device or from it: its path, size and SHA-256",
 }
 _CHANGES = {
     "access_service.create": "a way into a device is added",
@@ -144,6 +145,8 @@ _REPORTS = {
 ACTIONS: Mapping[str, tuple[str, str]] = {
     **{name: (_CHANGE, f"{text} (a Run)") for name, text in _RUNS.items()},
     **{name: (_CHANGE, text) for name, text in _CHANGES.items()},
-    **{name: (_CLOUD, text) for name, text in {**_CALLS, **_STEPS, **_SESSIONS, **_REPORTS}.items()},
+    **{
+        name: (_CLOUD, text) for name, text in {**_CALLS, **_STEPS, **_SESSIONS, **_REPORTS}.items()
+    },
 }
 """Kind and meaning by action."""

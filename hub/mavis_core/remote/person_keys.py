@@ -149,18 +149,19 @@ class PersonKeys:
             records.write(tx, audit(ctx, "person_key.remove", name, summary))
 
     def whose(self, blob: bytes) -> str | None:
-        """Return the name of the person whose key it is, and note that it was used."""
-        query = sa.select(_TABLE).where(_TABLE.c.fingerprint == fingerprint_of(blob))
+        """Return the name of the person whose key it is."""
+        query = sa.select(_TABLE.c.person).where(_TABLE.c.fingerprint == fingerprint_of(blob))
         with self._database.read() as tx:
-            row = tx.execute(query).mappings().first()
-        if row is None:
-            return None
-        found, now = PersonKey(**row), clock.now()
-        if found.used_at is None or found.used_at < now - _SEEN_EVERY:
-            with self._database.write() as tx:
-                used = sa.update(_TABLE).where(_TABLE.c.id == found.id).values(used_at=now)
-                tx.execute(used)
-        return found.person
+            found: str | None = tx.scalar(query)
+        return found
+
+    def used(self, fingerprint: str) -> None:
+        """Note that somebody came with a key, where that was not noted within minutes."""
+        now = clock.now()
+        seldom = (_TABLE.c.used_at.is_(None)) | (_TABLE.c.used_at < now - _SEEN_EVERY)
+        which = (_TABLE.c.fingerprint == fingerprint) & seldom
+        with self._database.write() as tx:
+            tx.execute(sa.update(_TABLE).where(which).values(used_at=now))
 
 
 def fingerprint_of(blob: bytes) -> str:

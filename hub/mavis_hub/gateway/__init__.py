@@ -1,1 +1,1 @@
-"""The gateway: remote sessions of people, in a browser or by SSH, recorded from their first byte."""
+"""The gateway: remote sessions of people, in a browser or by SSH, recorded from the first byte."""

@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
+from cryptography.hazmat.primitives import serialization as coding
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from mavis_core import config as settings
 from mavis_core.bootstrap import GatewayApp, gateway_app
 from mavis_core.config import Config
-from mavis_core.errors import MavisError
+from mavis_core.errors import MavisError, Unavailable
 from mavis_core.heap import settle_heap
 from mavis_core.logs.sealing import private_key
+from mavis_core.remote.model import PrivateKey
 from mavis_core.remote.recording import Library, Recordings, ScreenTexts
 from mavis_core.remote.recording.manifests import fingerprint
 from mavis_hub.gateway.addresses import TERMINALS
+from mavis_hub.gateway.door import Door
 from mavis_hub.gateway.floor import Floor
 from mavis_hub.gateway.inner import Archive, make_inner
+from mavis_hub.gateway.notes import Notes
 from mavis_hub.gateway.shelf import Shelf
 from mavis_hub.gateway.sockets import Doors, TerminalSocket
+from mavis_hub.gateway.visitors import HubPeople, Visits
 from mavis_hub.inner_http import Trust, bind, trusted_users
 from mavis_hub.serving import end_connections
 
@@ -35,6 +41,44 @@ logger = logging.getLogger("mavis.gateway")
 _OPENING_THREADS = 32
 _LARGEST_MESSAGE = 256 * 1024
 _PING_S = 20
+
+
+def _door(
+    config: Config, app: GatewayApp, recordings: Recordings, notes: Notes, floor: Floor
+) -> Door:
+    """Return the front door, open.
+
+    Raises
+    ------
+    Unavailable
+        Its port cannot be had.
+    """
+    remote = config.remote
+    visits = Visits(app.desk, app.projects, app.devices, app.person_keys, recordings, notes)
+    key = private_key(config.read_secret("gateway", "door-host-key"))
+    pem = key.private_bytes(
+        coding.Encoding.PEM, coding.PrivateFormat.OpenSSH, coding.NoEncryption()
+    )
+    try:
+        listening = socket.create_server((remote.host, remote.port), backlog=128)
+    except OSError as exc:
+        raise Unavailable(
+            f"The door cannot listen at {remote.host}, port {remote.port}: {exc.strerror}",
+            mend="Set remote.host and remote.port to an address of this machine and a free port,"
+            " or remote.door = off.",
+        ) from exc
+    door = Door(
+        listening,
+        PrivateKey(pem.decode()),
+        people=HubPeople(config, app.person_keys),
+        sessions=visits,
+        loopback=remote.loopback == "allowed",
+    )
+    visits.ends_by(door.end_session)
+    floor.tell_others(lambda each: door.end_session(each.session_id, each.reason, each.detail))
+    door.start()
+    logger.info("door.open host=%s port=%d", remote.host, remote.port)
+    return door
 
 
 async def _serve(config: Config, app: GatewayApp) -> None:
@@ -54,9 +98,15 @@ async def _serve(config: Config, app: GatewayApp) -> None:
             on_stored=shelf.stored,
         )
         closers.callback(shelf.stop)
-        floor = Floor(app, recordings)
+        closers.callback(recordings.close)
+        notes = Notes(app.desk)
+        closers.callback(notes.stop)
+        floor = Floor(app, recordings, notes)
         floor.start()
         closers.callback(floor.stop)
+        if config.remote.door == "on":
+            door = _door(config, app, recordings, notes, floor)
+            closers.callback(door.close)
         pool = closers.enter_context(
             ThreadPoolExecutor(_OPENING_THREADS, thread_name_prefix="opening")
         )

@@ -21,7 +21,7 @@ from mavis_core.remote.ssh import Stream, Target, connect, fingerprint
 from mavis_hub.gateway.live import Live
 from mavis_hub.gateway.notes import Notes
 
-__all__ = ["Floor", "Size"]
+__all__ = ["Floor", "Size", "header_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +40,13 @@ class Floor:
         What the gateway has.
     recordings
         Records them.
+    notes
+        Takes records of what is done in them.
     """
 
-    def __init__(self, app: GatewayApp, recordings: Recordings) -> None:
-        self._app, self._recordings = app, recordings
-        self._notes = Notes(app.desk)
+    def __init__(self, app: GatewayApp, recordings: Recordings, notes: Notes) -> None:
+        self._app, self._recordings, self._notes = app, recordings, notes
+        self._others: Callable[[Ending], object] = lambda _: None
         self._lock = threading.Lock()
         self._live: dict[str, Live] = {}
         self._opening = 0
@@ -66,8 +68,10 @@ class Floor:
         for each in self.all():
             each.end(EndReason.TERMINATED, "The gateway is stopped; open a session again")
         self._thread.join()
-        self._notes.stop()
-        self._recordings.close()
+
+    def tell_others(self, end: Callable[[Ending], object]) -> None:
+        """Have what must end and is no browser's told to `end`, too."""
+        self._others = end
 
     def all(self) -> tuple[Live, ...]:
         """Return the sessions that are open."""
@@ -135,7 +139,7 @@ class Floor:
 
         terminal = session.kind is SessionKind.TERMINAL
         opened = self._app.desk.opened(session)
-        recorder = self._recordings.open(_header(opened, way, size), on_failure=failed)
+        recorder = self._recordings.open(header_of(opened, way, size), on_failure=failed)
         try:
             stream = _stream(target, opened, size)
             made = Live(
@@ -187,7 +191,7 @@ class Floor:
         rounds = 0
         while not self._stopping.wait(_LOOK_S):
             try:
-                self._end_what_must(self._app.desk.endings() if self._live else ())
+                self._end_what_must(self._app.desk.endings())
                 if rounds % _FORGET_EVERY == 0:
                     self._app.desk.forget_unopened()
                 rounds += 1
@@ -201,6 +205,8 @@ class Floor:
                 live = self._live.get(ending.session_id)
             if live is not None:
                 live.end(ending.reason, ending.detail)
+            else:
+                self._others(ending)
 
 
 def _stream(target: Target, session: Session, size: Size) -> Stream:
@@ -213,7 +219,8 @@ def _stream(target: Target, session: Session, size: Size) -> Stream:
     return target.command(session.command or "", environment=environment)
 
 
-def _header(session: Session, way: Way, size: Size) -> RecordingHeader:
+def header_of(session: Session, way: Way, size: Size) -> RecordingHeader:
+    """Return what the recording of a session says of it."""
     return RecordingHeader(
         session_id=session.id,
         project_id=session.project_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import Any
 
 from mavis_core import records
@@ -15,8 +16,9 @@ from mavis_core.errors import MavisError
 from mavis_core.remote.desk import Desk
 from mavis_core.remote.model import Session
 from mavis_core.remote.recording import ScreenCommand
+from mavis_hub.gateway.door.ports import Direction, Transfer
 
-__all__ = ["Notes", "command_record", "screen_record"]
+__all__ = ["Notes", "command_record", "screen_record", "transfer_record"]
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +115,27 @@ def command_record(
             "seen": "exactly",
         },
     )
+
+
+def transfer_record(session: Session, transfer: Transfer) -> records.Record:
+    """Return the record of a file that went."""
+    went = "to" if transfer.direction is Direction.UPLOAD else "from"
+    outcome = records.Outcome.OK if transfer.complete else records.Outcome.FAILED
+    made = _record(
+        session,
+        transfer.path,
+        outcome,
+        {
+            "direction": transfer.direction,
+            "path": transfer.path,
+            "size_bytes": transfer.size_bytes,
+            "sha256": transfer.sha256,
+            "offset": transfer.offset,
+            "complete": transfer.complete,
+        },
+    )
+    summary = f"{session.person}: {transfer.path} {went} {session.device}"
+    return replace(made, action="session.transfer", summary=summary)
 
 
 def _record(

@@ -382,6 +382,8 @@ def test_a_public_key_is_one_persons_and_lets_in_until_it_is_removed(remote: Rem
     assert remote.keys.list(otto) == ()
     blob = made.public
     assert remote.keys.whose(_blob(blob)) == "olga"
+    assert remote.keys.get(olga, "laptop").used_at is None  # anybody may show a public key
+    remote.keys.used(made.fingerprint)
     assert remote.keys.get(olga, "laptop").used_at is not None
     with pytest.raises(NotFound):
         remote.keys.remove(otto, "laptop")

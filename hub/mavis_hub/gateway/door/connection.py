@@ -450,7 +450,7 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
             asked.opened, asked.relay = opened, relay
             ended = relay.run(flow(relay, asked.page))
         except MavisError as exc:
-            ended = Ended(EndReason.REFUSED, str(exc))
+            ended = Ended(EndReason.REFUSED, exc.message, error=exc)
             raise
         finally:
             for each in folders or ():

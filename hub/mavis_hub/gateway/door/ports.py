@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from mavis_core.errors import MavisError
 from mavis_core.remote.model import Endpoint, EndReason, Policy, SessionKind
 
 __all__ = [
@@ -169,11 +170,18 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a session has ended, with words for people."""
+    """How a session has ended, with words for people.
+
+    Parameters
+    ----------
+    error
+        What refused it.
+    """
 
     reason: EndReason
     detail: str = ""
     exit_status: int | None = None
+    error: MavisError | None = None
 
 
 class Sessions(Protocol):
