@@ -71,6 +71,8 @@ _NAMES = {
     "restore": "A restore, by id.",
     "run": "A Run, by id.",
 }
+_FORMS = {"subject": SUBJECT, "record": "^rec_[0-7][0-9a-hjkmnp-tv-z]{25}$"}
+"""What a name in an address must be, where the core takes no other."""
 _ERRORS = {
     400: "What was sent cannot be understood; `field` names what is at fault.",
     401: "There is no token, or it has ended.",
@@ -399,7 +401,7 @@ def _parameters() -> dict[str, Any]:
             "in": "path",
             "required": True,
             "description": text,
-            "schema": {"type": "string", "pattern": SUBJECT if name == "subject" else IN_ADDRESSES},
+            "schema": {"type": "string", "pattern": _FORMS.get(name, IN_ADDRESSES)},
         }
         for name, text in _NAMES.items()
     }
@@ -433,7 +435,7 @@ def _parameters() -> dict[str, Any]:
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 200,
-                "pattern": r"^\S(.*\S)?$",
+                "pattern": r"^[!-~]([ -~]*[!-~])?$",
             },
         },
     }

@@ -38,7 +38,7 @@ class NewDeviceLogin(Body):
 
     client_id: Program
     """The program; the person is shown it."""
-    client_name: str
+    client_name: Annotated[str, Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})]
     """The machine that it runs on; the person is shown it."""
 
 

@@ -46,6 +46,7 @@ MAY_BE_REFUSED = {
     "create_device": "what an address is cannot be said by a schema",
     "create_access_service": "which old algorithms and which paths there are says the policy",
     "open_session": "a command goes with its kind, and with no other",
+    "create_restore": "which volumes there are says the recovery point",
     "add_person_key": "a public key is a language of its own",
     "create_environment": "which kits there are says the appliance, and what one takes its kit",
     "create_backup_plan": "expressions and schedules are languages of their own",
