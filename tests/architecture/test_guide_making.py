@@ -99,7 +99,11 @@ def written() -> set[str]:
     story = Story(Source("web-1", "prj_1", "192.0.2.1"))
     told, _ = story.told([Frame(b"<13>x", 5), Frame(b"x", 1)])
     found |= {each.action for each in (*told, *story.closed("the client left"))}
-    folders = (ROOT / "hub" / "mavis_core", ROOT / "hub" / "mavis_hub" / "syslog")
+    folders = (
+        ROOT / "hub" / "mavis_core",
+        ROOT / "hub" / "mavis_hub" / "syslog",
+        ROOT / "hub" / "mavis_hub" / "gateway",
+    )
     for path in (path for folder in folders for path in folder.rglob("*.py")):
         if "testing" in path.parts:
             continue

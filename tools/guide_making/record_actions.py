@@ -49,6 +49,7 @@ _CHANGES = {
     "host_key.see": "a device shows a host key that nobody has approved",
     "person_key.add": "a person may come to the door for SSH clients with a key",
     "person_key.remove": "a key of a person lets nobody in any more",
+    "recording.erase": "recordings that are over their period are erased",
     "recording.read": "somebody replays a recording, or takes it as a file",
     "recording.search": "somebody looks for a text in the recordings of a project",
     "session.ask": "somebody asks for a session at a device",

@@ -27,6 +27,7 @@ from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.gateway.door import Door
 from mavis_hub.gateway.floor import Floor
 from mavis_hub.gateway.inner import Archive, make_inner
+from mavis_hub.gateway.keeping import Keeping
 from mavis_hub.gateway.notes import Notes
 from mavis_hub.gateway.shelf import Shelf
 from mavis_hub.gateway.sockets import Doors, TerminalSocket
@@ -98,6 +99,10 @@ async def _serve(config: Config, app: GatewayApp) -> None:
             on_stored=shelf.stored,
         )
         closers.callback(shelf.stop)
+        keep_days = config.remote.keep_recordings_days
+        keeping = Keeping(app.database, app.store, key, texts, keep_days=keep_days)
+        keeping.start()
+        closers.callback(keeping.stop)
         closers.callback(recordings.close)
         notes = Notes(app.desk)
         closers.callback(notes.stop)

@@ -82,6 +82,7 @@ class Notes:
 def screen_record(session: Session, seen: ScreenCommand) -> records.Record:
     """Return the record of a command that was read from the screen of a terminal."""
     return _record(
+        "session.command",
         session,
         seen.command,
         records.Outcome.OK,
@@ -103,6 +104,7 @@ def command_record(
     """Return the record of a session that ran one command."""
     outcome = records.Outcome.OK if exit_status == 0 else records.Outcome.FAILED
     return _record(
+        "session.command",
         session,
         session.command or "",
         outcome,
@@ -122,6 +124,7 @@ def transfer_record(session: Session, transfer: Transfer) -> records.Record:
     went = "to" if transfer.direction is Direction.UPLOAD else "from"
     outcome = records.Outcome.OK if transfer.complete else records.Outcome.FAILED
     made = _record(
+        "session.transfer",
         session,
         transfer.path,
         outcome,
@@ -135,11 +138,11 @@ def transfer_record(session: Session, transfer: Transfer) -> records.Record:
         },
     )
     summary = f"{session.person}: {transfer.path} {went} {session.device}"
-    return replace(made, action="session.transfer", summary=summary)
+    return replace(made, summary=summary)
 
 
 def _record(
-    session: Session, command: str, outcome: records.Outcome, data: dict[str, Any]
+    action: str, session: Session, command: str, outcome: records.Outcome, data: dict[str, Any]
 ) -> records.Record:
     line = " ".join(command.split())
     shown = line if len(line) <= _SUMMARY else f"{line[:_SUMMARY]}…"
@@ -147,7 +150,7 @@ def _record(
         kind=records.Kind.OPERATION,
         phase=records.Phase.EVENT,
         outcome=outcome,
-        action="session.command",
+        action=action,
         person=session.person,
         object=session.id,
         summary=f"{session.person} at {session.device} as {session.login}: {shown}",

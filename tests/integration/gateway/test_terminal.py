@@ -145,8 +145,7 @@ def test_a_recording_is_replayed_searched_and_tells_what_was_run(scene: Scene) -
         viewer.until_shown("$")
         viewer.type("echo need-$((40+2))-le\n")
         viewer.until_shown("need-42-le")
-        running = scene.cast(session)
-        assert b"need-42-le" in running
+        until(lambda: b"need-42-le" in scene.cast(session), "what is shown can be replayed")
         viewer.type("exit\n")
         viewer.until_told("ended")
     scene.ended(session)
@@ -169,7 +168,7 @@ def test_a_recording_is_replayed_searched_and_tells_what_was_run(scene: Scene) -
     with pytest.raises(Forbidden):
         scene.replays.cast(OLGA, "shop", session)
     actions = [each.action for each in scene.records(session)]
-    assert actions.count("recording.read") == 2
+    assert actions.count("recording.read") >= 2
 
 
 def test_what_one_command_was_is_known_exactly(scene: Scene) -> None:
