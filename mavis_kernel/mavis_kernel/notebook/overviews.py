@@ -17,9 +17,11 @@ _CLIENTS = ("mavis_kernel.client.Mavis", "mavis_kernel.aio.client.AsyncMavis")
 NOUNS = (
     "BackupPlans",
     "Dashboards",
+    "Devices",
     "Environments",
     "Keys",
     "Members",
+    "PersonKeys",
     "Previews",
     "Projects",
     "Records",
@@ -28,6 +30,7 @@ NOUNS = (
     "Resources",
     "Restores",
     "Runs",
+    "Sessions",
 )
 """The classes of the client's nouns, each in the module of its name."""
 
