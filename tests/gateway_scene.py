@@ -1,4 +1,4 @@
-"""The gateway as a process, beside a main database and a device: for tests of remote sessions.
+"""The gateway as a process, beside a main database, a Hub's double and a device.
 
 `Scene` stands for the api process: it adds devices and asks for sessions as the API does, with the
 services of the core. `Viewer` is a page or a notebook at the WebSocket.
@@ -19,14 +19,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from cryptography.hazmat.primitives import serialization as coding
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from core_double import KERNEL, PLATFORM, call
+from core_double import KERNEL, PERSON, PLATFORM, call
+from hub_double import Hub, hub_application
 from mavis_core.access import CallContext, Role
 from mavis_core.config import Config, load
 from mavis_core.db import Database, migrate, open_database
 from mavis_core.db.paging import PageRequest
+from mavis_core.logs.sealing import private_key
 from mavis_core.projects.service import Projects
 from mavis_core.records import Outbox, Record
 from mavis_core.remote.devices import Devices
@@ -40,9 +43,10 @@ from mavis_hub.folders import ensure_folders
 from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.health import SocketCheck, check
 from mavis_hub.secrets import ensure_secrets
+from rest_service import served
 from ssh_servers import free_port
 
-__all__ = ["ADA", "OLGA", "Scene", "Viewer", "make_scene", "until"]
+__all__ = ["ADA", "OLGA", "Scene", "Viewer", "call_of", "make_scene", "until"]
 
 T = TypeVar("T")
 
@@ -53,6 +57,11 @@ def _call(name: str, scopes: Any) -> CallContext:
 
 
 ADA, OLGA = _call("ada", PLATFORM), _call("olga", KERNEL)
+
+
+def call_of(name: str) -> CallContext:
+    """Return a call of somebody who has logged in, and is no notebook."""
+    return _call(name, PERSON)
 
 
 def until(condition: Callable[[], T], what: str, within_s: float = 30.0) -> T:
@@ -148,6 +157,7 @@ class Scene:
     vault: Vault
     projects: Projects
     replays: Replays
+    hub: Hub
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def device(
@@ -203,6 +213,13 @@ class Scene:
     def terminal(self, name: str, **first: Any) -> Viewer:
         """Open a terminal."""
         return self.come(self.sessions.ask(OLGA, "shop", name), **first)
+
+    @property
+    def door_key(self) -> str:
+        """The host key of the door, as clients know it."""
+        key = private_key(self.config.read_secret("gateway", "door-host-key")).public_key()
+        line = key.public_bytes(coding.Encoding.OpenSSH, coding.PublicFormat.OpenSSH)
+        return line.decode()
 
     def newest(self) -> Session:
         """Return the session that was asked for last."""
@@ -282,6 +299,7 @@ def make_scene(home: Path, **settings: str) -> Iterator[Scene]:
         "MAVIS_REMOTE_LOOPBACK": "allowed",
         "MAVIS_REMOTE_PORT": str(free_port()),
         "MAVIS_PORTS_GATEWAY": str(free_port()),
+        "MAVIS_PORTS_HUB": str(free_port()),
         **{f"MAVIS_{name}": value for name, value in settings.items()},
     }
     config = load(home, environ=environ)
@@ -303,10 +321,12 @@ def make_scene(home: Path, **settings: str) -> Iterator[Scene]:
         Vault(database, sealer, sealers=dict.fromkeys(KEY_FIELDS, sealer)),
         projects,
         Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),
+        Hub(config.read_secret("gateway", "gateway-hub-token")),
     )
     try:
-        scene.start()
-        yield scene
+        with served(hub_application(scene.hub), config.ports.hub):
+            scene.start()
+            yield scene
     finally:
         scene.stop()
         database.close()

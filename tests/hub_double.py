@@ -15,10 +15,16 @@ ACCESS = "access:services!service=mavis"
 
 
 class Hub:
-    """The tokens that it knows."""
+    """The tokens that it knows.
 
-    def __init__(self) -> None:
-        self.known = dict(Tokens().known)
+    Parameters
+    ----------
+    service
+        The token of a service that may read who people are.
+    """
+
+    def __init__(self, service: str = "") -> None:
+        self.known, self.service = dict(Tokens().known), service
 
     def revoke(self, token: str) -> None:
         """Know a token no more."""
@@ -45,5 +51,28 @@ class _User(RequestHandler):
             self.write(json.dumps(model))
 
 
+class _Named(RequestHandler):
+    def initialize(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def get(self, name: str) -> None:
+        """Tell the groups of a person to a service that may ask for them."""
+        if self.request.headers["Authorization"].rpartition(" ")[2] != self._hub.service:
+            self.set_status(403)
+            return
+        found = next(
+            (each.principal for each in self._hub.known.values() if each.principal.name == name),
+            None,
+        )
+        if found is None:
+            self.set_status(404)
+        else:
+            self.write({"kind": "user", "name": name, "groups": sorted(found.groups)})
+
+
 def hub_application(hub: Hub) -> Application:
-    return Application([("/hub/api/user", _User, {"hub": hub})], log_function=lambda _: None)
+    given = {"hub": hub}
+    return Application(
+        [("/hub/api/user", _User, given), ("/hub/api/users/([^/]+)", _Named, given)],
+        log_function=lambda _: None,
+    )
