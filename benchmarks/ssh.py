@@ -1,0 +1,201 @@
+"""The gateway's door beside OpenSSH direct and through a jump host, with recording on.
+
+All clients are OpenSSH's, all devices Debian's sshd on loopback, in one run. The door is the
+gateway process as the appliance runs it: it injects the key, records, hashes files, reads commands
+off the screen. Asked are: how long a key takes to come back, 280 MB from a command, 200 MB by sftp
+in both directions, and what sessions of a line a second cost. It needs root, and 1 GB of disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+import psutil
+from contenders.measuring import at_least, goal
+
+from gateway_scene import Scene, call_of, make_scene
+from mavis_core.remote.person_keys import PersonKeys
+from ssh_client import HOST, Client
+from ssh_servers import Server, User, keygen, ssh_server, unix_user
+
+KEYS = 300
+EXEC_BYTES, FILE_BYTES = 280_000_000, 200_000_000
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to the device."""
+
+    name: str
+    client: Client
+
+
+def main() -> int:
+    """Measure and print; return 0."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=50, help="of a line a second")
+    parser.add_argument("--seconds", type=int, default=20, help="that they last")
+    parser.add_argument("--rounds", type=int, default=3, help="of each transfer")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mavis-bench-ssh-"))
+    folder.chmod(0o755)
+    try:
+        with ExitStack() as stack:
+            scene, ways = _setting(folder, stack)
+            _echo(ways)
+            _exec(ways, options.rounds)
+            _files(ways, folder, options.rounds)
+            _many(scene, ways[-1], options.sessions, options.seconds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _setting(folder: Path, stack: ExitStack) -> tuple[Scene, list[Way]]:
+    user: User = stack.enter_context(unix_user(folder))
+    key, own = keygen(folder / "key"), keygen(folder / "own")
+    lines = (each.with_suffix(".pub").read_text("ascii") for each in (key, own))
+    user.authorized_keys.write_text("".join(lines), "ascii")
+    device: Server = stack.enter_context(ssh_server(folder / "device"))
+    jump: Server = stack.enter_context(ssh_server(folder / "jump"))
+    scene = stack.enter_context(make_scene(folder / "home"))
+    scene.device("web-1", device.port, user.name, key, sessions=1000, idle_s=86_400)
+    PersonKeys(scene.database).add(
+        call_of("olga"), name="own", public=own.with_suffix(".pub").read_text("ascii")
+    )
+    text = folder / "text"
+    line = b"The quick brown fox jumps over the lazy dog, 0123456789.\n"
+    text.write_bytes(line * (EXEC_BYTES // len(line)))
+    (folder / "data").write_bytes(os.urandom(_MIB) * (FILE_BYTES // _MIB))
+
+    def client(name: str, port: int, host_key: str, login: str, *more: str) -> Client:
+        place = folder / name
+        place.mkdir()
+        return Client(place, port, own, host_key, login, list(more))
+
+    host_key = f"{device.host_key().algorithm} {device.host_key().public}"
+    jump_key = f"{jump.host_key().algorithm} {jump.host_key().public}"
+    known = folder / "jump_known"
+    known.write_text(f"[127.0.0.1]:{jump.port} {jump_key}\n")
+    proxy = (
+        f"ProxyCommand ssh -q -i {own} -o IdentitiesOnly=yes -o UserKnownHostsFile={known}"
+        f" -p {jump.port} -W %h:%p {user.name}@127.0.0.1"
+    )
+    return scene, [
+        Way("direct", client("direct", device.port, host_key, user.name)),
+        Way("ProxyJump", client("proxy", device.port, host_key, user.name, proxy)),
+        Way("the door", client("door", scene.config.remote.port, scene.door_key, "olga:web-1")),
+    ]
+
+
+@contextmanager
+def _started(way: Way, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = ["ssh", "-F", str(way.client.config), *words]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _echo(ways: Sequence[Way]) -> None:
+    medians: dict[str, float] = {}
+    for way in ways:
+        with _started(way, "-tt", HOST, "stty raw -echo; echo ready; exec cat") as process:
+            assert process.stdin is not None  # noqa: S101  # it was asked for
+            assert process.stdout is not None  # noqa: S101  # as above
+            while b"ready" not in os.read(process.stdout.fileno(), 4096):
+                pass
+            time.sleep(0.3)
+            times = []
+            for _ in range(KEYS):
+                began = time.perf_counter()
+                os.write(process.stdin.fileno(), b"x")
+                os.read(process.stdout.fileno(), 64)
+                times.append((time.perf_counter() - began) * 1000)
+                time.sleep(0.005)
+        medians[way.name] = statistics.median(times)
+        p95 = sorted(times)[int(len(times) * 0.95)]
+        print(f"a key and back, {way.name}: {medians[way.name]:.2f} ms median, {p95:.2f} p95")
+    goal("what the door adds to a key", medians["the door"] - medians["direct"], 1.0, " ms")
+
+
+def _exec(ways: Sequence[Way], rounds: int) -> None:
+    text = ways[0].client.folder.parent / "text"
+
+    def take(way: Way) -> None:
+        command = ["ssh", "-F", str(way.client.config), HOST, f"cat {text}"]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        assert done.returncode == 0  # noqa: S101  # a benchmark of failures is none
+
+    _compare(f"{EXEC_BYTES / 1e6:.0f} MB from a command", ways, rounds, take, 0.65)
+
+
+def _files(ways: Sequence[Way], folder: Path, rounds: int) -> None:
+    def get(way: Way) -> None:
+        done = way.client.sftp(f"get {folder}/data {way.client.folder}/got")
+        assert done.returncode == 0, done.stderr  # noqa: S101  # as above
+
+    def put(way: Way) -> None:
+        done = way.client.sftp(f"put {folder}/data put-{way.name.replace(' ', '-')}")
+        assert done.returncode == 0, done.stderr  # noqa: S101  # as above
+
+    _compare(f"{FILE_BYTES / 1e6:.0f} MB by sftp get", ways, rounds, get, 0.5)
+    _compare(f"{FILE_BYTES / 1e6:.0f} MB by sftp put", ways, rounds, put, 0.5)
+
+
+def _compare(
+    what: str, ways: Sequence[Way], rounds: int, take: Callable[[Way], None], wanted: float
+) -> None:
+    times: dict[str, list[float]] = {way.name: [] for way in ways}
+    for _ in range(rounds):
+        for way in ways:
+            began = time.perf_counter()
+            take(way)
+            times[way.name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(each) for name, each in times.items()}
+    told = ", ".join(f"{name} {each:.2f} s" for name, each in medians.items())
+    print(f"{what}: {told}")
+    at_least(f"{what}, of direct", medians["direct"] / medians["the door"], wanted)
+
+
+def _many(scene: Scene, way: Way, sessions: int, seconds: int) -> None:
+    assert scene.process is not None  # noqa: S101  # it runs
+    gateway = psutil.Process(scene.process.pid)
+    rest_mib, rest_threads = gateway.memory_info().rss / _MIB, gateway.num_threads()
+    words = f"for i in $(seq {seconds + 60}); do echo line $i of many; sleep 1; done"
+    with ExitStack() as stack:
+        running = [stack.enter_context(_started(way, "-tt", HOST, words)) for _ in range(sessions)]
+        for each in running:
+            assert each.stdout is not None  # noqa: S101  # it was asked for
+            while b"line" not in os.read(each.stdout.fileno(), 4096):
+                pass
+        before, began = sum(gateway.cpu_times()[:2]), time.perf_counter()
+        time.sleep(seconds)
+        cpu = (sum(gateway.cpu_times()[:2]) - before) / (time.perf_counter() - began)
+        mib, threads = gateway.memory_info().rss / _MIB, gateway.num_threads()
+    print(
+        f"{sessions} sessions of a line a second: {cpu * 100:.1f} % of a core,"
+        f" {mib:.0f} MiB ({(mib - rest_mib) * 1024 / sessions:.0f} KiB a session),"
+        f" {threads} threads ({(threads - rest_threads) / sessions:.1f} a session)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
