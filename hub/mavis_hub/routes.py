@@ -145,7 +145,8 @@ def routes(config: Config) -> tuple[Route, ...]:
         Route(
             "page-events",
             "Method(`GET`) && PathRegexp(`^/services/mavis/"
-            "(projects/[^/]+/runs/[^/]+/events|records/(events|export))$`)",
+            "(projects/[^/]+/runs/[^/]+/events|projects/[^/]+/sessions/[^/]+/cast"
+            "|records/(events|export))$`)",
             api,
             Authentication.COOKIE,
             _API,

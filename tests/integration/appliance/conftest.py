@@ -190,7 +190,8 @@ def start_edge(
         ensure_secrets(config, {})
         write_edge_files(config)
         change(config)
-        upstream([config.ports.hub, config.ports.api, config.ports.dashboards])
+        ports = config.ports
+        upstream([ports.hub, ports.api, ports.dashboards, ports.gateway])
         log = config.home / "log" / "edge.log"
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -28,11 +28,12 @@ SAMPLES = {
     "page-events": ("GET", "/services/mavis/projects/shop/runs/run_1/events", "api"),
     "dashboards-live": ("GET", "/services/mavis/dashboards/shop/status/live", "api"),
     "dashboards": ("GET", "/services/mavis-view/a-ticket/", "dashboards"),
+    "gateway": ("GET", "/services/mavis-gateway/terminal", "gateway"),
     "pages": ("GET", "/services/mavis/oauth_callback", "api"),
 }
 
 
-STREAMS = ("prefect", "events", "page-events", "dashboards-live", "dashboards")
+STREAMS = ("prefect", "events", "page-events", "dashboards-live", "dashboards", "gateway")
 
 
 def router_of(edge, path: str) -> str:

@@ -39,7 +39,12 @@ def test_services_get_users_without_login_and_with_their_groups(config: Config) 
         assert entry.pw_uid < 1000
         for group in user.groups:
             assert user.name in grp.getgrnam(group).gr_mem
-    assert set(grp.getgrnam("mavis-db").gr_mem) == {"mavis-api", "mavis-worker", "mavis-logs"}
+    assert set(grp.getgrnam("mavis-db").gr_mem) == {
+        "mavis-api",
+        "mavis-gateway",
+        "mavis-logs",
+        "mavis-worker",
+    }
 
 
 def test_people_get_a_private_home_and_the_password_on_file(config: Config) -> None:
