@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from tornado.http1connection import HTTP1Connection
@@ -13,7 +13,7 @@ from tornado.web import RequestHandler
 from mavis_core.errors import Unavailable
 from mavis_ext.base import Services
 
-__all__ = ["Source", "abort", "send_file"]
+__all__ = ["Pieces", "Source", "send_file", "send_pieces"]
 
 _CHUNK_BYTES = 256 * 1024
 _PATIENCE_S = 60.0
@@ -26,6 +26,13 @@ class Source(Protocol):
     size_bytes: int
 
     def read(self, size_bytes: int) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Pieces(Protocol):
+    """What is sent piece by piece."""
+
+    def chunks(self) -> Iterator[bytes]: ...
     def close(self) -> None: ...
 
 
@@ -61,12 +68,40 @@ async def send_file(
                 handler.write(content)
                 await asyncio.wait_for(handler.flush(), _PATIENCE_S)
         except (StreamClosedError, TimeoutError, Unavailable):
-            abort(handler)
+            _abort(handler)
         finally:
             source.close()
 
 
-def abort(handler: RequestHandler) -> None:
+async def send_pieces(
+    handler: RequestHandler,
+    services: Services,
+    person: str,
+    take: Callable[[], Pieces],
+    *,
+    media: str,
+    name: str,
+) -> None:
+    """Send what `take` returns, whose length nobody knows before; see `send_file`."""
+    pool = services.sql
+    with services.export_seats.take(person):
+        source = await pool.run(take)
+        try:
+            handler.set_header("Content-Type", media)
+            handler.set_header("Content-Disposition", f'attachment; filename="{name}"')
+            pieces = source.chunks()
+            while piece := await pool.run(lambda: next(pieces, b"")):
+                handler.write(piece)
+                await asyncio.wait_for(handler.flush(), _PATIENCE_S)
+        except (StreamClosedError, TimeoutError, Unavailable):
+            if not handler._headers_written:  # noqa: SLF001  # Tornado has no other word for it
+                raise
+            _abort(handler)
+        finally:
+            source.close()
+
+
+def _abort(handler: RequestHandler) -> None:
     """Break the answer off, so that nobody takes what came for the whole."""
     if isinstance(handler.request.connection, HTTP1Connection):
         handler.request.connection.close()

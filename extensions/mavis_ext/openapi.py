@@ -50,7 +50,12 @@ _TAGS = {
     "devices": "What there is to connect to, and the ways into it.",
     "sessions": "Connections of people to devices, each recorded.",
 }
-_TAG_OF = {"members": "projects", "discoveries": "environments", "record-holds": "records"}
+_TAG_OF = {
+    "members": "projects",
+    "discoveries": "environments",
+    "record-holds": "records",
+    "recordings": "sessions",
+}
 _NAMES = {
     "project": "A project, by name or id.",
     "environment": "An environment, by name or id.",

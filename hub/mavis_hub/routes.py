@@ -117,7 +117,7 @@ def routes(config: Config) -> tuple[Route, ...]:
         ),
         Route(
             "events",
-            "Method(`GET`) && PathRegexp(`^/services/mavis/api/v1/.+/(events|export)$`)",
+            "Method(`GET`) && PathRegexp(`^/services/mavis/api/v1/.+/(events|export|recording)$`)",
             api,
             Authentication.PROGRAM,
             _API,

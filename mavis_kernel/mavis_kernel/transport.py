@@ -159,10 +159,15 @@ class Transport:
         return Listing(self._paged(kind, path, params or {}, limit, fields), kind)
 
     def whole_list(
-        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+        self,
+        kind: type[M],
+        path: str,
+        params: Params | None = None,
+        *,
+        fields: Sequence[str] | None = None,
     ) -> Listing[M]:
         """Return the objects of the list at `path`, which has no pages."""
-        return Listing(self._whole(kind, path, fields), kind)
+        return Listing(self._whole(kind, path, params or {}, fields), kind)
 
     def _paged(
         self,
@@ -186,8 +191,10 @@ class Transport:
             left = None if left is None else left - len(items)
             query["cursor"] = cursor
 
-    def _whole(self, kind: type[M], path: str, fields: Sequence[str] | None) -> Iterator[M]:
-        body = (self._tried("GET", path, params=texts({}, fields))).body
+    def _whole(
+        self, kind: type[M], path: str, params: Params, fields: Sequence[str] | None
+    ) -> Iterator[M]:
+        body = (self._tried("GET", path, params=texts(params, fields))).body
         read = kind.from_json if fields is None else kind.picked_from_json
         for item in page_of(body, path)[0]:
             yield read(item)

@@ -86,6 +86,8 @@ def answer(asked: Asked) -> Reply:
         return arrivals(example({"$ref": "#/components/schemas/Record"}))
     if operation.id in ("export_records", "export_all_records"):
         return Reply("id\r\nrec_1\r\n", 200, {"Content-Type": "text/csv", "X-Records": "1"})
+    if operation.id == "download_recording":
+        return Reply('{"version": 2}\n', 200, {"Content-Type": "application/x-asciicast"})
     dry = isinstance(asked.body, dict) and asked.body.get("dry_run") is True
     good = sorted(status for status in operation.told["responses"] if status.startswith("2"))
     status = good[0] if dry else good[-1]

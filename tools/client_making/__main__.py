@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from client_making import models, reference, sync
+from client_making import models, sync
 
 __all__ = ["main"]
 
@@ -25,15 +25,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--root", type=Path, default=_HERE, help="the work tree")
     given = parser.parse_args(arguments)
-    made = {path: _in_shape(text, path) for path, text in _made(given.root).items()}
+    client = {path: _in_shape(text, path) for path, text in _made(given.root).items()}
+    late = _written(client, given.root, write=not given.check)
+    # Commands are imported when what they import is written.
+    from client_making import reference  # noqa: PLC0415
+
     page = given.root / "docs" / "command-line.md"
-    made[page] = reference.made_from(page)
+    late += _written({page: reference.made_from(page)}, given.root, write=not given.check)
+    return int(given.check and bool(late))
+
+
+def _written(made: Mapping[Path, str], root: Path, *, write: bool) -> int:
+    """Name the files that are not as they are made, and write them; return how many they are."""
     late = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     for path in late:
-        if not given.check:
+        if write:
             path.write_text(made[path], encoding="utf-8")
-        sys.stdout.write(f"{path.relative_to(given.root)}\n")
-    return int(given.check and bool(late))
+        sys.stdout.write(f"{path.relative_to(root)}\n")
+    return len(late)
 
 
 def _made(root: Path) -> Mapping[Path, str]:

@@ -36,6 +36,7 @@ from mavis_ext.schemas.remote import (
     Device,
     HostKey,
     PersonKey,
+    RecordingHit,
     Session,
     Ticket,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "RecordHold",
     "RecordSummary",
     "RecordValue",
+    "RecordingHit",
     "RecordsMissed",
     "RecoveryPoint",
     "RecoveryPointDetail",

@@ -16,7 +16,16 @@ from mavis_core.remote.model import (
 from mavis_core.remote.sessions import Asked
 from mavis_ext.schemas.base import Schema
 
-__all__ = ["AccessPolicy", "AccessService", "Device", "HostKey", "PersonKey", "Session", "Ticket"]
+__all__ = [
+    "AccessPolicy",
+    "AccessService",
+    "Device",
+    "HostKey",
+    "PersonKey",
+    "RecordingHit",
+    "Session",
+    "Ticket",
+]
 
 
 class Device(Schema):
@@ -139,6 +148,17 @@ class Ticket(Schema):
             address=address,
             expires_at=asked.expires_at,
         )
+
+
+class RecordingHit(Schema):
+    """A line that a screen showed."""
+
+    session_id: str
+    person: str
+    device: str
+    at_s: float
+    """When, in seconds of the recording."""
+    text: str
 
 
 class PersonKey(Schema):

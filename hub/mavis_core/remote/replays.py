@@ -92,16 +92,23 @@ class Replays:
     def search(self, ctx: CallContext, reference: str, words: str) -> tuple[Found, ...]:
         """Return lines that screens of the project showed, the newest session first.
 
+        Parameters
+        ----------
+        words
+            What is looked for; where it is nothing, nothing is found.
+
         Raises
         ------
         InvalidInput
-            Nothing is looked for, or too much.
+            Too much is looked for.
         Forbidden
             The caller may not see recordings.
         Unavailable
             The gateway does not answer.
         """
         project = self._projects.authorize(ctx, reference, Permission.RECORDING_READ).project
+        if not words.strip():
+            return ()
         summary = f"{ctx.principal.name} looks for {words[:60]!r} in recordings"
         with self._database.write() as tx:
             records.write(

@@ -7,10 +7,6 @@ frame and no token.
 
 from __future__ import annotations
 
-import asyncio
-
-from tornado.iostream import StreamClosedError
-
 from mavis_core.access import Permission
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
@@ -18,7 +14,8 @@ from mavis_core.remote.model import Session, SessionState
 from mavis_core.remote.replays import Found
 from mavis_core.remote.sessions import Asked
 from mavis_ext.app import PREFIX
-from mavis_ext.downloads import abort
+from mavis_ext.downloads import send_pieces
+from mavis_ext.handlers.recordings import CAST
 from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.pages.forms import is_window
 from mavis_hub.pages.handlers import PersonPage
@@ -37,7 +34,6 @@ _CSP = (
 
 _CSP_PLAYER = _CSP.replace("script-src", "script-src 'wasm-unsafe-eval'")
 """The player draws by WebAssembly, which comes with its script."""
-_PATIENCE_S = 60.0
 
 
 class SessionsPage(PersonPage):
@@ -116,22 +112,15 @@ class CastFile(PersonPage):
 
     async def get(self, project: str, session: str) -> None:
         """Send it."""
-        pool = self.site.services.sql
-        cast = await pool.run(lambda: self.app.replays.cast(self.ctx, project, session))
-        try:
-            self.set_header("Content-Type", "application/x-asciicast")
-            self.set_header("Content-Disposition", f'attachment; filename="{session}.cast"')
-            self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
-            pieces = cast.chunks()
-            while piece := await pool.run(lambda: next(pieces, b"")):
-                self.write(piece)
-                await asyncio.wait_for(self.flush(), _PATIENCE_S)
-        except (StreamClosedError, TimeoutError, Unavailable):
-            if not self._headers_written:
-                raise
-            abort(self)
-        finally:
-            cast.close()
+        self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
+        await send_pieces(
+            self,
+            self.site.services,
+            self.ctx.principal.name,
+            lambda: self.app.replays.cast(self.ctx, project, session),
+            media=CAST,
+            name=f"{session}.cast",
+        )
 
 
 class FoundPage(PersonPage):

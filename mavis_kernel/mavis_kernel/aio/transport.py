@@ -160,10 +160,15 @@ class AsyncTransport:
         return AsyncListing(self._paged(kind, path, params or {}, limit, fields), kind)
 
     def whole_list(
-        self, kind: type[M], path: str, *, fields: Sequence[str] | None = None
+        self,
+        kind: type[M],
+        path: str,
+        params: Params | None = None,
+        *,
+        fields: Sequence[str] | None = None,
     ) -> AsyncListing[M]:
         """Return the objects of the list at `path`, which has no pages."""
-        return AsyncListing(self._whole(kind, path, fields), kind)
+        return AsyncListing(self._whole(kind, path, params or {}, fields), kind)
 
     async def _paged(
         self,
@@ -188,9 +193,9 @@ class AsyncTransport:
             query["cursor"] = cursor
 
     async def _whole(
-        self, kind: type[M], path: str, fields: Sequence[str] | None
+        self, kind: type[M], path: str, params: Params, fields: Sequence[str] | None
     ) -> AsyncIterator[M]:
-        body = (await self._tried("GET", path, params=texts({}, fields))).body
+        body = (await self._tried("GET", path, params=texts(params, fields))).body
         read = kind.from_json if fields is None else kind.picked_from_json
         for item in page_of(body, path)[0]:
             yield read(item)

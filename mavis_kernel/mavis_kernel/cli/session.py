@@ -18,6 +18,7 @@ from mavis_kernel.cli.options import (
 )
 from mavis_kernel.cli.output import Empty, show_one
 from mavis_kernel.cli.plans import confirm_removal
+from mavis_kernel.cli.recordings import find, recording
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import both, relative
@@ -116,6 +117,10 @@ def end(state: State, session_id: str, reason: str, yes: bool) -> None:
     client = state.client()
     confirm_removal(f"session {session_id}", yes=yes, verb="End", doing="Ending")
     _show(state, client.sessions.end(state.project, session_id, reason=reason))
+
+
+session.add_command(recording)
+session.add_command(find)
 
 
 def _show(state: State, item: Session) -> None:

@@ -82,6 +82,7 @@ __all__ = [
     "RecordPhase",
     "RecordSummary",
     "RecordValue",
+    "RecordingHit",
     "RecordsMissed",
     "RecoveryPoint",
     "RecoveryPointDetail",
@@ -1479,6 +1480,23 @@ class RecordValue(Model):
 
     value: str | None = None
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingHit(Model):
+    """A line that a screen showed.
+
+    Parameters
+    ----------
+    at_s
+        When, in seconds of the recording.
+    """
+
+    session_id: str
+    person: str
+    device: str
+    at_s: float
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)

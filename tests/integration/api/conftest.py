@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+import sqlalchemy as sa
 
 from core_double import plan_document
+from mavis_core.db import tables
 from postgres_server import PostgresServer
 from public_keys import public_key
 from rest_service import RestService, serving
@@ -76,6 +78,8 @@ def things(rest: RestService) -> dict[str, str]:
     assert rest.ask("POST", ways, body={"login": "al"}).status == 201
     asked = rest.ask("POST", "/projects/shop/sessions", body={"device": "router-1"})
     assert asked.status == 201, asked.content
+    with rest.core.database.write() as tx:  # as the gateway notes it
+        tx.execute(sa.update(tables.sessions).values(recording=True))
     own = {"name": "laptop", "public": public_key()}
     assert rest.ask("POST", "/me/ssh-keys", body=own).status == 201
     return {

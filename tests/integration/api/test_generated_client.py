@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from rest_service import RestService
 DESCRIPTION = Path(mavis_ext.__file__).with_name("openapi.json")
 ACCOUNT = "444444444444"
 NAME = "client_of_others"
+OVERRIDES = {"application/x-asciicast": "application/octet-stream"}
+"""Forms that the generator does not know, and as what it shall take them."""
 
 
 class Client:
@@ -50,7 +53,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Generate the client; return the name by which it is imported."""
     folder = tmp_path_factory.mktemp("generated")
     bin_folder = Path(sys.executable).parent  # where the generator finds ruff
+    settings = folder / "settings.json"
+    settings.write_text(json.dumps({"content_type_overrides": OVERRIDES}))
     options = ["--path", DESCRIPTION, "--meta", "none", "--output-path", folder / NAME]
+    options += ["--config", settings]
     done = subprocess.run(
         [sys.executable, "-m", "openapi_python_client", "generate", *options, "--fail-on-warning"],
         env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},

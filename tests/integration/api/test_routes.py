@@ -121,8 +121,8 @@ API_PROCESS = {
     "mavis_hub.pages.devices.DevicesPage": Row("/projects/shop/devices", Guard.PAGE),
     "mavis_hub.pages.sessions.SessionsPage": Row("/projects/shop/sessions", Guard.PAGE),
     "mavis_hub.pages.sessions.SessionPage": Row("/projects/shop/sessions/x", Guard.PAGE, 404),
-    "mavis_hub.pages.sessions.CastFile": Row("/projects/shop/sessions/x/cast", Guard.PAGE, 404),
-    "mavis_hub.pages.sessions.FoundPage": Row("/projects/shop/recordings", Guard.PAGE),
+    "mavis_hub.pages.sessions.CastFile": Row("/projects/shop/sessions/x/cast", Guard.PAGE, 403),
+    "mavis_hub.pages.sessions.FoundPage": Row("/projects/shop/recordings", Guard.PAGE, 403),
     "mavis_hub.pages.sessions.TerminalPage": Row(
         "/projects/shop/sessions/x/terminal", Guard.PAGE, 403
     ),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import IO
 
 from mavis_kernel.aio.transport import AsyncTransport, segment
-from mavis_kernel.models import Session, SessionState, Ticket
+from mavis_kernel.models import RecordingHit, Session, SessionState, Ticket
+from mavis_kernel.record_export import opened
 
 __all__ = ["Sessions"]
 
@@ -91,6 +95,54 @@ class Sessions:
         """Return a ticket with which to look on. That is recorded."""
         path = f"{_path(project, session_id)}/watch"
         return await self._transport.post(Ticket, path, {}, idempotency_key=idempotency_key)
+
+    async def recording(
+        self,
+        project: str,
+        session_id: str,
+        file: str | os.PathLike[str] | IO[bytes],
+        *,
+        overwrite: bool = False,
+    ) -> int:
+        """Write the recording of a session into a file, asciicast v2; return its size in bytes.
+
+        Of a session that is still open it has what was recorded until now. The appliance records
+        who took it.
+
+        Parameters
+        ----------
+        file
+            A path, where the file is there whole or not at all; or something to write bytes into.
+        overwrite
+            Whether a file that is there already may be replaced.
+
+        Raises
+        ------
+        BadSettings
+            There is a file already, or none can be written there.
+        """
+        path = f"{_path(project, session_id)}/recording"
+        with opened(file, overwrite=overwrite) as target:
+            return await self._write(path, target)
+
+    async def _write(self, path: str, target: IO[bytes]) -> int:
+        """Write what is at `path` into a file; return its size in bytes."""
+        size = 0
+        async with aclosing(self._transport.download(path, {}, lambda _: None)) as contents:
+            async for content in contents:
+                target.write(content)
+                size += len(content)
+        return size
+
+    def search(
+        self, project: str, words: str, *, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[RecordingHit]:
+        """Yield lines with `words` on the screens of sessions that are over, the newest first.
+
+        The appliance records who has looked for what.
+        """
+        path = f"/projects/{segment(project)}/recordings"
+        return self._transport.whole_list(RecordingHit, path, {"words": words}, fields=fields)
 
     async def end(
         self,
