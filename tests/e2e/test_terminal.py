@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect
 
 from e2e.appliance import Appliance, until
 from e2e.browsing import picture
+from e2e.kernels import kernel, start_server
 from mavis_kernel import Mavis
 from ssh_servers import keygen, ssh_server, unix_user
 
@@ -114,6 +115,38 @@ def test_an_ssh_client_comes_to_the_door_with_a_token_and_with_a_key(
     assert sent.data["sha256"] == hashlib.sha256(b"content").hexdigest()
     newest = next(iter(operator.sessions.list(shop, limit=1)))
     assert (newest.entrance, newest.person) == ("door", "demo-operator")
+
+
+def test_a_cell_runs_at_devices(
+    device: str,
+    appliance: Appliance,
+    admin: Mavis,
+    operator: Mavis,
+    tokens: dict[str, str],
+    client: Callable[..., Any],
+    shop: str,
+) -> None:
+    client("ssh", "demo-operator:web-1@127.0.0.1", "true", token=tokens["demo-operator"])
+    (known,) = admin.devices.host_keys(shop, "web-1", "ssh")
+    admin.devices.approve(shop, "web-1", "ssh", known.fingerprint)
+    admin.devices.add(shop, "web-2", "127.0.0.1")  # no way leads in
+    person, token = "demo-operator", tokens["demo-operator"]
+    start_server(appliance, person, token)
+    with kernel(appliance, person, token) as inside:
+        inside.run(f"%project {shop}")
+        assert "2 devices; nothing was run." in inside.run("%%ssh 'web-*' --dry-run\n")
+        said = inside.run("%%ssh 'web-*' -o done\nwhoami\necho oh >&2\nexit 4")
+        assert f"web-1 | {device}" in said
+        assert "web-1 ! oh" in said
+        assert "done: 0 ok, 2 not" in said
+        told = inside.ask(
+            "import json\nprint(json.dumps([[e.device, e.exit_status, e.stdout, e.reason]"
+            " for e in done]))"
+        )
+        assert told == [["web-1", 4, f"{device}\n", "exited"], ["web-2", None, "", "not_found"]]
+        assert "web-1  ok" in inside.run("%%ssh web-1\nseq 200000 | tail -1")
+    newest = next(iter(operator.sessions.list(shop, limit=1)))
+    assert (newest.entrance, newest.command) == ("notebook", "seq 200000 | tail -1")
 
 
 def shown(page: Page) -> str:

@@ -30,7 +30,10 @@ MAGICS: dict[str, tuple[str, str]] = {
 }
 """Each magic's module and the name of its command there."""
 
-CELL_MAGICS: dict[str, tuple[str, str]] = {"opslog": (f"{_HERE}.asking", "opslog")}
+CELL_MAGICS: dict[str, tuple[str, str]] = {
+    "opslog": (f"{_HERE}.asking", "opslog"),
+    "ssh": (f"{_HERE}.ssh", "ssh"),
+}
 """The same for magics of cells."""
 
 

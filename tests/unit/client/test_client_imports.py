@@ -29,7 +29,7 @@ IN_NOTEBOOKS = {
     "dashboards.py": {"ipywidgets"},
     "frames.py": {"pandas"},
     "models": {"pandas"},  # the name of a type only
-    "notebook": {"IPython", "pandas"},
+    "notebook": {"IPython", "pandas", "tornado"},  # which ipykernel brings
     "widgets": {"anywidget", "traitlets"},
 }
 """What packages that only a notebook loads import besides."""
