@@ -85,6 +85,8 @@ def open_file(path: Path) -> tuple[duckdb.DuckDBPyConnection, State]:
     try:
         # One after the other: DuckDB takes the folder only from a database that runs.
         root.execute("SET allowed_directories = [?]", [str(extracts)])
+        # A page is larger than DuckDB takes for few: read wide columns of what is on it only.
+        root.execute("SET late_materialization_max_rows = 2000")
         root.execute("SET enable_external_access = false")
         root.execute("SET lock_configuration = true")
         path.chmod(0o600)
