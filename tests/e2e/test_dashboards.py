@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core_double import wait_until
 from e2e.appliance import Appliance
-from e2e.test_browser import ARGUMENTS, CHROMIUM
+from e2e.browsing import ARGUMENTS, CHROMIUM
 from mavis_hub.dashboards.addresses import FRAMES
 from mavis_kernel import Mavis
 

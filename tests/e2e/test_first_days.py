@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from e2e.appliance import Appliance
+from e2e.browsing import ARGUMENTS, CHROMIUM
 from e2e.kernels import kernel, start_server
 from e2e.looks import LOOKS, Place, faults, is_here, logged_in
-from e2e.test_browser import ARGUMENTS, CHROMIUM
 from mavis_kernel import Mavis
 
 MAVIS = "/services/mavis"
