@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -181,7 +181,7 @@ class Ended:
     reason: EndReason
     detail: str = ""
     exit_status: int | None = None
-    error: MavisError | None = None
+    error: MavisError | None = field(default=None, compare=False)
 
 
 class Sessions(Protocol):
