@@ -15,6 +15,7 @@ import pytest
 
 from e2e.appliance import Appliance, until
 from e2e.stories import story, without_steps
+from mavis_hub.processes import NAMES
 from mavis_kernel import Mavis
 from mavis_kernel.models import Run
 
@@ -123,5 +124,5 @@ def test_no_record_is_missing_or_there_twice(appliance: Appliance, admin: Mavis,
 def test_nothing_is_left_of_those_who_died(appliance: Appliance, shop: str) -> None:
     rows = appliance.status()
     assert {name: (row["state"], row["well"]) for name, row in rows.items()} == dict.fromkeys(
-        ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards"), ("running", True)
+        NAMES, ("running", True)
     )

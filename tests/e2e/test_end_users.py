@@ -59,6 +59,10 @@ OWN_OPERATIONS = {
     ("GET", "/projects"),  # with the role in each, and no more
     ("POST", "/device-logins"),  # logins of one's own
     ("POST", "/device-logins/token"),
+    ("GET", "/me/ssh-keys"),  # public keys of one's own, which open nothing without a role
+    ("POST", "/me/ssh-keys"),
+    ("GET", "/me/ssh-keys/{sshkey}"),
+    ("DELETE", "/me/ssh-keys/{sshkey}"),
     ("GET", "/projects/{project}/dashboards"),
     ("GET", "/projects/{project}/dashboards/{dashboard}"),
 }
