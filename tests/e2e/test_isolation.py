@@ -184,7 +184,7 @@ def test_every_port_that_listens_is_a_known_one(appliance: Appliance, inside: Ke
     found = set()
     for name, pid in appliance.pids().items():
         found |= {(name, port) for port in listening(pid)}
-    assert {port for _, port in found} == known | {config.edge.port}
+    assert {port for _, port in found} == known | {config.edge.port, config.remote.port}
 
 
 def listening(pid: int) -> set[int]:
