@@ -134,7 +134,7 @@ def test_a_cell_runs_at_devices(
     start_server(appliance, person, token)
     with kernel(appliance, person, token) as inside:
         inside.run(f"%project {shop}")
-        assert "2 devices; nothing was run." in inside.run("%%ssh 'web-*' --dry-run\n")
+        assert "2 devices; nothing was run." in inside.run("%%ssh 'web-*' --dry-run\nwhoami")
         said = inside.run("%%ssh 'web-*' -o done\nwhoami\necho oh >&2\nexit 4")
         assert f"web-1 | {device}" in said
         assert "web-1 ! oh" in said
