@@ -146,7 +146,7 @@ def test_a_cell_runs_at_devices(
         assert told == [["web-1", 4, f"{device}\n", "exited"], ["web-2", None, "", "not_found"]]
         assert "web-1  ok" in inside.run("%%ssh web-1\nseq 200000 | tail -1")
     newest = next(iter(operator.sessions.list(shop, limit=1)))
-    assert (newest.entrance, newest.command) == ("notebook", "seq 200000 | tail -1")
+    assert (newest.entrance, newest.command) == ("notebook", "seq 200000 | tail -1\n")
 
 
 def shown(page: Page) -> str:
