@@ -12,6 +12,7 @@ from tornado.web import RequestHandler
 
 from mavis_core.errors import Unavailable
 from mavis_ext.base import Services
+from mavis_ext.pools import Pool
 
 __all__ = ["Pieces", "Source", "send_file", "send_pieces"]
 
@@ -64,9 +65,7 @@ async def send_file(
             handler.set_header("Content-Disposition", f'attachment; filename="{name}"')
             handler.set_header("Content-Length", source.size_bytes)
             handler.set_header("X-Records", source.count)
-            while content := await pool.run(lambda: source.read(_CHUNK_BYTES)):
-                handler.write(content)
-                await asyncio.wait_for(handler.flush(), _PATIENCE_S)
+            await _pour(handler, pool, lambda: source.read(_CHUNK_BYTES))
         except (StreamClosedError, TimeoutError, Unavailable):
             _abort(handler)
         finally:
@@ -90,15 +89,20 @@ async def send_pieces(
             handler.set_header("Content-Type", media)
             handler.set_header("Content-Disposition", f'attachment; filename="{name}"')
             pieces = source.chunks()
-            while piece := await pool.run(lambda: next(pieces, b"")):
-                handler.write(piece)
-                await asyncio.wait_for(handler.flush(), _PATIENCE_S)
+            await _pour(handler, pool, lambda: next(pieces, b""))
         except (StreamClosedError, TimeoutError, Unavailable):
             if not handler._headers_written:  # noqa: SLF001  # Tornado has no other word for it
                 raise
             _abort(handler)
         finally:
             source.close()
+
+
+async def _pour(handler: RequestHandler, pool: Pool, more: Callable[[], bytes]) -> None:
+    """Send what `more` returns, which blocks, until it returns nothing."""
+    while content := await pool.run(more):
+        handler.write(content)
+        await asyncio.wait_for(handler.flush(), _PATIENCE_S)
 
 
 def _abort(handler: RequestHandler) -> None:

@@ -10,7 +10,8 @@
 - `browser`, `visit`: Chromium, and a page in a profile of its own, logged in or not
 - `outside`: every address on another machine that a page asked for
 
-Not root: the appliance runs without isolation, and the tests of isolation are not collected.
+Not root: the appliance runs without isolation; the tests of isolation, and those with a Unix user
+of a device, are not collected.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from mavis_hub import leftovers
 from mavis_hub.users import PERSON_MARK, SERVICE_MARK
 from mavis_kernel import Mavis
 
-collect_ignore = [] if os.geteuid() == 0 else ["test_isolation.py"]
+collect_ignore = [] if os.geteuid() == 0 else ["test_isolation.py", "test_terminal.py"]
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,6 @@ from e2e.kernels import kernel, start_server
 from mavis_kernel import Mavis
 from ssh_servers import keygen, ssh_server, unix_user
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a Unix user of the device is made")
-
 
 @pytest.fixture(scope="module")
 def device(admin: Mavis, shop: str) -> Iterator[str]:
