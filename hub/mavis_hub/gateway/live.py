@@ -21,10 +21,11 @@ from typing import Protocol
 from mavis_core.errors import MavisError
 from mavis_core.remote.desk import Desk, Ending
 from mavis_core.remote.model import EndReason, Policy, Session
-from mavis_core.remote.recording import CommandReader, Recorder
+from mavis_core.remote.recording import Recorder
 from mavis_core.remote.ssh import Stream, Target
-from mavis_hub.gateway.notes import Notes, command_record, screen_record
+from mavis_hub.gateway.notes import Notes
 from mavis_hub.gateway.outflow import STDERR, STDOUT, Outflow
+from mavis_hub.gateway.reading import Reading
 
 __all__ = ["AWAY", "Live", "Outcome", "Viewer"]
 
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 AWAY = timedelta(minutes=2)
 """How long a session waits for its person after a connection broke."""
 _TYPED_BYTES = 64 * 1024
-_EXCERPT_BYTES = 4096
 _EXIT_S = 5.0
 _LAST_S = 3.0
 
@@ -95,10 +95,9 @@ class Live:
         self.session, self.policy, self.terminal = session, policy, terminal
         self.outflow = Outflow(self._wake)
         self._target, self._stream, self._recorder = target, stream, recorder
-        self._desk, self._notes, self._gone = desk, notes, gone
-        self._lock, self._reading = threading.Lock(), threading.Lock()
-        self._reader = CommandReader(lambda seen: notes.add(screen_record(session, seen)))
-        self._excerpt = bytearray()
+        self._desk, self._gone = desk, gone
+        self._lock = threading.Lock()
+        self._reading = Reading(session, notes, terminal=terminal)
         self._person: Viewer | None = None
         self._watchers: set[Viewer] = set()
         self._typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -181,8 +180,7 @@ class Live:
         """Give the terminal another size."""
         if self._recorded(lambda: self._recorder.resize(columns, rows)):
             self._stream.resize(columns, rows)
-            with self._reading:
-                self._reader.resize(columns)
+            self._reading.resize(columns)
 
     def due(self) -> Ending | None:
         """Return why it must end now, or None."""
@@ -226,16 +224,9 @@ class Live:
         while data := receive():
             if not self._recorded(lambda shown=data: self._recorder.output(shown)):  # type: ignore[misc]  # bound now
                 return
-            self._read_along(data)
+            self._reading.shown(data)
             if not self.outflow.put(stream, data):
                 return
-
-    def _read_along(self, shown: bytes) -> None:
-        with self._reading:
-            if self.terminal:
-                self._reader.output(shown, time.monotonic() - self._began)
-            elif len(self._excerpt) <= _EXCERPT_BYTES:
-                self._excerpt += shown[: _EXCERPT_BYTES + 1 - len(self._excerpt)]
 
     def _bring(self) -> None:
         while self._outcome is None:
@@ -245,9 +236,7 @@ class Live:
                 continue
             if not data or not self._recorded(lambda typed=data: self._recorder.input(typed)):  # type: ignore[misc]  # bound now
                 return
-            if self.terminal:
-                with self._reading:
-                    self._reader.input(data, time.monotonic() - self._began)
+            self._reading.typed(data)
             try:
                 self._stream.send(data)
             except MavisError:
@@ -286,7 +275,9 @@ class Live:
             if each is not threading.current_thread():
                 each.join(_LAST_S)
         self._recorder.close(outcome.exit_status, outcome.reason, outcome.detail)
-        self._note_end(outcome)
+        self._reading.end()
+        if not self.terminal:
+            self._reading.tell_command(outcome.exit_status)
         try:
             self._desk.ended(
                 self.session,
@@ -302,21 +293,6 @@ class Live:
         for viewer in viewers:
             viewer.over(outcome)
         self._gone(self)
-
-    def _note_end(self, outcome: Outcome) -> None:
-        with self._reading:
-            if self.terminal:
-                self._reader.end()
-                return
-            excerpt = bytes(self._excerpt[:_EXCERPT_BYTES]).decode("utf-8", "replace")
-            made = command_record(
-                self.session,
-                outcome.exit_status,
-                excerpt.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-                cut=len(self._excerpt) > _EXCERPT_BYTES,
-                lasted_s=time.monotonic() - self._began,
-            )
-        self._notes.add(made)
 
     def _recorded(self, record: Callable[[], None]) -> bool:
         """Record something; return False where that cannot be, and the session ends."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from mavis_core import records
-from mavis_core.errors import MavisError
 from mavis_core.remote.desk import Desk
 from mavis_core.remote.model import Session
 from mavis_core.remote.recording import ScreenCommand
@@ -72,8 +71,8 @@ class Notes:
     def _give(self, taken: list[records.Record]) -> None:
         try:
             self._desk.record(taken)
-        except MavisError as exc:
-            logger.error("session.notes_unwritten count=%d error=%s", len(taken), exc.message)  # noqa: TRY400 - it says all
+        except Exception:  # the edge of the thread; it must go on, and nothing is lost
+            logger.exception("session.notes_unwritten count=%d", len(taken))
             with self._some:
                 if not self._stopping:
                     self._waiting[:0] = taken

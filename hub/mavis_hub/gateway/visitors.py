@@ -10,10 +10,9 @@ from __future__ import annotations
 import base64
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import httpx
@@ -29,11 +28,12 @@ from mavis_core.remote.desk import Desk
 from mavis_core.remote.devices import Devices
 from mavis_core.remote.model import EndReason, HostKey, Session, SessionKind
 from mavis_core.remote.person_keys import PersonKeys, fingerprint_of
-from mavis_core.remote.recording import CommandReader, Recorder, Recordings
+from mavis_core.remote.recording import Recorder, Recordings
 from mavis_core.remote.ssh import fingerprint
 from mavis_hub.gateway.door.ports import Direction, Ended, Opened, Person, Proof, Transfer, Wish
 from mavis_hub.gateway.floor import header_of
-from mavis_hub.gateway.notes import Notes, command_record, screen_record, transfer_record
+from mavis_hub.gateway.notes import Notes, transfer_record
+from mavis_hub.gateway.reading import Reading
 
 __all__ = ["HubPeople", "Visitor", "Visits"]
 
@@ -43,7 +43,6 @@ _ACCESS = "access:services!service=mavis"
 _BY_KEY = frozenset({Scope.READ, Scope.OPERATE})
 _CACHE_S = 20
 _HUB_S = 5.0
-_EXCERPT_BYTES = 4096
 _MOST_STORIES = 10_000
 
 
@@ -133,35 +132,24 @@ class _Visit:
 
     session: Session
     recorder: Recorder
-    began: float = field(default_factory=time.monotonic)
-    reader: CommandReader | None = None
-    excerpt: bytearray = field(default_factory=bytearray)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    reading: Reading
 
     # of the door's `Page`
 
     def output(self, data: bytes) -> None:
         """Record what the device shows, and read along."""
         self.recorder.output(data)
-        with self.lock:
-            if self.reader is not None:
-                self.reader.output(data, time.monotonic() - self.began)
-            elif len(self.excerpt) <= _EXCERPT_BYTES:
-                self.excerpt += data[: _EXCERPT_BYTES + 1 - len(self.excerpt)]
+        self.reading.shown(data)
 
     def input(self, data: bytes) -> None:
         """Take note of what is typed."""
         self.recorder.input(data)
-        if self.reader is not None:
-            with self.lock:
-                self.reader.input(data, time.monotonic() - self.began)
+        self.reading.typed(data)
 
     def resize(self, columns: int, rows: int) -> None:
         """Record the size of the terminal."""
         self.recorder.resize(columns, rows)
-        if self.reader is not None:
-            with self.lock:
-                self.reader.resize(columns)
+        self.reading.resize(columns)
 
     def marker(self, text: str) -> None:
         """Record something else that happened."""
@@ -222,11 +210,9 @@ class Visits:
         except MavisError as exc:
             self._desk.ended(session, EndReason.REFUSED, exc.message, error=exc)
             raise
-        visit = _Visit(session, recorder)
-        if wish.kind is SessionKind.TERMINAL:
-            visit.reader = CommandReader(
-                lambda seen: self._notes.add(screen_record(session, seen)), wish.columns
-            )
+        terminal = wish.kind is SessionKind.TERMINAL
+        reading = Reading(session, self._notes, terminal=terminal, columns=wish.columns)
+        visit = _Visit(session, recorder, reading)
         with self._lock:
             self._open[session.id] = visit
         if wish.person.proof is Proof.KEY:
@@ -247,21 +233,10 @@ class Visits:
             visit = self._open.pop(session, None)
         if visit is None:
             return
-        with visit.lock:
-            if visit.reader is not None:
-                visit.reader.end()
+        visit.reading.end()
         visit.recorder.close(ended.exit_status, ended.reason, ended.detail)
         if visit.session.kind is SessionKind.COMMAND and ended.error is None:
-            excerpt = bytes(visit.excerpt[:_EXCERPT_BYTES]).decode("utf-8", "replace")
-            self._notes.add(
-                command_record(
-                    visit.session,
-                    ended.exit_status,
-                    excerpt.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-                    cut=len(visit.excerpt) > _EXCERPT_BYTES,
-                    lasted_s=time.monotonic() - visit.began,
-                )
-            )
+            visit.reading.tell_command(ended.exit_status)
         if isinstance(ended.error, HostKeyUnknown):  # or another one than was approved
             seen = ended.error
             key = HostKey(seen.algorithm, fingerprint(seen.public), seen.public)
