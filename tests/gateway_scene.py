@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,14 @@ from mavis_core.access import CallContext, Role
 from mavis_core.config import Config, load
 from mavis_core.db import Database, migrate, open_database
 from mavis_core.db.paging import PageRequest
+from mavis_core.logs.client import SocketConnection
 from mavis_core.logs.sealing import private_key
 from mavis_core.projects.service import Projects
 from mavis_core.records import Outbox, Record
 from mavis_core.remote.devices import Devices
 from mavis_core.remote.gateway_client import GatewayClient
 from mavis_core.remote.model import KEY_FIELDS, Policy, Protocol, Session
+from mavis_core.remote.person_keys import PersonKeys
 from mavis_core.remote.replays import Replays
 from mavis_core.remote.sessions import Asked, Sessions
 from mavis_core.vault.sealing import Sealer
@@ -44,7 +46,8 @@ from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.health import SocketCheck, check
 from mavis_hub.secrets import ensure_secrets
 from rest_service import served
-from ssh_servers import free_port
+from ssh_client import Client
+from ssh_servers import free_port, keygen
 
 __all__ = ["ADA", "OLGA", "Scene", "Viewer", "call_of", "make_scene", "until"]
 
@@ -146,7 +149,13 @@ class Viewer:
 
 @dataclass
 class Scene:
-    """A state folder with a gateway, and what the api process does."""
+    """A state folder with a gateway, and what the api process does.
+
+    Parameters
+    ----------
+    inside
+        The words of a command that runs the gateway in a place of its own.
+    """
 
     config: Config
     environ: dict[str, str]
@@ -158,6 +167,7 @@ class Scene:
     projects: Projects
     replays: Replays
     hub: Hub
+    inside: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def device(
@@ -221,6 +231,13 @@ class Scene:
         line = key.public_bytes(coding.Encoding.OpenSSH, coding.PublicFormat.OpenSSH)
         return line.decode()
 
+    def client(self, folder: Path) -> Client:
+        """Return an SSH client of olga's, with a key that is registered."""
+        key = keygen(folder / "own")
+        keys, name = PersonKeys(self.database), f"k{abs(hash(str(folder))) % 10**8}"
+        keys.add(call_of("olga"), name=name, public=key.with_suffix(".pub").read_text("ascii"))
+        return Client(folder, self.config.remote.port, key, self.door_key, login="olga:web-1")
+
     def newest(self) -> Session:
         """Return the session that was asked for last."""
         return self.sessions.list(ADA, "shop", PageRequest(limit=1)).items[0]
@@ -239,6 +256,13 @@ class Scene:
         with closing(self.replays.cast(ADA, "shop", session_id)) as cast:
             return b"".join(cast.chunks())
 
+    def health(self) -> Any:
+        """Return what the gateway says of itself."""
+        with closing(SocketConnection(self.config.gateway_socket)) as connection:
+            token = self.config.read_secret("gateway", "gateway-token")
+            connection.request("GET", "/health", headers={"Authorization": f"Bearer {token}"})
+            return json.loads(connection.getresponse().read())
+
     def records(self, about: str) -> list[Record]:
         """Return the records of an object, oldest first."""
         waiting = Outbox(self.database).pending(10_000)
@@ -249,7 +273,9 @@ class Scene:
         log = (self.config.home / "log" / "gateway.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mavis_hub.gateway"], env=self.environ, stderr=log
+                [*self.inside, sys.executable, "-m", "mavis_hub.gateway"],
+                env=self.environ,
+                stderr=log,
             )
         health = SocketCheck(self.config.gateway_socket, "/health", ("gateway", "gateway-token"))
         until(
@@ -283,11 +309,21 @@ class Scene:
 
 
 @contextmanager
-def make_scene(home: Path, **settings: str) -> Iterator[Scene]:
+def make_scene(
+    home: Path,
+    *,
+    inside: Sequence[str] = (),
+    prepare: Callable[[Config], object] = lambda _: None,
+    **settings: str,
+) -> Iterator[Scene]:
     """Make a state folder with the project ``shop``, and start a gateway in it.
 
     Parameters
     ----------
+    inside
+        The words of a command that runs the gateway in a place of its own.
+    prepare
+        Called before it starts.
     settings
         By variable, without ``MAVIS_``.
     """
@@ -305,6 +341,7 @@ def make_scene(home: Path, **settings: str) -> Iterator[Scene]:
     config = load(home, environ=environ)
     ensure_folders(config)
     ensure_secrets(config, {})
+    prepare(config)
     migrate(config.database_url)
     database = open_database(config.database_url)
     projects = Projects(database)
@@ -322,6 +359,7 @@ def make_scene(home: Path, **settings: str) -> Iterator[Scene]:
         projects,
         Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),
         Hub(config.read_secret("gateway", "gateway-hub-token")),
+        tuple(inside),
     )
     try:
         with served(hub_application(scene.hub), config.ports.hub):

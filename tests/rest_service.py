@@ -31,6 +31,7 @@ from mavis_core.config import Config, load
 from mavis_core.contract import Kit
 from mavis_core.errors import MavisError, Unavailable
 from mavis_core.logins.model import TOKEN_LIFETIME, Grant
+from mavis_core.remote.alarms import Alarm
 from mavis_core.remote.replays import Replays
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import generate
@@ -86,6 +87,9 @@ class Tokens:
 class Casts:
     """Recordings, in the gateway's place: one of each session, and one line that is found."""
 
+    def __init__(self) -> None:
+        self.standing: tuple[Alarm, ...] = ()
+
     def cast(self, project_id: str, session_id: str) -> Casts:
         self._sent = (project_id, session_id)
         return self
@@ -93,6 +97,9 @@ class Casts:
     def search(self, project_id: str, words: str, *, limit: int) -> list[dict[str, object]]:
         del project_id, words, limit
         return []
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        return self.standing
 
     def chunks(self) -> Iterator[bytes]:
         yield b'{"version": 2, "width": 80, "height": 24}\n'
@@ -219,6 +226,8 @@ class RestService(Address):
     ----------
     core
         The same database from the inside, for setting up and for looking.
+    recordings
+        What the gateway has, and says of itself.
     """
 
     config: Config
@@ -228,6 +237,7 @@ class RestService(Address):
     tokens: Tokens
     logins: Logins
     services: Services
+    recordings: Casts
     facts: dict[str, str] = field(default_factory=dict)
     start_logs: Callable[[], None] = lambda: None
     end_logs: Callable[[], None] = lambda: None
@@ -316,8 +326,8 @@ def serving(
     app = api_app(config, kits=every)
     # Runs are carried out by `core`, which must open what the API seals.
     app = replace(app, vault=Vault(app.database, core.vault._sealer))
-    casts = Replays(app.database, app.projects, app.sessions, Casts())
-    app = replace(app, replays=casts)
+    casts = Casts()
+    app = replace(app, replays=Replays(app.database, app.projects, app.sessions, casts))
     tokens, logins = Tokens(), Logins()
     services = make_services(app, tokens, logins, secret=b"of the test")
     if database is not None:
@@ -326,7 +336,7 @@ def serving(
     try:
         make = application or (lambda _, services: _plain(services, pages))
         with served(make(config, services), port) as at:
-            service = RestService(at, config, app, core, cloud, tokens, logins, services)
+            service = RestService(at, config, app, core, cloud, tokens, logins, services, casts)
             if not logs:
                 yield service
                 return

@@ -6,6 +6,7 @@ Checks use the standard library only, so that ``mavisctl status`` answers at onc
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 from base64 import b64encode
@@ -18,6 +19,7 @@ from mavis_core.errors import Unavailable
 __all__ = ["FreshFile", "Health", "HealthCheck", "HttpCheck", "SocketCheck", "check"]
 
 _TIMEOUT_S = 3.0
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class HttpCheck:
 
 @dataclass(frozen=True, slots=True)
 class SocketCheck:
-    """GET a path on a Unix socket with a bearer secret, named by process and name."""
+    """GET a path on a Unix socket with a bearer secret, named by process and name.
+
+    The answer is a JSON object; where its ``error`` is a text, that is what troubles the process.
+    """
 
     socket: Path
     path: str
@@ -63,10 +68,14 @@ class Health:
     ----------
     detail
         Why it is not well; empty where it is.
+    trouble
+        What stands in the way of a process that does its work as far as it can; it can be had in
+        spite of it, and is started no better by another start.
     """
 
     well: bool
     detail: str = ""
+    trouble: str = ""
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -113,12 +122,21 @@ def _get(connection: http.client.HTTPConnection, path: str, headers: dict[str, s
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        answer.read(65536)
+        content = answer.read(_MOST_BYTES)
     finally:
         connection.close()
     if answer.status < 400:
-        return Health(True)
+        return Health(True, trouble=_trouble(content))
     return Health(False, f"answers {answer.status} {answer.reason}")
+
+
+def _trouble(content: bytes) -> str:
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    error = told.get("error") if isinstance(told, dict) else None
+    return error if isinstance(error, str) else ""
 
 
 def _fresh(what: FreshFile) -> Health:

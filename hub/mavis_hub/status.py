@@ -24,6 +24,8 @@ class Row:
     ----------
     memory_bytes
         Resident memory of the process and of what it started.
+    well
+        Whether it runs, answers and says of nothing that it stands in its way.
     detail
         Why it is not well; empty where it is.
     """
@@ -62,8 +64,8 @@ def _row(process: Process, state: ProcessState, health: Health) -> Row:
         pid=state.pid,
         uptime_s=state.uptime_s,
         memory_bytes=_memory(state.pid),
-        well=health.well and state.state is State.RUNNING,
-        detail=health.detail or state.detail,
+        well=health.well and not health.trouble and state.state is State.RUNNING,
+        detail=health.detail or state.detail or health.trouble,
     )
 
 

@@ -49,6 +49,9 @@ _CHANGES = {
     "host_key.see": "a device shows a host key that nobody has approved",
     "person_key.add": "a person may come to the door for SSH clients with a key",
     "person_key.remove": "a key of a person lets nobody in any more",
+    "recording.alarm": "something stands in the way of recordings: the object store does not take"
+    " them, the spool is more than four fifths full, or some cannot be stored",
+    "recording.alarm_end": "what stood in the way of recordings is over",
     "recording.erase": "recordings that are over their period are erased",
     "recording.read": "somebody replays a recording, or takes it as a file",
     "recording.search": "somebody looks for a text in the recordings of a project",

@@ -1,4 +1,4 @@
-"""Asks the gateway for recordings, over its Unix socket. For the api process."""
+"""Asks the gateway for recordings, and how it is, over its Unix socket. For the api process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 from mavis_core.config import Config
 from mavis_core.errors import InvalidInput, MavisError, NotFound, Unavailable
 from mavis_core.logs.client import SocketConnection
+from mavis_core.remote.alarms import Alarm
 
 __all__ = ["Cast", "GatewayClient"]
 
 _TIMEOUT_S = 20.0
+_GLANCE_S = 2.0  # a page waits for it
 _CHUNK_BYTES = 256 * 1024
 _MAX_ANSWER_BYTES = 8 << 20
 
@@ -114,17 +116,30 @@ class GatewayClient:
             The gateway does not answer.
         """
         query = urlencode({"project": project_id, "words": words, "limit": limit})
+        found: list[dict[str, Any]] = self._get(f"/recordings?{query}", _TIMEOUT_S)["hits"]
+        return found
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Return what stands in the way of recordings now.
+
+        Raises
+        ------
+        Unavailable
+            The gateway does not answer.
+        """
+        return tuple(map(Alarm.from_json, self._get("/health", _GLANCE_S)["alarms"]))
+
+    def _get(self, path: str, timeout_s: float) -> Any:
         try:
-            with closing(SocketConnection(self._path, timeout_s=_TIMEOUT_S)) as connection:
-                connection.request("GET", f"/recordings?{query}", headers=self._headers)
+            with closing(SocketConnection(self._path, timeout_s=timeout_s)) as connection:
+                connection.request("GET", path, headers=self._headers)
                 response = connection.getresponse()
                 content = response.read(_MAX_ANSWER_BYTES)
         except (OSError, HTTPException) as exc:
             raise _silent(self._path, exc) from exc
         if response.status != HTTPStatus.OK:
             raise _error(response.status, content)
-        found: list[dict[str, Any]] = json.loads(content)["hits"]
-        return found
+        return json.loads(content)
 
 
 def _silent(path: Path, error: Exception) -> Unavailable:

@@ -1,4 +1,7 @@
-"""Recordings as people see them: replayed, taken as a file, searched. Each of these is recorded."""
+"""Recordings as people see them: replayed, taken as a file, searched. Each of these is recorded.
+
+Besides, whoever looks after sessions is told what stands in the way of recording them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from mavis_core.access import CallContext, Permission
 from mavis_core.db import Database
 from mavis_core.errors import NotFound
 from mavis_core.projects.service import Projects, audit
+from mavis_core.remote.alarms import Alarm
 from mavis_core.remote.gateway_client import Cast
 from mavis_core.remote.sessions import Sessions
 
@@ -27,6 +31,9 @@ class Store(Protocol):
 
     def search(self, project_id: str, words: str, *, limit: int) -> Sequence[dict[str, object]]:
         """Return lines that screens showed."""
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Return what stands in the way of recordings now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +127,16 @@ class Replays:
             at_s = float(str(hit["at_s"]))
             found.append(Found(session.id, session.person, session.device, at_s, str(hit["text"])))
         return tuple(found)
+
+    def alarms(self, ctx: CallContext, reference: str) -> tuple[Alarm, ...]:
+        """Return what stands in the way of recordings now, for who may end sessions.
+
+        Raises
+        ------
+        Forbidden
+            The caller may not end sessions of others.
+        Unavailable
+            The gateway does not answer.
+        """
+        self._projects.authorize(ctx, reference, Permission.SESSION_END)
+        return tuple(self._store.alarms())

@@ -24,6 +24,7 @@ from mavis_core.remote.model import PrivateKey
 from mavis_core.remote.recording import Library, Recordings, ScreenTexts
 from mavis_core.remote.recording.manifests import fingerprint
 from mavis_hub.gateway.addresses import TERMINALS
+from mavis_hub.gateway.alarms import Alarms
 from mavis_hub.gateway.door import Door
 from mavis_hub.gateway.floor import Floor
 from mavis_hub.gateway.inner import Archive, make_inner
@@ -104,10 +105,14 @@ async def _serve(config: Config, app: GatewayApp) -> None:
         keeping.start()
         closers.callback(keeping.stop)
         closers.callback(recordings.close)
+        state = config.home / "gateway" / "alarms.json"
+        alarms = Alarms(app.database, lambda: recordings.health, state)
+        closers.callback(alarms.stop)
         notes = Notes(app.desk)
         closers.callback(notes.stop)
         floor = Floor(app, recordings, notes)
         floor.start()
+        alarms.start()
         closers.callback(floor.stop)
         if config.remote.door == "on":
             door = _door(config, app, recordings, notes, floor)
@@ -130,7 +135,8 @@ async def _serve(config: Config, app: GatewayApp) -> None:
         outer.listen(config.ports.gateway, "127.0.0.1")
         secret = config.read_secret("gateway", "gateway-token")
         trust = Trust("gateway", secret, trusted_users("mavis-api"))
-        inner = HTTPServer(make_inner(trust, Archive(recordings, library, texts, floor, pool)))
+        archive = Archive(recordings, library, texts, floor, alarms, pool)
+        inner = HTTPServer(make_inner(trust, archive))
         inner.add_socket(bind(config.gateway_socket))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)

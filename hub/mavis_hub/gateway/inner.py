@@ -1,6 +1,7 @@
 """What the gateway answers the api process, as HTTP over a Unix socket.
 
-* ``GET /health``: how many sessions are open, and how recording goes; always 200 while it runs.
+* ``GET /health``: how many sessions are open, how recording goes, and what stands in its way; it is
+  always 200 while the gateway runs.
 * ``GET /recordings/{project}/{session}/cast``: a recording, asciicast v2, of a session that runs or
   is over; it is compared with what was signed while it is sent, and broken off where it differs.
 * ``GET /recordings?project=&words=&limit=``: lines that screens showed, the newest session first.
@@ -21,7 +22,9 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application
 
 from mavis_core.errors import InvalidInput, MavisError, NotFound
+from mavis_core.remote.alarms import Alarm
 from mavis_core.remote.recording import Library, Recordings, ScreenTexts
+from mavis_hub.gateway.alarms import Alarms
 from mavis_hub.gateway.floor import Floor
 from mavis_hub.inner_http import InnerHandler, Trust, http1
 
@@ -46,6 +49,7 @@ class Archive:
     library: Library
     texts: ScreenTexts
     floor: Floor
+    alarms: Alarms
     pool: Executor
 
 
@@ -59,7 +63,13 @@ class _Health(_Inner):
     def get(self) -> None:
         """Tell how it goes."""
         recording = asdict(self.archive.recordings.health)
-        told = {"sessions": len(self.archive.floor.all()), "recording": recording}
+        standing = self.archive.alarms.standing
+        told = {
+            "sessions": len(self.archive.floor.all()),
+            "recording": recording,
+            "alarms": [each.to_json() for each in standing],
+            "error": " ".join(map(_sentences, standing)) or None,
+        }
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps(told))
 
@@ -111,6 +121,10 @@ class _Search(_Inner):
         hits = await asyncio.get_running_loop().run_in_executor(self.archive.pool, look)
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"hits": hits}))
+
+
+def _sentences(alarm: Alarm) -> str:
+    return f"{alarm.text}. {alarm.mend}" + (f" ({alarm.why})" if alarm.why else "")
 
 
 def make_inner(trust: Trust, archive: Archive) -> Application:

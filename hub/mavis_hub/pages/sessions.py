@@ -10,6 +10,7 @@ from __future__ import annotations
 from mavis_core.access import Permission
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
+from mavis_core.remote.alarms import Alarm
 from mavis_core.remote.model import Session, SessionState
 from mavis_core.remote.replays import Found
 from mavis_core.remote.sessions import Asked
@@ -49,14 +50,30 @@ class SessionsPage(PersonPage):
             return where, self.app.sessions.list(self.ctx, where.project.id, want, state=state)
 
         where, found = await self.ask(look)
+        alarms, fault = await self._alarms(where)
         self.show(
             "sessions.html",
             **where.values,
             found=found,
+            alarms=alarms,
+            fault=fault,
             replays=self.ctx.may(Permission.RECORDING_READ, where.roles),
             state=state,
             states=(SessionState.OPEN, SessionState.ENDED),
         )
+
+    async def _alarms(self, where: SeenProject) -> tuple[tuple[Alarm, ...], str]:
+        """Return what stands in the way of recordings, or why that is not known."""
+        if not self.ctx.may(Permission.SESSION_END, where.roles):
+            return (), ""
+        try:
+            # in threads of its own: a gateway that hangs holds nobody else up
+            found = await self.site.services.sql.run(
+                lambda: self.app.replays.alarms(self.ctx, where.project.id)
+            )
+        except Unavailable as exc:
+            return (), f"{exc.message}. {exc.mend}"
+        return found, ""
 
 
 class SessionPage(PersonPage):

@@ -8,19 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway_scene import ADA, Scene, call_of, until
-from mavis_core.remote.person_keys import PersonKeys
+from gateway_scene import ADA, Scene, until
 from ssh_client import Client
-from ssh_servers import keygen
 
 
 @pytest.fixture
 def own(scene: Scene, tmp_path: Path) -> Client:
     """An SSH client of olga's, with a key that is registered."""
-    key = keygen(tmp_path / "own")
-    keys, name = PersonKeys(scene.database), f"k{abs(hash(str(tmp_path))) % 10**8}"
-    keys.add(call_of("olga"), name=name, public=key.with_suffix(".pub").read_text("ascii"))
-    return Client(tmp_path, scene.config.remote.port, key, scene.door_key, login="olga:web-1")
+    return scene.client(tmp_path)
 
 
 def test_a_registered_key_lets_in_and_all_is_recorded(scene: Scene, own: Client) -> None:

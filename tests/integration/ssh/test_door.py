@@ -238,7 +238,7 @@ def test_what_cannot_be_recorded_ends_and_says_so(scene: Scene) -> None:
     scene.memory.on_begin = lambda kept: setattr(kept.page, "full", "No space is left")
     done = scene.client.ssh("echo secret; sleep 30")
     assert b"secret" not in done.stdout
-    assert b"cannot be recorded any more" in done.stderr
+    assert b"This session ends: It could not be recorded any more: No space is left" in done.stderr
     ended = scene.last().ended
     assert ended is not None
     assert ended.reason is EndReason.UNRECORDED

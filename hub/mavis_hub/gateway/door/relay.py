@@ -22,7 +22,7 @@ from mavis_hub.gateway.door.wire import DoorWire
 
 __all__ = ["Flow", "Relay", "SafePage", "Unrecorded", "recorded", "send_all", "tell"]
 
-_TOLD = (EndReason.IDLE, EndReason.TOO_LONG, EndReason.TERMINATED)
+_TOLD = (EndReason.IDLE, EndReason.TOO_LONG, EndReason.TERMINATED, EndReason.UNRECORDED)
 
 _P = ParamSpec("_P")
 # All that may wait: what is left behind in a buffer of paramiko's is moved at each read.
@@ -192,7 +192,6 @@ class Relay:
         except (OSError, SSHException, EOFError):
             self.end(EndReason.LOST, "The connection was lost.")
         except Unrecorded as exc:
-            self._tell("This session ends, because it cannot be recorded any more.")
             self.end(EndReason.UNRECORDED, f"It could not be recorded any more: {exc}")
 
     def _from_client(self, flow: Flow) -> None:
