@@ -300,7 +300,7 @@ class Recorder:
         self._digest.update(line)
         self._size += len(line)
         self._unsynced.add(self._path)
-        self.folder.room.change(len(line))
+        self.folder.room.came(len(line))
 
     def _roll(self, now_us: int) -> None:
         began = self._chunk_began_us

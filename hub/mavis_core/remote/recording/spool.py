@@ -43,6 +43,7 @@ from mavis_core.remote.recording.model import (
     chained,
     chunk_name,
 )
+from mavis_core.remote.recording.rush import Rush
 
 __all__ = ["Room", "SessionFolder", "Spool"]
 
@@ -69,17 +70,28 @@ class Room:
         self._lock = threading.Lock()
         self.used_bytes = 0
         self.alarm = False
+        self.rush = Rush()
 
     @property
     def full(self) -> bool:
         """Whether nothing more may come."""
         return self.used_bytes >= self.limit_bytes
 
+    @property
+    def part(self) -> float:
+        """How much of it is taken, of 1."""
+        return self.used_bytes / self.limit_bytes
+
+    def came(self, count: int) -> None:
+        """Take note of bytes that were recorded."""
+        self.rush.note(count)
+        self.change(count)
+
     def change(self, by_bytes: int) -> None:
         """Take note of what was written, or removed where it is negative."""
         with self._lock:
             self.used_bytes += by_bytes
-            part = self.used_bytes / self.limit_bytes
+            part = self.part
             alarm = part >= 0.8 or (self.alarm and part >= 0.7)
             changed, self.alarm = alarm != self.alarm, alarm
         if changed and self._on_alarm is not None:

@@ -3,6 +3,7 @@
 A few threads for all sessions; each takes one session at a time, and does all that can be done
 for it. While the store does not answer, closed chunks are packed where they are, so that the spool
 holds about ten times as much; one thread at a time tries the store again, with growing pauses.
+While much is being recorded they wait, for a while and as long as the spool has room; see `rush`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hashlib
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _TROUBLE_S = 60.0
+_PATIENCE_S = 20.0
+_LOOK_S = 0.25
+_ROOMY = 0.5  # of the spool
 
 
 class Uploader:
@@ -50,6 +53,8 @@ class Uploader:
         Signs the manifests.
     threads
         How many work at a time.
+    patience_s
+        How long a session waits at most while much is being recorded.
     on_stored
         Told the session's id when all of its recording is stored.
     """
@@ -60,11 +65,13 @@ class Uploader:
         key: Ed25519PrivateKey,
         *,
         threads: int = 2,
+        patience_s: float = _PATIENCE_S,
         on_stored: Callable[[str], None] | None = None,
     ) -> None:
         self._store, self._key, self._on_stored = store, key, on_stored
         self._condition = threading.Condition()
-        self._queue: deque[SessionFolder] = deque()
+        self._patience_s = patience_s
+        self._queue: dict[SessionFolder, float] = {}  # in turn, and since when they wait
         self._busy: set[SessionFolder] = set()
         self._again: set[SessionFolder] = set()
         self._later: dict[SessionFolder, float] = {}
@@ -101,7 +108,7 @@ class Uploader:
                 self._again.add(folder)
             elif folder not in self._queue:
                 self._later.pop(folder, None)
-                self._queue.append(folder)
+                self._queue[folder] = time.monotonic()
                 self._condition.notify()
 
     @property
@@ -133,14 +140,26 @@ class Uploader:
                 now = time.monotonic()
                 for each in [each for each, at in self._later.items() if at <= now]:
                     del self._later[each]
-                    self._queue.append(each)
-                if self._queue:
-                    folder = self._queue.popleft()
+                    self._queue[each] = now
+                if (folder := self._due(now)) is not None:
+                    del self._queue[folder]
                     self._busy.add(folder)
                     return folder
                 soonest = min(self._later.values(), default=None)
-                self._condition.wait(None if soonest is None else max(0.01, soonest - now))
+                wait_s = None if soonest is None else max(0.01, soonest - now)
+                if self._queue:
+                    wait_s = _LOOK_S if wait_s is None else min(wait_s, _LOOK_S)
+                self._condition.wait(wait_s)
             return None
+
+    def _due(self, now: float) -> SessionFolder | None:
+        """Return the first session in turn, where it need not wait."""
+        for folder, since in self._queue.items():
+            room = folder.room
+            if room.rush.on and room.part < _ROOMY and now - since < self._patience_s:
+                return None
+            return folder
+        return None
 
     def _put_back(self, folder: SessionFolder, later_s: float | None) -> None:
         with self._condition:
@@ -150,7 +169,7 @@ class Uploader:
             if later_s is not None:
                 self._later[folder] = time.monotonic() + later_s
             elif again:
-                self._queue.append(folder)
+                self._queue[folder] = time.monotonic()
             self._condition.notify()
 
     def _unavailable(self, exc: Unavailable) -> float:
