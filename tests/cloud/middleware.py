@@ -49,7 +49,10 @@ class Middleware:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_control/"):
             return self._control.answer(Request(environ))(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError("who called has died, and half a request is none")
         environ["wsgi.input"] = io.BytesIO(body)
         call = self._begin(environ, body)
         if self._cloud.settings.latency_s:

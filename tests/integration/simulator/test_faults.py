@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -270,3 +272,16 @@ def test_bytes_of_what_does_not_exist_are_refused(simulator: Simulator) -> None:
         simulator.write("vol-0123456789abcdef0", {0: b"x"})
     with pytest.raises(httpx.HTTPStatusError):
         simulator.digest("snap-0123456789abcdef0")
+
+
+def test_half_a_request_is_no_call(simulator: Simulator, ec2: EC2Client) -> None:
+    address = urlsplit(simulator.url)
+    body = b"Action=DescribeVolumes&Version=2016-11-15"
+    head = f"POST / HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+    for sent in (b"", body[:-1]):
+        with socket.create_connection((address.hostname or "", address.port or 0)) as dying:
+            dying.sendall(head.encode() + sent)
+            dying.shutdown(socket.SHUT_WR)
+            assert dying.recv(1) == b"", "who has died gets no answer"
+    _volumes(ec2)
+    assert [call["action"] for call in simulator.calls()] == ["DescribeVolumes"]
