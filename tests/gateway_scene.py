@@ -35,14 +35,13 @@ from mavis_core.projects.service import Projects
 from mavis_core.records import Outbox, Record
 from mavis_core.remote.devices import Devices
 from mavis_core.remote.gateway_client import GatewayClient
-from mavis_core.remote.model import KEY_FIELDS, Policy, Protocol, Session
+from mavis_core.remote.model import KEY_FIELDS, Policy, Protocol, Session, terminal_path
 from mavis_core.remote.person_keys import PersonKeys
 from mavis_core.remote.replays import Replays
 from mavis_core.remote.sessions import Asked, Sessions
 from mavis_core.vault.sealing import Sealer
 from mavis_core.vault.service import Vault
 from mavis_hub.folders import ensure_folders
-from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.health import SocketCheck, check
 from mavis_hub.secrets import ensure_secrets
 from rest_service import served
@@ -168,7 +167,7 @@ class Scene:
     replays: Replays
     hub: Hub
     inside: tuple[str, ...] = ()
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict, repr=False)
 
     def device(
         self,
@@ -211,13 +210,13 @@ class Scene:
 
     def come(self, asked: Asked, **first: Any) -> Viewer:
         """Come with a ticket."""
-        viewer = self.stranger()
+        viewer = self.stranger(asked.session.shard or 0)
         viewer.say(ticket=asked.ticket, **first)
         return viewer
 
-    def stranger(self) -> Viewer:
+    def stranger(self, shard: int = 0) -> Viewer:
         """Connect, and say nothing."""
-        address = f"ws://127.0.0.1:{self.config.ports.gateway}{TERMINALS}/terminal"
+        address = f"ws://127.0.0.1:{self.config.gateway_port(shard)}{terminal_path(shard)}"
         return Viewer(connect(address, proxy=None))
 
     def terminal(self, name: str, **first: Any) -> Viewer:
@@ -268,18 +267,37 @@ class Scene:
         waiting = Outbox(self.database).pending(10_000)
         return [record for _, record in waiting if record.object == about]
 
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The only process of the gateway, or the first one."""
+        return self.processes.get(0)
+
+    def change(self, **settings: str) -> None:
+        """Have other settings from the next start on; by variable, without ``MAVIS_``."""
+        self.environ |= {f"MAVIS_{name}": value for name, value in settings.items()}
+        self.config = load(self.config.home, environ=self.environ)
+        gateways = self.config.remote.processes
+        self.sessions = Sessions(self.database, self.projects, gateways=gateways)
+        client = GatewayClient.of(self.config)
+        self.replays = Replays(self.database, self.projects, self.sessions, client)
+
     def start(self) -> None:
         """Start the gateway, and wait until it is ready."""
-        log = (self.config.home / "log" / "gateway.log").open("ab")
-        with log:
-            self.process = subprocess.Popen(
-                [*self.inside, sys.executable, "-m", "mavis_hub.gateway"],
+        for shard in range(self.config.remote.processes):
+            self.start_one(shard)
+
+    def start_one(self, shard: int) -> None:
+        """Start one process of the gateway, and wait until it is ready."""
+        with (self.config.home / "log" / "gateway.log").open("ab") as log:
+            self.processes[shard] = subprocess.Popen(
+                [*self.inside, sys.executable, "-m", "mavis_hub.gateway", str(shard)],
                 env=self.environ,
                 stderr=log,
             )
-        health = SocketCheck(self.config.gateway_socket, "/health", ("gateway", "gateway-token"))
+        token = ("gateway", "gateway-token")
+        health = SocketCheck(self.config.gateway_socket(shard), "/health", token)
         until(
-            lambda: self._alive() and check(health, self.config).well and self._listens(),
+            lambda: self._alive(shard) and check(health, self.config).well and self._listens(shard),
             "the gateway is ready",
         )
 
@@ -287,25 +305,31 @@ class Scene:
         """Kill the gateway: it tidies up nothing."""
         self._end(signal.SIGKILL)
 
+    def kill_one(self, shard: int) -> None:
+        """Kill one process of the gateway."""
+        process = self.processes.pop(shard)
+        process.kill()
+        process.wait(20)
+
     def stop(self) -> None:
         """Stop the gateway."""
         self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(20)
-            self.process = None
+        for each in self.processes.values():
+            each.send_signal(number)
+        for each in self.processes.values():
+            each.wait(20)
+        self.processes.clear()
 
-    def _alive(self) -> bool:
-        assert self.process is not None
+    def _alive(self, shard: int) -> bool:
         words = (self.config.home / "log" / "gateway.log").read_text()
-        assert self.process.poll() is None, words
+        assert self.processes[shard].poll() is None, words
         return True
 
-    def _listens(self) -> bool:
+    def _listens(self, shard: int) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.config.ports.gateway)) == 0
+            return probe.connect_ex(("127.0.0.1", self.config.gateway_port(shard))) == 0
 
 
 @contextmanager
@@ -334,7 +358,7 @@ def make_scene(
         "MAVIS_APPLIANCE_ISOLATION": "none",
         "MAVIS_REMOTE_LOOPBACK": "allowed",
         "MAVIS_REMOTE_PORT": str(free_port()),
-        "MAVIS_PORTS_GATEWAY": str(free_port()),
+        "MAVIS_PORTS_GATEWAY": str(free_port(int(settings.get("REMOTE_PROCESSES", "1")) - 1)),
         "MAVIS_PORTS_HUB": str(free_port()),
         **{f"MAVIS_{name}": value for name, value in settings.items()},
     }
@@ -354,7 +378,7 @@ def make_scene(
         database,
         project.id,
         Devices(database, projects),
-        Sessions(database, projects),
+        Sessions(database, projects, gateways=config.remote.processes),
         Vault(database, sealer, sealers=dict.fromkeys(KEY_FIELDS, sealer)),
         projects,
         Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),

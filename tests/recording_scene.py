@@ -66,7 +66,7 @@ class Scene:
             KEY,
             spool_bytes=spool_bytes,
             on_alarm=self.alarms.append,
-            on_stored=self.stored.append,
+            on_stored=lambda header: self.stored.append(header.session_id),
         )
         self.found = self.recordings.start()
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,10 +79,17 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_port(also: int = 0) -> int:
+    """Return a port that is free, and so are `also` more after it."""
+    with ExitStack() as stack:
+        first = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = int(first.getsockname()[1])
+        try:
+            for number in range(1, also + 1):
+                stack.enter_context(socket.create_server(("127.0.0.1", port + number)))
+        except (OSError, OverflowError):
+            return free_port(also)
+        return port
 
 
 def keygen(path: Path, kind: str = "ed25519", *options: str) -> Path:

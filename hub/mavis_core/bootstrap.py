@@ -192,6 +192,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
     )
     work = make_work(_parts(config, database, vault, kits, threading.Event()))
     shipped = shipped_dashboards()
+    sessions = Sessions(database, projects, gateways=config.remote.processes)
     return ApiApp(
         config=config,
         database=database,
@@ -221,9 +222,9 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         exports=Exports(database, logs),
         searches=Searches(database),
         devices=Devices(database, projects),
-        sessions=Sessions(database, projects),
+        sessions=sessions,
         person_keys=PersonKeys(database),
-        replays=Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),
+        replays=Replays(database, projects, sessions, GatewayClient.of(config)),
     )
 
 
@@ -273,8 +274,14 @@ class GatewayApp:
         self.database.close()
 
 
-def gateway_app(config: Config) -> GatewayApp:
-    """Return the application of the gateway: it opens keys of devices, and none of clouds."""
+def gateway_app(config: Config, shard: int = 0) -> GatewayApp:
+    """Return the application of a process of the gateway: it opens keys of devices only.
+
+    Parameters
+    ----------
+    shard
+        Its number.
+    """
     database = open_database(config.database_url, pool_size=config.database.pool_size)
     projects = Projects(database)
     vault = Vault(
@@ -294,7 +301,7 @@ def gateway_app(config: Config) -> GatewayApp:
     return GatewayApp(
         config=config,
         database=database,
-        desk=Desk(database, projects, vault, authority),
+        desk=Desk(database, projects, vault, authority, shard=shard),
         devices=Devices(database, projects),
         person_keys=PersonKeys(database),
         projects=projects,

@@ -81,7 +81,10 @@ def folders(config: Config) -> tuple[Folder, ...]:
         Folder(home / "prefect", 0o700, "mavis-prefect"),
         Folder(home / "worker", 0o700, "mavis-worker"),
         Folder(home / "gateway", 0o700, "mavis-gateway"),
-        Folder(config.recordings_spool, 0o700, "mavis-gateway"),
+        *(
+            Folder(config.recordings_spool(shard), 0o700, "mavis-gateway")
+            for shard in range(config.remote.processes)
+        ),
         Folder(home / "aws", 0o750, None, "mavis-worker"),
         Folder(edge, 0o711),
         Folder(edge / "tls", 0o711),

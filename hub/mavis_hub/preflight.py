@@ -216,7 +216,10 @@ def _ports(config: Config) -> None:
     ]
     wanted += [
         ("ports.dashboards", loopback, config.ports.dashboards),
-        ("ports.gateway", loopback, config.ports.gateway),
+        *(
+            ("ports.gateway", loopback, config.gateway_port(shard))
+            for shard in range(config.remote.processes)
+        ),
     ]
     if config.remote.door == "on":
         wanted.append(("remote.port", config.remote.host, config.remote.port))

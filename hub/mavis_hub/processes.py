@@ -25,7 +25,7 @@ from mavis_hub.installation import config_file, program
 __all__ = ["MARK", "NAMES", "PREFECT_BASE", "Process", "Restart", "base_environment", "processes"]
 
 NAMES = ("edge", "hub", "api", "prefect", "worker", "logs", "dashboards", "gateway")
-"""The processes that every appliance has; `syslog` is there where the settings want it."""
+"""The processes that every appliance has; settings add `syslog`, and more of the gateway."""
 PREFECT_BASE = "/services/mavis/prefect"
 API_HEALTH = "/services/mavis/api/v1/health"
 MARK = "MAVIS_APPLIANCE"
@@ -118,7 +118,7 @@ def processes(config: Config, environ: Mapping[str, str] | None = None) -> tuple
         _worker(config, environ),
         _logs(config, environ),
         _dashboards(config, environ),
-        _gateway(config, environ),
+        *(_gateway(config, environ, shard) for shard in range(config.remote.processes)),
         *((_syslog(config, environ),) if config.syslog.listen != "off" else ()),
     )
     return tuple(sorted(rows, key=lambda row: row.start_order))
@@ -263,20 +263,20 @@ def _dashboards(config: Config, environ: Mapping[str, str]) -> Process:
     )
 
 
-def _gateway(config: Config, environ: Mapping[str, str]) -> Process:
+def _gateway(config: Config, environ: Mapping[str, str], shard: int) -> Process:
     remote = config.remote
     low_port = config.isolated and remote.door == "on" and remote.port < _WELL_KNOWN_PORTS
     return Process(
-        name="gateway",
+        name=f"gateway-{shard}" if shard else "gateway",
         title="gateway of remote sessions",
         user=_user(config, "mavis-gateway"),
-        command=(sys.executable, "-m", "mavis_hub.gateway"),
+        command=(sys.executable, "-m", "mavis_hub.gateway", *((str(shard),) if shard else ())),
         environment=_frozen(
             _settings_environment(config, environ, database=True),
             {"HOME": str(config.home / "gateway")},
         ),
         folder=config.home / "gateway",
-        health=SocketCheck(config.gateway_socket, "/health", ("gateway", "gateway-token")),
+        health=SocketCheck(config.gateway_socket(shard), "/health", ("gateway", "gateway-token")),
         start_order=4,
         stop_timeout_s=10,  # says why to those who are in, and closes their recordings
         umask=0o007,

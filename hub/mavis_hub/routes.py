@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mavis_core.config import Config
+from mavis_core.remote.model import terminal_path
 from mavis_hub.dashboards.addresses import FRAMES
-from mavis_hub.gateway.addresses import TERMINALS
 
 __all__ = ["EVERYWHERE", "Authentication", "Rate", "Route", "routes"]
 
@@ -172,14 +172,17 @@ def routes(config: Config) -> tuple[Route, ...]:
             60,
             logged=False,  # its addresses hold tickets
         ),
-        Route(
-            "gateway",
-            f"PathPrefix(`{TERMINALS}/`)",
-            config.ports.gateway,
-            Authentication.TICKET,
-            _API,
-            None,  # WebSockets
-            60,
+        *(
+            Route(
+                f"gateway-{shard}" if shard else "gateway",
+                f"Path(`{terminal_path(shard)}`)",
+                config.gateway_port(shard),
+                Authentication.TICKET,
+                _API,
+                None,  # WebSockets
+                60,
+            )
+            for shard in range(config.remote.processes)
         ),
         Route(
             "pages",

@@ -19,8 +19,6 @@ from mavis_ext.queries import Listing
 
 __all__ = ["End", "Return", "Session", "Sessions", "Watch"]
 
-_GATEWAY = "/services/mavis-gateway/terminal"
-
 
 class SessionQuery(Listing):
     """Which sessions."""
@@ -99,7 +97,7 @@ class Sessions(ApiHandler):
             command=body.command,
             entrance=body.entrance,
         )
-        told = schemas.Ticket.told(asked, _GATEWAY)
+        told = schemas.Ticket.told(asked)
         return Created(told, f"/projects/{told.session.project}/sessions/{told.session.id}")
 
 
@@ -118,9 +116,7 @@ class Return(ApiHandler):
     @operation("return_to_session", Permission.SESSION_OPEN)
     def post(self, project: str, session: str, *, body: Coming) -> schemas.Ticket:  # noqa: ARG002  # empty
         """Get a ticket with which to come back to one's own session after a broken connection."""
-        return schemas.Ticket.told(
-            self.app.sessions.come_back(self.ctx, project, session), _GATEWAY
-        )
+        return schemas.Ticket.told(self.app.sessions.come_back(self.ctx, project, session))
 
 
 class Watch(ApiHandler):
@@ -129,7 +125,7 @@ class Watch(ApiHandler):
     @operation("watch_session", Permission.SESSION_WATCH)
     def post(self, project: str, session: str, *, body: Coming) -> schemas.Ticket:  # noqa: ARG002  # empty
         """Get a ticket with which to look on, and nothing else. That is recorded."""
-        return schemas.Ticket.told(self.app.sessions.watch(self.ctx, project, session), _GATEWAY)
+        return schemas.Ticket.told(self.app.sessions.watch(self.ctx, project, session))
 
 
 class End(ApiHandler):

@@ -12,6 +12,7 @@ from mavis_core.remote.model import (
     SessionKind,
     SessionState,
     Transfers,
+    terminal_path,
 )
 from mavis_core.remote.sessions import Asked
 from mavis_ext.schemas.base import Schema
@@ -140,12 +141,12 @@ class Ticket(Schema):
     expires_at: datetime
 
     @classmethod
-    def told(cls, asked: Asked, address: str) -> Self:
+    def told(cls, asked: Asked) -> Self:
         """Return what is told of a ticket."""
         return cls(
             session=Session.of(asked.session),
             ticket=asked.ticket,
-            address=address,
+            address=terminal_path(asked.session.shard),
             expires_at=asked.expires_at,
         )
 

@@ -293,7 +293,15 @@ class RemoteConfig:
     )
     host: str = setting("127.0.0.1", "The door's address; 0.0.0.0 for all.", HOST)
     port: int = setting(2222, "The door's port.", PORT)
-    sessions: int = setting(200, "Sessions that the gateway has at a time.", between(1, 10_000))
+    sessions: int = setting(
+        200, "Sessions that each process of the gateway has at a time.", between(1, 10_000)
+    )
+    processes: int = setting(
+        1,
+        "Processes of the gateway; a second one is for a second core. They listen on"
+        " `ports.gateway` and the numbers after it.",
+        between(1, 8),
+    )
     loopback: str = setting(
         "refused",
         "Whether devices may have an address of this machine itself, on which the appliance's own"
@@ -433,15 +441,17 @@ class Config:
         """The certificate that clients of the syslog receiver trust."""
         return self.syslog_folder / "ca.pem"
 
-    @property
-    def gateway_socket(self) -> Path:
-        """The gateway's Unix socket, by which the api process asks for recordings."""
-        return self.run / "gateway" / "gateway.sock"
+    def gateway_socket(self, shard: int = 0) -> Path:
+        """Return the Unix socket of a gateway process, by which the api asks for recordings."""
+        return self.run / "gateway" / f"gateway{_suffix(shard)}.sock"
 
-    @property
-    def recordings_spool(self) -> Path:
-        """Folder of recordings that are not yet in the object store."""
-        return self.home / "gateway" / "spool"
+    def gateway_port(self, shard: int = 0) -> int:
+        """Return the port of a gateway process, behind the edge proxy."""
+        return self.ports.gateway + shard
+
+    def recordings_spool(self, shard: int = 0) -> Path:
+        """Return the folder of a gateway process's recordings that are not in the object store."""
+        return self.home / "gateway" / f"spool{_suffix(shard)}"
 
     @property
     def dashboards_run(self) -> Path:
@@ -488,3 +498,7 @@ class Config:
                 f"The secret {name} of {process} cannot be read at {path}: {exc.strerror}",
                 mend="Start the appliance with `mavisctl up`, which makes all secrets.",
             ) from exc
+
+
+def _suffix(shard: int) -> str:
+    return f"-{shard}" if shard else ""

@@ -180,7 +180,15 @@ class Desk:
             found = rows.device_in(tx, project.id, device)
             way = rows.service_in(tx, found, service)
             return new_session(
-                tx, ctx, project, found, way, kind=kind, entrance="door", command=command
+                tx,
+                ctx,
+                project,
+                found,
+                way,
+                kind=kind,
+                entrance="door",
+                command=command,
+                shard=self._shard,
             )
 
     def way(self, session: Session) -> Way:
@@ -309,6 +317,13 @@ class Desk:
             callers = {each.id: self._load(tx, each.id)[1] for each in found}
         endings = (self._ending(each, callers[each.id]) for each in found)
         return tuple(each for each in endings if each is not None)
+
+    def adopt(self, gateways: int) -> None:
+        """Take over the sessions of processes that there are no more, of `gateways` in all."""
+        with self._database.write() as tx:
+            tx.execute(
+                sa.update(_SESSIONS).where(_SESSIONS.c.shard >= gateways).values(shard=self._shard)
+            )
 
     def left_over(self) -> tuple[Session, ...]:
         """Return the sessions that an earlier process of this number left open."""

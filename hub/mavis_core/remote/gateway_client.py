@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -55,14 +55,14 @@ class GatewayClient:
 
     Parameters
     ----------
-    path
-        Its socket.
+    paths
+        The sockets of its processes, by their numbers.
     token
-        The secret that it shares with its callers.
+        The secret that they share with their callers.
     """
 
-    def __init__(self, path: Path, token: str) -> None:
-        self._path = path
+    def __init__(self, paths: Sequence[Path], token: str) -> None:
+        self._paths = tuple(paths)
         self._headers = {"Authorization": f"Bearer {token}"}
 
     @classmethod
@@ -74,10 +74,16 @@ class GatewayClient:
         Unavailable
             The secret was not made yet, or this process may not read it.
         """
-        return cls(config.gateway_socket, config.read_secret("api", "gateway-token"))
+        paths = [config.gateway_socket(shard) for shard in range(config.remote.processes)]
+        return cls(paths, config.read_secret("api", "gateway-token"))
 
-    def cast(self, project_id: str, session_id: str) -> Cast:
+    def cast(self, project_id: str, session_id: str, shard: int | None = None) -> Cast:
         """Return the recording of a session, running or over.
+
+        Parameters
+        ----------
+        shard
+            The number of the process that has or had the session.
 
         Raises
         ------
@@ -86,13 +92,14 @@ class GatewayClient:
         Unavailable
             The gateway does not answer.
         """
-        connection = SocketConnection(self._path, timeout_s=_TIMEOUT_S)
+        socket = self._paths[shard if shard and shard < len(self._paths) else 0]
+        connection = SocketConnection(socket, timeout_s=_TIMEOUT_S)
         try:
             path = f"/recordings/{project_id}/{session_id}/cast"
             response = self._opened(connection, path)
         except (OSError, HTTPException) as exc:
             connection.close()
-            raise _silent(self._path, exc) from exc
+            raise _silent(socket, exc) from exc
         except BaseException:
             connection.close()
             raise
@@ -116,7 +123,9 @@ class GatewayClient:
             The gateway does not answer.
         """
         query = urlencode({"project": project_id, "words": words, "limit": limit})
-        found: list[dict[str, Any]] = self._get(f"/recordings?{query}", _TIMEOUT_S)["hits"]
+        found: list[dict[str, Any]] = self._get(self._paths[0], f"/recordings?{query}", _TIMEOUT_S)[
+            "hits"
+        ]
         return found
 
     def alarms(self) -> tuple[Alarm, ...]:
@@ -127,16 +136,19 @@ class GatewayClient:
         Unavailable
             The gateway does not answer.
         """
-        return tuple(map(Alarm.from_json, self._get("/health", _GLANCE_S)["alarms"]))
+        told = [
+            each for path in self._paths for each in self._get(path, "/health", _GLANCE_S)["alarms"]
+        ]
+        return tuple(dict.fromkeys(map(Alarm.from_json, told)))
 
-    def _get(self, path: str, timeout_s: float) -> Any:
+    def _get(self, socket: Path, path: str, timeout_s: float) -> Any:
         try:
-            with closing(SocketConnection(self._path, timeout_s=timeout_s)) as connection:
+            with closing(SocketConnection(socket, timeout_s=timeout_s)) as connection:
                 connection.request("GET", path, headers=self._headers)
                 response = connection.getresponse()
                 content = response.read(_MAX_ANSWER_BYTES)
         except (OSError, HTTPException) as exc:
-            raise _silent(self._path, exc) from exc
+            raise _silent(socket, exc) from exc
         if response.status != HTTPStatus.OK:
             raise _error(response.status, content)
         return json.loads(content)

@@ -23,6 +23,7 @@ from mavis_core.errors import InvalidInput
 __all__ = [
     "KEY_FIELDS",
     "LEGACY_ALGORITHMS",
+    "TERMINALS",
     "AccessService",
     "Certificate",
     "Credential",
@@ -42,7 +43,11 @@ __all__ = [
     "check_address",
     "check_login",
     "check_policy",
+    "terminal_path",
 ]
+
+TERMINALS = "/services/mavis-gateway"
+"""Below it browsers find the gateway: it is no address for which they send a login."""
 
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?\Z")
 _LONGEST_HOST = 253
@@ -334,6 +339,8 @@ class Session:
         Whether there is something to replay.
     end_asked_by
         Who asked for its end, or None.
+    shard
+        The number of the gateway process that has it.
     """
 
     id: str
@@ -360,6 +367,12 @@ class Session:
     command: str | None
     recording: bool
     end_asked_by: str | None
+    shard: int | None
+
+
+def terminal_path(shard: int | None) -> str:
+    """Return the path at which browsers find the gateway process of a number."""
+    return f"{TERMINALS}/{shard}/terminal" if shard else f"{TERMINALS}/terminal"
 
 
 def check_address(value: str, *, field: str = "address") -> str:

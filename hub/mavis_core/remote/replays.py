@@ -26,7 +26,7 @@ _MOST = 100
 class Store(Protocol):
     """Has recordings: the gateway."""
 
-    def cast(self, project_id: str, session_id: str) -> Cast:
+    def cast(self, project_id: str, session_id: str, shard: int | None) -> Cast:
         """Return a recording as it comes."""
 
     def search(self, project_id: str, words: str, *, limit: int) -> Sequence[dict[str, object]]:
@@ -94,7 +94,7 @@ class Replays:
         summary = f"{who} takes the recording of {session.person} at {session.device}"
         with self._database.write() as tx:
             records.write(tx, audit(ctx, "recording.read", session.id, summary, project=project.id))
-        return self._store.cast(project.id, session.id)
+        return self._store.cast(project.id, session.id, session.shard)
 
     def search(self, ctx: CallContext, reference: str, words: str) -> tuple[Found, ...]:
         """Return lines that screens of the project showed, the newest session first.

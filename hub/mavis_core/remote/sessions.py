@@ -64,12 +64,14 @@ class Sessions:
         The main database.
     projects
         Guards every call.
+    gateways
+        How many processes of the gateway there are.
     """
 
     SORTS = _ORDER.sorts
 
-    def __init__(self, database: Database, projects: Projects) -> None:
-        self._database, self._projects = database, projects
+    def __init__(self, database: Database, projects: Projects, *, gateways: int = 1) -> None:
+        self._database, self._projects, self._gateways = database, projects, gateways
 
     def ask(
         self,
@@ -107,7 +109,15 @@ class Sessions:
             found = rows.device_in(tx, project.id, device)
             way = rows.service_in(tx, found, service)
             made = new_session(
-                tx, ctx, project, found, way, kind=kind, entrance=entrance, command=command
+                tx,
+                ctx,
+                project,
+                found,
+                way,
+                kind=kind,
+                entrance=entrance,
+                command=command,
+                shard=self._idlest(tx),
             )
             ticket = give_ticket(
                 tx, made.id, Purpose.OPEN, person=ctx.principal.name, source=ctx.source
@@ -233,6 +243,15 @@ class Sessions:
             )
             return _load(tx, project, session_id)
 
+    def _idlest(self, tx: sa.Connection) -> int:
+        """Return the number of the gateway process that has the fewest sessions."""
+        if self._gateways == 1:
+            return 0
+        return min(
+            range(self._gateways),
+            key=lambda shard: rows.active_sessions(tx, _SESSIONS.c.shard == shard),
+        )
+
     def _ticket(
         self, tx: sa.Connection, ctx: CallContext, session: Session, purpose: Purpose
     ) -> Asked:
@@ -257,6 +276,7 @@ def new_session(
     kind: SessionKind,
     entrance: str,
     command: str | None,
+    shard: int,
 ) -> Session:
     """Write a new session of the caller, where the policy and the limits allow it.
 
@@ -294,6 +314,7 @@ def new_session(
         command=command,
         recording=False,
         end_asked_by=None,
+        shard=shard,
     )
     tx.execute(
         sa.insert(_SESSIONS).values(

@@ -1,4 +1,9 @@
-"""The gateway's process: ``python -m mavis_hub.gateway``."""
+"""A process of the gateway: ``python -m mavis_hub.gateway [NUMBER]``.
+
+They share the door's port, among which the system deals out those who come, and the texts of
+recordings; each has a port for browsers, a Unix socket and a spool of its own. The one of number 0
+erases what is over its period, and takes over what processes left that there are no more.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +25,9 @@ from mavis_core.config import Config
 from mavis_core.errors import MavisError, Unavailable
 from mavis_core.heap import settle_heap
 from mavis_core.logs.sealing import private_key
-from mavis_core.remote.model import PrivateKey
+from mavis_core.remote.model import PrivateKey, terminal_path
 from mavis_core.remote.recording import Library, Recordings, ScreenTexts
 from mavis_core.remote.recording.manifests import fingerprint
-from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.gateway.alarms import Alarms
 from mavis_hub.gateway.door import Door
 from mavis_hub.gateway.floor import Floor
@@ -62,7 +66,9 @@ def _door(
         coding.Encoding.PEM, coding.PrivateFormat.OpenSSH, coding.NoEncryption()
     )
     try:
-        listening = socket.create_server((remote.host, remote.port), backlog=128)
+        listening = socket.create_server(
+            (remote.host, remote.port), backlog=128, reuse_port=remote.processes > 1
+        )
     except OSError as exc:
         raise Unavailable(
             f"The door cannot listen at {remote.host}, port {remote.port}: {exc.strerror}",
@@ -83,7 +89,19 @@ def _door(
     return door
 
 
-async def _serve(config: Config, app: GatewayApp) -> None:
+def _take_over(config: Config, app: GatewayApp, recordings: Recordings) -> None:
+    """Take over what processes left that there are no more, since there are fewer than before."""
+    processes = config.remote.processes
+    spools = {each for each in config.recordings_spool().parent.glob("spool-*") if each.is_dir()}
+    for path in sorted(spools - {config.recordings_spool(shard) for shard in range(processes)}):
+        try:
+            recordings.adopt(path)
+        except MavisError as exc:
+            logger.error("gateway.spool_not_taken_over path=%s error=%s", path, exc.message)  # noqa: TRY400 - it says all
+    app.desk.adopt(processes)
+
+
+async def _serve(config: Config, app: GatewayApp, shard: int) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     with ExitStack() as closers:
         key = private_key(config.read_secret("gateway", "recording-key"))
@@ -91,21 +109,23 @@ async def _serve(config: Config, app: GatewayApp) -> None:
             closing(Library(app.store, {fingerprint(key.public_key()): key.public_key()}))
         )
         texts = ScreenTexts(config.home / "gateway" / "texts.sqlite")
-        shelf = Shelf(library, texts, app.store)
+        shelf = Shelf(library, texts, app.store, whole=shard == 0)
         recordings = Recordings(
-            config.recordings_spool,
+            config.recordings_spool(shard),
             app.store,
             key,
-            spool_bytes=config.remote.spool_mb << 20,
+            spool_bytes=(config.remote.spool_mb << 20) // config.remote.processes,
             on_stored=shelf.stored,
         )
         closers.callback(shelf.stop)
-        keep_days = config.remote.keep_recordings_days
+        if shard == 0:
+            _take_over(config, app, recordings)
+        keep_days = config.remote.keep_recordings_days if shard == 0 else 0
         keeping = Keeping(app.database, app.store, key, texts, keep_days=keep_days)
         keeping.start()
         closers.callback(keeping.stop)
         closers.callback(recordings.close)
-        state = config.home / "gateway" / "alarms.json"
+        state = config.recordings_spool(shard).with_suffix(".alarms.json")
         alarms = Alarms(app.database, lambda: recordings.health, state)
         closers.callback(alarms.stop)
         notes = Notes(app.desk)
@@ -123,7 +143,7 @@ async def _serve(config: Config, app: GatewayApp) -> None:
         doors = Doors(app.desk, floor, pool)
         outer = HTTPServer(
             Application(
-                [(rf"{TERMINALS}/terminal", TerminalSocket, {"doors": doors})],
+                [(terminal_path(shard), TerminalSocket, {"doors": doors})],
                 websocket_max_message_size=_LARGEST_MESSAGE,
                 websocket_ping_interval=_PING_S,
                 websocket_ping_timeout=_PING_S,
@@ -132,16 +152,16 @@ async def _serve(config: Config, app: GatewayApp) -> None:
             xheaders=True,
             trusted_downstream=["127.0.0.1"],
         )
-        outer.listen(config.ports.gateway, "127.0.0.1")
+        outer.listen(config.gateway_port(shard), "127.0.0.1")
         secret = config.read_secret("gateway", "gateway-token")
         trust = Trust("gateway", secret, trusted_users("mavis-api"))
         archive = Archive(recordings, library, texts, floor, alarms, pool)
         inner = HTTPServer(make_inner(trust, archive))
-        inner.add_socket(bind(config.gateway_socket))
+        inner.add_socket(bind(config.gateway_socket(shard)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         settle_heap()
-        logger.info("gateway.started port=%d", config.ports.gateway)
+        logger.info("gateway.started shard=%d port=%d", shard, config.gateway_port(shard))
         await ended.wait()
         outer.stop()
         await loop.run_in_executor(pool, floor.stop)
@@ -156,19 +176,20 @@ def main() -> int:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # our own errors say it
+    shard = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     try:
         config = settings.load()
-        app = gateway_app(config)
+        app = gateway_app(config, shard)
     except MavisError as exc:
         sys.stderr.write(f"{exc.message}\n{exc.mend}\n")
         return 1
     try:
-        asyncio.run(_serve(config, app))
+        asyncio.run(_serve(config, app, shard))
     except MavisError as exc:
         sys.stderr.write(f"{exc.message}\n{exc.mend}\n")
         return 1
     except OSError as exc:
-        sys.stderr.write(f"The port {config.ports.gateway} cannot be used: {exc.strerror}\n")
+        sys.stderr.write(f"The port {config.gateway_port(shard)} cannot be used: {exc.strerror}\n")
         return 1
     finally:
         app.close()

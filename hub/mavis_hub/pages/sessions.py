@@ -11,13 +11,12 @@ from mavis_core.access import Permission
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from mavis_core.remote.alarms import Alarm
-from mavis_core.remote.model import Session, SessionState
+from mavis_core.remote.model import Session, SessionState, terminal_path
 from mavis_core.remote.replays import Found
 from mavis_core.remote.sessions import Asked
 from mavis_ext.app import PREFIX
 from mavis_ext.downloads import send_pieces
 from mavis_ext.handlers.recordings import CAST
-from mavis_hub.gateway.addresses import TERMINALS
 from mavis_hub.pages.forms import is_window
 from mavis_hub.pages.handlers import PersonPage
 from mavis_hub.pages.seen import SeenProject, see
@@ -198,7 +197,7 @@ async def _show_terminal(page: PersonPage, asked: Asked, *, watching: bool) -> N
         session=session,
         watching=watching,
         ticket=asked.ticket,
-        address=f"{TERMINALS}/terminal",
+        address=terminal_path(session.shard),
     )
 
 

@@ -159,3 +159,13 @@ def test_settings_from_the_table_load_again(config: Config) -> None:
     worker = by_name(load(config.home, environ=environ), environ)["worker"]
     again = load(environ=worker.environment)
     assert (again.home, again.edge.port, again.worker.poll_s) == (config.home, 9443, 1.5)
+
+
+def test_the_gateway_may_have_several_processes(isolated: Config) -> None:
+    config = replace(isolated, remote=replace(isolated.remote, processes=2))
+    table = by_name(config, {})
+    first, second = table["gateway"], table["gateway-1"]
+    assert second.command == (*first.command, "1")
+    assert (second.user, second.folder) == (first.user, first.folder)
+    assert second.health != first.health
+    assert "gateway-2" not in table

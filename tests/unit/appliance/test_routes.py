@@ -104,3 +104,14 @@ def test_an_address_of_ip_version_6_is_bracketed(config: Config) -> None:
 def test_the_files_are_json(config: Config) -> None:
     json.dumps(static_configuration(config))
     json.dumps(dynamic_configuration(config, "hash"))
+
+
+def test_each_process_of_the_gateway_has_its_own_address(config: Config) -> None:
+    config = replace(config, remote=replace(config.remote, processes=3))
+    upstreams = {row.rule: row.port for row in routes(config) if row.name.startswith("gateway")}
+    first = config.ports.gateway
+    assert upstreams == {
+        "Path(`/services/mavis-gateway/terminal`)": first,
+        "Path(`/services/mavis-gateway/1/terminal`)": first + 1,
+        "Path(`/services/mavis-gateway/2/terminal`)": first + 2,
+    }

@@ -8,11 +8,13 @@ what it finds at once: see ``benchmarks/recordings.py``.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +71,7 @@ class Hit:
 
 
 class ScreenTexts:
-    """The texts of recordings that are over, for search. Any thread may call it.
+    """The texts of recordings that are over, for search. Any thread and process may call it.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ class ScreenTexts:
     def __init__(self, path: Path) -> None:
         private_folder(path.parent)
         self._path, self._lock = path, threading.Lock()
-        with self._lock, closing(self._connect()) as db:
+        with self._lock, _alone(path.parent), closing(self._connect()) as db:
             if db.execute("PRAGMA user_version").fetchone()[0] not in (0, _FORM):
                 raise Damaged(
                     f"{path} was written by another release of Mavis",
@@ -197,6 +199,17 @@ class ScreenTexts:
             return sqlite3.connect(self._path, timeout=30)
         except sqlite3.Error as exc:
             raise MavisError(f"{self._path} cannot be opened: {exc}") from exc
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Have no other process in the block: SQLite changes a new file's mode without any patience."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _forget(db: sqlite3.Connection, session_id: str) -> None:

@@ -80,7 +80,7 @@ class Recordings:
     on_alarm
         Told True when four fifths of that are taken, False when it is well again.
     on_stored
-        Told a session's id when its recording is signed and stored.
+        Told whose it is when a recording is signed and stored.
 
     Raises
     ------
@@ -96,13 +96,23 @@ class Recordings:
         *,
         spool_bytes: int = 1 << 30,
         on_alarm: Callable[[bool], None] | None = None,
-        on_stored: Callable[[str], None] | None = None,
+        on_stored: Callable[[RecordingHeader], None] | None = None,
         upload_threads: int = 2,
     ) -> None:
         self._store = store
         self._spool = Spool(spool, Room(spool_bytes, on_alarm))
         self._uploader = Uploader(store, key, threads=upload_threads, on_stored=on_stored)
         self._upkeep = Upkeep()
+
+    def adopt(self, other: Path) -> None:
+        """Take over the spool of a process that there is no more; before `start`.
+
+        Raises
+        ------
+        Conflict
+            There is such a process: it still has that spool.
+        """
+        self._spool.adopt(other)
 
     def start(self) -> tuple[Interrupted, ...]:
         """Begin, and return what was left open by an earlier process; see `close_interrupted`."""

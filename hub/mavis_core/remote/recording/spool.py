@@ -154,6 +154,27 @@ class Spool:
             raise unwritable(path, exc) from exc
         return made
 
+    def adopt(self, other: Path) -> None:
+        """Take over what is in the spool of a process that there is no more.
+
+        Killed at any moment, another call does the rest.
+
+        Raises
+        ------
+        Conflict
+            There is such a process: it still has that spool.
+        """
+        left = Spool(other, Room(self.room.limit_bytes))
+        try:
+            for path in left.left():
+                path.rename(self.path(path.name))
+            sync_folder(self.folder)
+            self.room.change(left.room.used_bytes)
+        finally:
+            left.close()
+        (other / "lock").unlink()
+        other.rmdir()
+
     def left(self) -> list[Path]:
         """Return the folders that an earlier process left."""
         found = []

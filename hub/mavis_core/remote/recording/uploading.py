@@ -26,7 +26,7 @@ from mavis_core.remote.recording.manifests import (
     session_prefix,
     signed,
 )
-from mavis_core.remote.recording.model import ChunkEntry, Manifest, chunk_name
+from mavis_core.remote.recording.model import ChunkEntry, Manifest, RecordingHeader, chunk_name
 from mavis_core.remote.recording.packing import pack, unpack
 from mavis_core.remote.recording.spool import SessionFolder
 from mavis_core.remote.recording.text_spool import TextSpool
@@ -56,7 +56,7 @@ class Uploader:
     patience_s
         How long a session waits at most while much is being recorded.
     on_stored
-        Told the session's id when all of its recording is stored.
+        Told whose it is when all of a recording is stored.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Uploader:
         *,
         threads: int = 2,
         patience_s: float = _PATIENCE_S,
-        on_stored: Callable[[str], None] | None = None,
+        on_stored: Callable[[RecordingHeader], None] | None = None,
     ) -> None:
         self._store, self._key, self._on_stored = store, key, on_stored
         self._condition = threading.Condition()
@@ -214,11 +214,10 @@ class Uploader:
             manifest = Manifest(folder.header, ending, entries, fingerprint(self._key.public_key()))
             folder.write(MANIFEST, signed(manifest, self._key))
         self._put(folder, MANIFEST, (folder.path / MANIFEST).read_bytes())
-        session_id = folder.header.session_id
         folder.remove()
         self._texts.pop(folder, None)
         if self._on_stored is not None:
-            self._on_stored(session_id)
+            self._on_stored(folder.header)
 
     def _text(self, folder: SessionFolder) -> TextSpool:
         if folder not in self._texts:
