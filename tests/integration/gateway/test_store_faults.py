@@ -48,7 +48,7 @@ def down(
 
     def prepare(config: Config) -> None:
         store.account_file(config.secret_file("gateway", "objects-account"))
-        with (config.recordings_spool / "waits").open("wb") as file:
+        with (config.recordings_spool() / "waits").open("wb") as file:
             file.truncate(WAITS_MB << 20)
 
     with make_scene(
