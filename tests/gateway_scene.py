@@ -257,7 +257,7 @@ class Scene:
 
     def health(self) -> Any:
         """Return what the gateway says of itself."""
-        with closing(SocketConnection(self.config.gateway_socket)) as connection:
+        with closing(SocketConnection(self.config.gateway_socket())) as connection:
             token = self.config.read_secret("gateway", "gateway-token")
             connection.request("GET", "/health", headers={"Authorization": f"Bearer {token}"})
             return json.loads(connection.getresponse().read())

@@ -74,7 +74,7 @@ def alarms(scene: Scene) -> set[str]:
 
 def stored(scene: Scene) -> bool:
     """Whether nothing waits for the store."""
-    left = [each for each in scene.config.recordings_spool.iterdir() if each.is_dir()]
+    left = [each for each in scene.config.recordings_spool().iterdir() if each.is_dir()]
     return not left and scene.health()["recording"]["waiting"] == 0
 
 
@@ -140,7 +140,7 @@ def test_sessions_go_on_while_the_spool_has_room_and_all_goes_up_when_the_store_
 
 
 def _told_to_people(scene: Scene) -> None:
-    health = SocketCheck(scene.config.gateway_socket, "/health", ("gateway", "gateway-token"))
+    health = SocketCheck(scene.config.gateway_socket(), "/health", ("gateway", "gateway-token"))
     said = check(health, scene.config)
     assert said.well  # a start anew would mend nothing
     assert "The object store takes no recordings" in said.trouble
