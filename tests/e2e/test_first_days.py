@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from e2e.appliance import Appliance
-from e2e.browsing import ARGUMENTS, CHROMIUM
 from e2e.kernels import kernel, start_server
 from e2e.looks import LOOKS, Place, faults, is_here, logged_in
 from mavis_kernel import Mavis
@@ -53,15 +52,6 @@ class Day:
     run: str
     story: str
     previews: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=SLOW_MS)
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
