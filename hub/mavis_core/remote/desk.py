@@ -40,6 +40,9 @@ from mavis_core.vault.service import Vault
 __all__ = ["Admitted", "Authority", "Desk", "Ending", "Way"]
 
 _SESSIONS = rows.SESSIONS
+_WITH_CALLERS = rows.session_query().add_columns(
+    _SESSIONS.c.groups, _SESSIONS.c.scopes, _SESSIONS.c.request_id
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,13 +312,14 @@ class Desk:
 
     def endings(self) -> tuple[Ending, ...]:
         """Return the sessions of this process that must end: somebody asked, or a right is gone."""
-        query = rows.session_query().where(
+        query = _WITH_CALLERS.where(
             _SESSIONS.c.state == SessionState.OPEN, _SESSIONS.c.shard == self._shard
         )
         with self._database.read() as tx:
-            found = [rows.session_of(dict(row)) for row in tx.execute(query).mappings()]
-            callers = {each.id: self._load(tx, each.id)[1] for each in found}
-        endings = (self._ending(each, callers[each.id]) for each in found)
+            found = [_with_caller(dict(row)) for row in tx.execute(query).mappings()]
+        callers = {_right(each, ctx): (each.project_id, ctx) for each, ctx in found}
+        lost = {right for right, (project, ctx) in callers.items() if not self._may(ctx, project)}
+        endings = (_ending(each, lost=_right(each, ctx) in lost) for each, ctx in found)
         return tuple(each for each in endings if each is not None)
 
     def adopt(self, gateways: int) -> None:
@@ -349,17 +353,12 @@ class Desk:
             )
             return changed.rowcount
 
-    def _ending(self, session: Session, ctx: CallContext) -> Ending | None:
-        if session.end_asked_by is not None:
-            who = session.end_asked_by
-            said = "You ended it" if who == session.person else f"{who} ended it"
-            return Ending(session.id, EndReason.TERMINATED, said)
+    def _may(self, ctx: CallContext, project_id: str) -> bool:
         try:
-            self._projects.authorize(ctx, session.project_id, Permission.SESSION_OPEN)
+            self._projects.authorize(ctx, project_id, Permission.SESSION_OPEN)
         except (Forbidden, NotFound):
-            detail = f"{session.person} may not open sessions in {session.project} any more"
-            return Ending(session.id, EndReason.TERMINATED, detail)
-        return None
+            return False
+        return True
 
     def _credential(self, ctx: CallContext, session: Session, service: AccessService) -> Credential:
         if service.key_id is None:
@@ -371,24 +370,41 @@ class Desk:
 
     def _load(self, tx: sa.Connection, session_id: str) -> tuple[Session, CallContext]:
         """Return a session, and the call of the person who asked for it."""
-        query = rows.session_query().add_columns(
-            _SESSIONS.c.groups, _SESSIONS.c.scopes, _SESSIONS.c.request_id
-        )
-        row = tx.execute(query.where(_SESSIONS.c.id == session_id)).mappings().first()
+        query = _WITH_CALLERS.where(_SESSIONS.c.id == session_id)
+        row = tx.execute(query).mappings().first()
         if row is None:
             raise NotFound(f"The session {session_id} is gone")
-        values = dict(row)
-        groups, scopes = values.pop("groups"), values.pop("scopes")
-        request_id = values.pop("request_id")
-        session = rows.session_of(values)
-        ctx = CallContext(
-            principal=Principal(session.person, frozenset(groups)),
-            scopes=frozenset(Scope(each) for each in scopes),
-            correlation_id=session.correlation_id,
-            request_id=request_id,
-            source=session.source,
-        )
-        return session, ctx
+        return _with_caller(dict(row))
+
+
+def _right(session: Session, ctx: CallContext) -> tuple[object, ...]:
+    """Return what a session is open by: those who have the same of it are asked about once."""
+    return session.project_id, ctx.principal, ctx.scopes
+
+
+def _ending(session: Session, *, lost: bool) -> Ending | None:
+    if session.end_asked_by is not None:
+        who = session.end_asked_by
+        said = "You ended it" if who == session.person else f"{who} ended it"
+        return Ending(session.id, EndReason.TERMINATED, said)
+    if lost:
+        detail = f"{session.person} may not open sessions in {session.project} any more"
+        return Ending(session.id, EndReason.TERMINATED, detail)
+    return None
+
+
+def _with_caller(values: dict[str, Any]) -> tuple[Session, CallContext]:
+    groups, scopes = values.pop("groups"), values.pop("scopes")
+    request_id = values.pop("request_id")
+    session = rows.session_of(values)
+    ctx = CallContext(
+        principal=Principal(session.person, frozenset(groups)),
+        scopes=frozenset(Scope(each) for each in scopes),
+        correlation_id=session.correlation_id,
+        request_id=request_id,
+        source=session.source,
+    )
+    return session, ctx
 
 
 def _end_record(

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_identit
 
 from core_double import KERNEL, PLATFORM, Core, call
 from mavis_core import clock
-from mavis_core.access import Role
+from mavis_core.access import CallContext, Role
 from mavis_core.db.paging import PageRequest
 from mavis_core.errors import (
     Conflict,
@@ -77,9 +77,9 @@ class Remote:
             policy=policy or Policy(),
         )
 
-    def opened(self) -> Session:
-        asked = self.sessions.ask(OLGA, "shop", "web-1")
-        return self.desk.opened(self.desk.admit(asked.ticket, OLGA.source).session)
+    def opened(self, by: CallContext = OLGA) -> Session:
+        asked = self.sessions.ask(by, "shop", "web-1")
+        return self.desk.opened(self.desk.admit(asked.ticket, by.source).session)
 
 
 @pytest.fixture
@@ -251,6 +251,22 @@ def test_a_removed_device_ends_its_sessions_and_leaves_their_story(remote: Remot
     with pytest.raises(NotFound):
         remote.desk.way(session)
     assert remote.sessions.get(OLGA, "shop", session.id).device == "web-1"
+
+
+def test_who_has_lost_the_right_ends_and_nobody_else(remote: Remote) -> None:
+    remote.way()
+    remote.core.projects.put_member(ADA, "shop", "user:pete", Role.OPERATOR)
+    pete = call("pete", KERNEL)
+    lost, ended, stays = remote.opened(), remote.opened(), remote.opened(pete)
+    assert remote.desk.endings() == ()
+    remote.sessions.end(ADA, "shop", ended.id)
+    remote.core.projects.put_member(ADA, "shop", "user:olga", Role.VIEWER)
+    said = {each.session_id: each.detail for each in remote.desk.endings()}
+    assert said == {
+        lost.id: "olga may not open sessions in shop any more",
+        ended.id: "ada ended it",
+    }
+    assert stays.id not in said
 
 
 def test_a_host_key_must_be_approved_and_a_new_one_replaces_it(remote: Remote) -> None:
