@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mavis_core.errors import Unavailable
+from mavis_hub.syslog.accepting import accept
 from mavis_hub.syslog.framing import MAX_KEPT_BYTES, Either, Frame
 from mavis_hub.syslog.reading import CHUNK_BYTES, Reading, finish
 from mavis_hub.syslog.stories import Source, Story
@@ -117,32 +118,18 @@ class Streams:
     def __init__(self, reading: Reading, source: Source) -> None:
         self._reading = reading
         self._source = source
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, listening: socket.socket) -> None:
         """Take connections until cancelled."""
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                try:
-                    taken, _ = await loop.sock_accept(listening)
-                except OSError as exc:  # no file descriptor is free, or the peer is gone already
-                    logger.warning("syslog.not_accepted reason=%s", exc)
-                    await asyncio.sleep(0.2)
-                    continue
-                if len(self._tasks) >= _STREAMS:
-                    logger.warning("syslog.full address=local open=%d", len(self._tasks))
-                    taken.close()
-                    continue
-                task = loop.create_task(self._read(taken))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await accept(listening, self._read, room=self._room)
 
-    async def _read(self, taken: socket.socket) -> None:
+    @staticmethod
+    def _room(_address: object, open_: int) -> bool:
+        if open_ >= _STREAMS:
+            logger.warning("syslog.full address=local open=%d", open_)
+        return open_ < _STREAMS
+
+    async def _read(self, taken: socket.socket, _address: object) -> None:
         packed = taken.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         process, user, _ = _UCRED.unpack(packed)
         reader, writer = await asyncio.open_unix_connection(sock=taken, limit=CHUNK_BYTES)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mavis_core.config import Config
 from mavis_core.errors import Unavailable
+from mavis_hub.syslog.accepting import accept
 from mavis_hub.syslog.clients import Client, Clients
 from mavis_hub.syslog.framing import Counted
 from mavis_hub.syslog.reading import CHUNK_BYTES, Reading
@@ -90,31 +91,12 @@ class Network:
         self._reading = reading
         self._clients = clients
         self._most = most
-        self._tasks: set[asyncio.Task[None]] = set()
         self._handshakes: Counter[str] = Counter()
         self._open: Counter[str] = Counter()
 
     async def serve(self, listening: socket.socket) -> None:
         """Take connections until cancelled; then let none of them begin to read again."""
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                try:
-                    taken, address = await loop.sock_accept(listening)
-                except OSError as exc:  # no file descriptor is free, or the peer is gone already
-                    logger.warning("syslog.not_accepted reason=%s", exc)
-                    await asyncio.sleep(0.2)
-                    continue
-                if not self._room_for(str(address[0])):
-                    taken.close()
-                    continue
-                task = loop.create_task(self._attend(taken, str(address[0])))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await accept(listening, self._attend, room=lambda address, _: self._room_for(address[0]))
 
     def _room_for(self, address: str) -> bool:
         at_work = self._handshakes.total()
@@ -127,7 +109,8 @@ class Network:
             logger.warning("syslog.full address=%s open=%d", address, self._open.total())
         return room
 
-    async def _attend(self, taken: socket.socket, address: str) -> None:
+    async def _attend(self, taken: socket.socket, peer: tuple[str, int]) -> None:
+        address = peer[0]
         reader = asyncio.StreamReader(limit=CHUNK_BYTES)
         self._handshakes[address] += 1
         try:
