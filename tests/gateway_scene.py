@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -36,6 +37,7 @@ from mavis_core.records import Outbox, Record
 from mavis_core.remote.devices import Devices
 from mavis_core.remote.gateway_client import GatewayClient
 from mavis_core.remote.model import KEY_FIELDS, Policy, Protocol, Session, terminal_path
+from mavis_core.remote.person_certificates import PersonCertificates
 from mavis_core.remote.person_keys import PersonKeys
 from mavis_core.remote.replays import Replays
 from mavis_core.remote.sessions import Asked, Sessions
@@ -165,6 +167,7 @@ class Scene:
     vault: Vault
     projects: Projects
     replays: Replays
+    certificates: PersonCertificates
     hub: Hub
     inside: tuple[str, ...] = ()
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict, repr=False)
@@ -372,6 +375,7 @@ def make_scene(
     project = projects.create(ADA, name="shop", title="Web shop").project
     projects.put_member(ADA, "shop", "user:olga", Role.OPERATOR)
     sealer = Sealer(config.read_secret("api", "device-public-key"))
+    gateway = GatewayClient.of(config)
     scene = Scene(
         config,
         environ,
@@ -381,7 +385,8 @@ def make_scene(
         Sessions(database, projects, gateways=config.remote.processes),
         Vault(database, sealer, sealers=dict.fromkeys(KEY_FIELDS, sealer)),
         projects,
-        Replays(database, projects, Sessions(database, projects), GatewayClient.of(config)),
+        Replays(database, projects, Sessions(database, projects), gateway),
+        PersonCertificates(database, longest=timedelta(hours=24), signer=gateway),
         Hub(config.read_secret("gateway", "gateway-hub-token")),
         tuple(inside),
     )

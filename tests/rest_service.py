@@ -16,9 +16,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
@@ -32,6 +34,9 @@ from mavis_core.contract import Kit
 from mavis_core.errors import MavisError, Unavailable
 from mavis_core.logins.model import TOKEN_LIFETIME, Grant
 from mavis_core.remote.alarms import Alarm
+from mavis_core.remote.front_door import FrontDoors
+from mavis_core.remote.person_authority import PersonAuthority
+from mavis_core.remote.person_certificates import PersonCertificates, Wanted
 from mavis_core.remote.replays import Replays
 from mavis_core.testing.cloud import FakeCloud, FakeKit
 from mavis_core.vault.sealing import generate
@@ -84,13 +89,14 @@ class Tokens:
         return self.known.get(token)
 
 
-class Casts:
-    """Recordings, in the gateway's place: one of each session, and one line that is found."""
+class Gateway:
+    """In the gateway's place: a recording of each session, and an authority of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: timedelta) -> None:
+        self._authority = PersonAuthority(Ed25519PrivateKey.generate(), longest=longest)
         self.standing: tuple[Alarm, ...] = ()
 
-    def cast(self, project_id: str, session_id: str) -> Casts:
+    def cast(self, project_id: str, session_id: str) -> Gateway:
         self._sent = (project_id, session_id)
         return self
 
@@ -100,6 +106,12 @@ class Casts:
 
     def alarms(self) -> tuple[Alarm, ...]:
         return self.standing
+
+    def door_key(self) -> str | None:
+        return "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+    def sign(self, wanted: Wanted) -> str:
+        return self._authority.sign(wanted)
 
     def chunks(self) -> Iterator[bytes]:
         yield b'{"version": 2, "width": 80, "height": 24}\n'
@@ -237,7 +249,7 @@ class RestService(Address):
     tokens: Tokens
     logins: Logins
     services: Services
-    recordings: Casts
+    recordings: Gateway
     facts: dict[str, str] = field(default_factory=dict)
     start_logs: Callable[[], None] = lambda: None
     end_logs: Callable[[], None] = lambda: None
@@ -326,8 +338,14 @@ def serving(
     app = api_app(config, kits=every)
     # Runs are carried out by `core`, which must open what the API seals.
     app = replace(app, vault=Vault(app.database, core.vault._sealer))
-    casts = Casts()
-    app = replace(app, replays=Replays(app.database, app.projects, app.sessions, casts))
+    longest = timedelta(hours=config.remote.certificate_hours)
+    gateway = Gateway(longest)
+    app = replace(
+        app,
+        replays=Replays(app.database, app.projects, app.sessions, gateway),
+        person_certificates=PersonCertificates(app.database, longest=longest, signer=gateway),
+        front_doors=FrontDoors("", config.remote.port, gateway),
+    )
     tokens, logins = Tokens(), Logins()
     services = make_services(app, tokens, logins, secret=b"of the test")
     if database is not None:
@@ -336,7 +354,7 @@ def serving(
     try:
         make = application or (lambda _, services: _plain(services, pages))
         with served(make(config, services), port) as at:
-            service = RestService(at, config, app, core, cloud, tokens, logins, services, casts)
+            service = RestService(at, config, app, core, cloud, tokens, logins, services, gateway)
             if not logs:
                 yield service
                 return

@@ -69,6 +69,7 @@ _NAMES = {
     "service": "A way into the device, by name or id.",
     "session": "A session, by id.",
     "sshkey": "One of your public keys, by name.",
+    "sshcertificate": "One of your certificates for SSH, by id.",
     "version": "The number of a version.",
     "plan": "A backup plan, by name or id.",
     "point": "A recovery point, by id.",

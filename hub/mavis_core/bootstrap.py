@@ -78,8 +78,11 @@ from mavis_core.protection.timetable import Timetable
 from mavis_core.remote.authority import Authority
 from mavis_core.remote.desk import Desk
 from mavis_core.remote.devices import Devices
+from mavis_core.remote.front_door import FrontDoors
 from mavis_core.remote.gateway_client import GatewayClient
 from mavis_core.remote.model import KEY_FIELDS
+from mavis_core.remote.person_authority import PersonAuthority
+from mavis_core.remote.person_certificates import PersonCertificates
 from mavis_core.remote.person_keys import PersonKeys
 from mavis_core.remote.replays import Replays
 from mavis_core.remote.sessions import Sessions
@@ -140,6 +143,8 @@ class ApiApp:
     devices: Devices
     sessions: Sessions
     person_keys: PersonKeys
+    person_certificates: PersonCertificates
+    front_doors: FrontDoors
     replays: Replays
 
     def close(self) -> None:
@@ -184,6 +189,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
     kits = find_kits() if kits is None else kits
     database = open_database(config.database_url, pool_size=config.database.pool_size)
     projects, logs = Projects(database), LogClient.of(config)
+    gateway = GatewayClient.of(config)
     devices = Sealer(config.read_secret("api", "device-public-key"))
     vault = Vault(
         database,
@@ -224,7 +230,11 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         devices=Devices(database, projects),
         sessions=sessions,
         person_keys=PersonKeys(database),
-        replays=Replays(database, projects, sessions, GatewayClient.of(config)),
+        person_certificates=PersonCertificates(database, longest=_longest(config), signer=gateway),
+        front_doors=FrontDoors(
+            config.remote.public_host or config.edge.public_host, config.remote.port, gateway
+        ),
+        replays=Replays(database, projects, sessions, gateway),
     )
 
 
@@ -266,6 +276,8 @@ class GatewayApp:
     desk: Desk
     devices: Devices
     person_keys: PersonKeys
+    person_certificates: PersonCertificates
+    person_authority: PersonAuthority
     projects: Projects
     store: ObjectStore
 
@@ -304,9 +316,18 @@ def gateway_app(config: Config, shard: int = 0) -> GatewayApp:
         desk=Desk(database, projects, vault, authority, shard=shard),
         devices=Devices(database, projects),
         person_keys=PersonKeys(database),
+        person_certificates=PersonCertificates(database, longest=_longest(config)),
+        person_authority=PersonAuthority(
+            private_key(config.read_secret("gateway", "person-authority-key")),
+            longest=_longest(config),
+        ),
         projects=projects,
         store=open_store(settings, "recordings"),
     )
+
+
+def _longest(config: Config) -> timedelta:
+    return timedelta(hours=config.remote.certificate_hours)
 
 
 def find_kits() -> dict[str, Kit]:

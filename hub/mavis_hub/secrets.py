@@ -68,6 +68,7 @@ SECRETS: tuple[Secret, ...] = (
     Secret("recording-key", ("gateway",), new_key),
     Secret("door-host-key", ("gateway",), new_key),
     Secret("device-authority-key", ("gateway",), new_key),
+    Secret("person-authority-key", ("gateway",), new_key),
     Secret("supervisor-password", ("supervisor",), _hex),
 )
 _PAIRS = (

@@ -21,6 +21,7 @@ from mavis_kernel.nouns.devices import Devices
 from mavis_kernel.nouns.environments import Environments
 from mavis_kernel.nouns.keys import Keys
 from mavis_kernel.nouns.members import Members
+from mavis_kernel.nouns.person_certificates import PersonCertificates
 from mavis_kernel.nouns.person_keys import PersonKeys
 from mavis_kernel.nouns.previews import Previews
 from mavis_kernel.nouns.projects import Projects
@@ -99,6 +100,7 @@ class Mavis:
         self.devices = Devices(transport)
         self.sessions = Sessions(transport)
         self.person_keys = PersonKeys(transport)
+        self.person_certificates = PersonCertificates(transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"

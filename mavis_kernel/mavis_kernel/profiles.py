@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 
 from mavis_kernel.errors import BadSettings, NotFound
@@ -45,6 +46,7 @@ def forget(name: str, environ: Mapping[str, str] = os.environ) -> None:
     """
     _find(name, environ)
     remove(credentials_path(environ, name))
+    shutil.rmtree(folder(environ) / "ssh" / name, ignore_errors=True)
     chosen = folder(environ) / "profile"
     with contextlib.suppress(FileNotFoundError):
         if chosen.read_text(encoding="utf-8").strip() == name:

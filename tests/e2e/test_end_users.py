@@ -63,6 +63,11 @@ OWN_OPERATIONS = {
     ("POST", "/me/ssh-keys"),
     ("GET", "/me/ssh-keys/{sshkey}"),
     ("DELETE", "/me/ssh-keys/{sshkey}"),
+    ("GET", "/me/ssh-certificates"),  # as the keys
+    ("POST", "/me/ssh-certificates"),
+    ("GET", "/me/ssh-certificates/{sshcertificate}"),
+    ("DELETE", "/me/ssh-certificates/{sshcertificate}"),
+    ("GET", "/ssh-door"),  # where it is, which every SSH client is shown
     ("GET", "/projects/{project}/dashboards"),
     ("GET", "/projects/{project}/dashboards/{dashboard}"),
 }

@@ -47,6 +47,8 @@ _CHANGES = {
     "device.remove": "a device is removed; its sessions end, their recordings stay",
     "host_key.approve": "a host key that a device has shown is trusted from now on",
     "host_key.see": "a device shows a host key that nobody has approved",
+    "person_certificate.issue": "a person may come to the door for SSH clients with a certificate",
+    "person_certificate.revoke": "a certificate of a person lets nobody in any more",
     "person_key.add": "a person may come to the door for SSH clients with a key",
     "person_key.remove": "a key of a person lets nobody in any more",
     "recording.alarm": "something stands in the way of recordings: the object store does not take"

@@ -14,6 +14,7 @@ from mavis_core.remote.model import (
     Transfers,
     terminal_path,
 )
+from mavis_core.remote.person_certificates import Issued
 from mavis_core.remote.sessions import Asked
 from mavis_ext.schemas.base import Schema
 
@@ -22,9 +23,12 @@ __all__ = [
     "AccessService",
     "Device",
     "HostKey",
+    "IssuedCertificate",
+    "PersonCertificate",
     "PersonKey",
     "RecordingHit",
     "Session",
+    "SshDoor",
     "Ticket",
 ]
 
@@ -171,3 +175,40 @@ class PersonKey(Schema):
     created_at: datetime
     used_at: datetime | None
     """When it was used last, to some minutes; null: never."""
+
+
+class PersonCertificate(Schema):
+    """A certificate with which its person comes to the door for SSH clients, until it ends."""
+
+    id: str
+    serial: int
+    """By this it is known in the certificate itself, and to whoever looks on."""
+    fingerprint: str
+    """Of the key that it certifies."""
+    issued_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    """When it was used last, to some minutes; null: never."""
+
+
+class IssuedCertificate(Schema):
+    """A new certificate of a person."""
+
+    certificate: PersonCertificate
+    line: str
+    """The line of a file that ends in `-cert.pub`, beside the private key."""
+
+    @classmethod
+    def told(cls, issued: Issued) -> Self:
+        """Return `issued` as it goes out."""
+        return cls(certificate=PersonCertificate.of(issued.certificate), line=issued.line)
+
+
+class SshDoor(Schema):
+    """The door for SSH clients."""
+
+    host: str | None
+    """Where it is; null: at the host by which one reaches the appliance."""
+    port: int
+    host_key: str
+    """The key by which clients know it, as in `known_hosts`: algorithm and base64."""

@@ -293,6 +293,17 @@ class RemoteConfig:
     )
     host: str = setting("127.0.0.1", "The door's address; 0.0.0.0 for all.", HOST)
     port: int = setting(2222, "The door's port.", PORT)
+    public_host: str = setting(
+        "",
+        "The host name by which SSH clients reach the door; empty: `edge.public_host`, else the"
+        " host of the address by which one logged in.",
+        or_empty(HOST),
+    )
+    certificate_hours: int = setting(
+        24,
+        "Hours for which a certificate of a person (`mavis ssh login`) is good at most.",
+        between(1, 24),
+    )
     sessions: int = setting(
         200, "Sessions that each process of the gateway has at a time.", between(1, 10_000)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mavis_core.db.columns import identity, json, metadata, moment, number, text
+from mavis_core.db.columns import Sequence, identity, json, metadata, moment, number, text
 
 devices = sa.Table(
     "devices",
@@ -114,3 +114,16 @@ person_keys = sa.Table(
     moment("used_at", null=True),
     sa.UniqueConstraint("person", "name"),
 )
+
+person_certificates = sa.Table(
+    "person_certificates",
+    metadata,
+    identity(),
+    text("person"),
+    sa.Column("serial", Sequence, nullable=False, unique=True),
+    text("fingerprint"),
+    moment("issued_at"),
+    moment("expires_at"),
+    moment("used_at", null=True),
+)
+sa.Index("ix_person_certificates_person", person_certificates.c.person)

@@ -1,4 +1,4 @@
-"""Asks the gateway for recordings, and how it is, over its Unix socket. For the api process."""
+"""Asks the gateway for what it alone has, over its Unix socket. For the api process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from mavis_core import clock
 from mavis_core.config import Config
 from mavis_core.errors import InvalidInput, MavisError, NotFound, Unavailable
 from mavis_core.logs.client import SocketConnection
 from mavis_core.remote.alarms import Alarm
+from mavis_core.remote.person_certificates import Wanted
 
 __all__ = ["Cast", "GatewayClient"]
 
 _TIMEOUT_S = 20.0
 _GLANCE_S = 2.0  # a page waits for it
+_QUICK_S = 5.0
 _CHUNK_BYTES = 256 * 1024
 _MAX_ANSWER_BYTES = 8 << 20
 
@@ -112,6 +115,36 @@ class GatewayClient:
             raise _error(response.status, response.read(_MAX_ANSWER_BYTES))
         return response
 
+    def door_key(self) -> str | None:
+        """Return the host key of the door for SSH clients; None: it is closed.
+
+        Raises
+        ------
+        Unavailable
+            The gateway does not answer.
+        """
+        told = self._told("GET", "/door")
+        return str(told["host_key"]) if told["open"] else None
+
+    def sign(self, wanted: Wanted) -> str:
+        """Have a certificate of a person signed; see `Signer`.
+
+        Raises
+        ------
+        InvalidInput
+            The gateway does not sign that.
+        Unavailable
+            It does not answer.
+        """
+        body = {
+            "person": wanted.person,
+            "serial": wanted.serial,
+            "public": wanted.public,
+            "issued_at": clock.iso(wanted.issued_at),
+            "expires_at": clock.iso(wanted.expires_at),
+        }
+        return str(self._told("POST", "/person-certificates", body)["certificate"])
+
     def search(self, project_id: str, words: str, *, limit: int) -> list[dict[str, Any]]:
         """Return lines that screens showed, the newest session first.
 
@@ -123,9 +156,8 @@ class GatewayClient:
             The gateway does not answer.
         """
         query = urlencode({"project": project_id, "words": words, "limit": limit})
-        found: list[dict[str, Any]] = self._get(self._paths[0], f"/recordings?{query}", _TIMEOUT_S)[
-            "hits"
-        ]
+        told = self._told("GET", f"/recordings?{query}", timeout_s=_TIMEOUT_S)
+        found: list[dict[str, Any]] = told["hits"]
         return found
 
     def alarms(self) -> tuple[Alarm, ...]:
@@ -137,27 +169,41 @@ class GatewayClient:
             The gateway does not answer.
         """
         told = [
-            each for path in self._paths for each in self._get(path, "/health", _GLANCE_S)["alarms"]
+            each
+            for path in self._paths
+            for each in self._told("GET", "/health", socket=path, timeout_s=_GLANCE_S)["alarms"]
         ]
         return tuple(dict.fromkeys(map(Alarm.from_json, told)))
 
-    def _get(self, socket: Path, path: str, timeout_s: float) -> Any:
+    def _told(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        socket: Path | None = None,
+        timeout_s: float = _QUICK_S,
+    ) -> dict[str, Any]:
+        """Return what one process answers; `socket` None: the first, which knows what all do."""
+        content = None if body is None else json.dumps(body).encode()
+        socket = socket or self._paths[0]
         try:
             with closing(SocketConnection(socket, timeout_s=timeout_s)) as connection:
-                connection.request("GET", path, headers=self._headers)
+                connection.request(method, path, content, headers=self._headers)
                 response = connection.getresponse()
                 content = response.read(_MAX_ANSWER_BYTES)
         except (OSError, HTTPException) as exc:
             raise _silent(socket, exc) from exc
         if response.status != HTTPStatus.OK:
             raise _error(response.status, content)
-        return json.loads(content)
+        told: dict[str, Any] = json.loads(content)
+        return told
 
 
 def _silent(path: Path, error: Exception) -> Unavailable:
     return Unavailable(
         f"The gateway does not answer at {path}: {type(error).__name__}: {error}",
-        mend="Recordings are kept; try again in a moment. See `mavisctl status`.",
+        mend="Try again in a moment; nothing is lost meanwhile. See `mavisctl status`.",
         retry_after_s=2,
     )
 

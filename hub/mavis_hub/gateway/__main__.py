@@ -31,7 +31,7 @@ from mavis_core.remote.recording.manifests import fingerprint
 from mavis_hub.gateway.alarms import Alarms
 from mavis_hub.gateway.door import Door
 from mavis_hub.gateway.floor import Floor
-from mavis_hub.gateway.inner import Archive, make_inner
+from mavis_hub.gateway.inner import Archive, Gate, make_inner
 from mavis_hub.gateway.keeping import Keeping
 from mavis_hub.gateway.notes import Notes
 from mavis_hub.gateway.shelf import Shelf
@@ -60,7 +60,15 @@ def _door(
         Its port cannot be had.
     """
     remote = config.remote
-    visits = Visits(app.desk, app.projects, app.devices, app.person_keys, recordings, notes)
+    visits = Visits(
+        app.desk,
+        app.projects,
+        app.devices,
+        app.person_keys,
+        app.person_certificates,
+        recordings,
+        notes,
+    )
     key = private_key(config.read_secret("gateway", "door-host-key"))
     pem = key.private_bytes(
         coding.Encoding.PEM, coding.PrivateFormat.OpenSSH, coding.NoEncryption()
@@ -78,7 +86,9 @@ def _door(
     door = Door(
         listening,
         PrivateKey(pem.decode()),
-        people=HubPeople(config, app.person_keys),
+        people=HubPeople(
+            config, app.person_keys, app.person_certificates, app.person_authority.public
+        ),
         sessions=visits,
         loopback=remote.loopback == "allowed",
     )
@@ -87,6 +97,14 @@ def _door(
     door.start()
     logger.info("door.open host=%s port=%d", remote.host, remote.port)
     return door
+
+
+def _host_key(config: Config) -> str | None:
+    """Return by what clients know the door; None where it is closed."""
+    if config.remote.door != "on":
+        return None
+    key = private_key(config.read_secret("gateway", "door-host-key")).public_key()
+    return key.public_bytes(coding.Encoding.OpenSSH, coding.PublicFormat.OpenSSH).decode("ascii")
 
 
 def _take_over(config: Config, app: GatewayApp, recordings: Recordings) -> None:
@@ -155,8 +173,9 @@ async def _serve(config: Config, app: GatewayApp, shard: int) -> None:
         outer.listen(config.gateway_port(shard), "127.0.0.1")
         secret = config.read_secret("gateway", "gateway-token")
         trust = Trust("gateway", secret, trusted_users("mavis-api"))
+        gate = Gate(_host_key(config), app.person_authority)
         archive = Archive(recordings, library, texts, floor, alarms, pool)
-        inner = HTTPServer(make_inner(trust, archive))
+        inner = HTTPServer(make_inner(trust, archive, gate))
         inner.add_socket(bind(config.gateway_socket(shard)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)

@@ -5,6 +5,9 @@
 * ``GET /recordings/{project}/{session}/cast``: a recording, asciicast v2, of a session that runs or
   is over; it is compared with what was signed while it is sent, and broken off where it differs.
 * ``GET /recordings?project=&words=&limit=``: lines that screens showed, the newest session first.
+* ``GET /door``: whether the door for SSH clients is open, and its host key.
+* ``POST /person-certificates``: a certificate of a person for the door, signed. It asks no
+  database, since the api process may be in the middle of a transaction of it.
 
 Who may read what is decided by the api process.
 """
@@ -21,14 +24,17 @@ from itertools import islice
 from tornado.iostream import StreamClosedError
 from tornado.web import Application
 
+from mavis_core import clock
 from mavis_core.errors import InvalidInput, MavisError, NotFound
 from mavis_core.remote.alarms import Alarm
+from mavis_core.remote.person_authority import PersonAuthority
+from mavis_core.remote.person_certificates import Wanted
 from mavis_core.remote.recording import Library, Recordings, ScreenTexts
 from mavis_hub.gateway.alarms import Alarms
 from mavis_hub.gateway.floor import Floor
 from mavis_hub.inner_http import InnerHandler, Trust, http1
 
-__all__ = ["Archive", "make_inner"]
+__all__ = ["Archive", "Gate", "make_inner"]
 
 _PIECE_BYTES = 256 * 1024
 _PATIENCE_S = 60.0
@@ -51,6 +57,20 @@ class Archive:
     floor: Floor
     alarms: Alarms
     pool: Executor
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the door is known by, and whom it takes.
+
+    Parameters
+    ----------
+    host_key
+        As in ``known_hosts``, without a host; None: the door is closed.
+    """
+
+    host_key: str | None
+    authority: PersonAuthority
 
 
 class _Inner(InnerHandler):
@@ -127,15 +147,51 @@ def _sentences(alarm: Alarm) -> str:
     return f"{alarm.text}. {alarm.mend}" + (f" ({alarm.why})" if alarm.why else "")
 
 
-def make_inner(trust: Trust, archive: Archive) -> Application:
+class _Gate(InnerHandler):
+    def initialize(self, trust: Trust, gate: Gate) -> None:
+        super().initialize()
+        self.trust, self.gate = trust, gate
+
+    def tell(self, told: dict[str, object]) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(told))
+
+
+class _Door(_Gate):
+    def get(self) -> None:
+        """Tell by what clients know it."""
+        key = self.gate.host_key
+        self.tell({"open": key is not None, "host_key": key})
+
+
+class _Certificates(_Gate):
+    def post(self) -> None:
+        """Sign one."""
+        try:
+            told = json.loads(self.request.body)
+            wanted = Wanted(
+                person=str(told["person"]),
+                serial=int(told["serial"]),
+                public=str(told["public"]),
+                issued_at=clock.parse(told["issued_at"]),
+                expires_at=clock.parse(told["expires_at"]),
+            )
+        except (ValueError, TypeError, KeyError) as exc:
+            raise InvalidInput("The certificate that is wanted cannot be read") from exc
+        self.tell({"certificate": self.gate.authority.sign(wanted)})
+
+
+def make_inner(trust: Trust, archive: Archive, gate: Gate) -> Application:
     """Return the application."""
-    parts = {"trust": trust, "archive": archive}
+    parts, of_gate = {"trust": trust, "archive": archive}, {"trust": trust, "gate": gate}
     name = "([a-z]+_[0-9a-z]+)"
     return Application(
         [
             ("/health", _Health, parts),
             ("/recordings", _Search, parts),
             (f"/recordings/{name}/{name}/cast", _Cast, parts),
+            ("/door", _Door, of_gate),
+            ("/person-certificates", _Certificates, of_gate),
         ],
         log_function=lambda _: None,
     )

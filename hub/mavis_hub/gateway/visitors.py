@@ -1,8 +1,9 @@
 """Who comes to the front door, and what they do there: the door's ports, over desk and recordings.
 
-A Hub token is asked of the Hub, and so are the groups of whoever comes with a key: a person whom
-the Hub does not know any more does not come in. A key gives what an operator's notebook has,
-reading and operating, and nothing of the rest.
+A Hub token is asked of the Hub, and so are the groups of whoever comes with a key or a certificate:
+a person whom the Hub does not know any more does not come in. Both give what an operator's notebook
+has, reading and operating, and nothing of the rest. A certificate is looked at again for each
+session, since a client keeps its connection for as long as it likes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from tornado.web import HTTPError
 
 from mavis_core.access import RESERVED, CallContext, Permission, Principal, Scope
 from mavis_core.config import Config
-from mavis_core.errors import HostKeyUnknown, MavisError, NotFound
+from mavis_core.errors import Forbidden, HostKeyUnknown, MavisError, NotFound
 from mavis_core.ids import new_id
 from mavis_core.projects.service import Projects
 from mavis_core.remote.desk import Desk
 from mavis_core.remote.devices import Devices
 from mavis_core.remote.model import EndReason, HostKey, Session, SessionKind
+from mavis_core.remote.person_certificates import PersonCertificates
 from mavis_core.remote.person_keys import PersonKeys, fingerprint_of
 from mavis_core.remote.recording import Recorder, Recordings
 from mavis_core.remote.ssh import fingerprint
@@ -61,12 +63,17 @@ class HubPeople:
     ----------
     config
         Says where the Hub is.
-    keys
+    keys, certificates
         People's own.
+    authority
+        The public key that signs the certificates, as in ``authorized_keys``.
     """
 
-    def __init__(self, config: Config, keys: PersonKeys) -> None:
-        self._keys = keys
+    def __init__(
+        self, config: Config, keys: PersonKeys, certificates: PersonCertificates, authority: str
+    ) -> None:
+        self._keys, self._certificates = keys, certificates
+        self._authorities = (authority.split()[1],)
         self._api = f"http://127.0.0.1:{config.ports.hub}/hub/api"
         self._token = config.read_secret("gateway", "gateway-hub-token")
         self._auth = HubAuth(
@@ -102,12 +109,17 @@ class HubPeople:
         return Visitor(name, Proof.KEY, fingerprint_of(blob), groups, _BY_KEY)
 
     def by_certificate(self, name: str, serial: int, identity: str, source: str) -> Visitor | None:  # noqa: ARG002  # as above
-        """Return None: the appliance signs no certificates of people yet."""
-        return None
+        """Return the person `name` where the certificate is theirs and the Hub knows them."""
+        if name.startswith(RESERVED) or not self._certificates.good(name, serial):
+            return None
+        groups = self._groups(name)
+        if groups is None:
+            return None
+        return Visitor(name, Proof.CERTIFICATE, str(serial), groups, _BY_KEY)
 
     def authorities(self) -> Sequence[str]:
-        """Return nothing, for the same reason."""
-        return ()
+        """Return the appliance's own."""
+        return self._authorities
 
     def _groups(self, name: str) -> frozenset[str] | None:
         """Return the Hub groups of a person; None: it knows nobody of that name, or is silent."""
@@ -161,8 +173,8 @@ class Visits:
 
     Parameters
     ----------
-    desk, projects, devices, keys
-        Know what there is, who may what, and whose a key is.
+    desk, projects, devices, keys, certificates
+        Know what there is, who may what, and whose a key or a certificate is.
     recordings, notes
         Record it.
     """
@@ -173,10 +185,12 @@ class Visits:
         projects: Projects,
         devices: Devices,
         keys: PersonKeys,
+        certificates: PersonCertificates,
         recordings: Recordings,
         notes: Notes,
     ) -> None:
         self._desk, self._projects, self._devices, self._keys = desk, projects, devices, keys
+        self._certificates = certificates
         self._recordings, self._notes = recordings, notes
         self._end: Callable[[str, EndReason, str], bool] = lambda *_: False
         self._lock = threading.Lock()
@@ -195,6 +209,7 @@ class Visits:
         MavisError
             They may not, there is no such device, or it cannot be recorded.
         """
+        self._still_good(wish.person)
         ctx = self._call(wish)
         project = self._project(ctx, wish)
         session = self._desk.begin(
@@ -217,6 +232,8 @@ class Visits:
             self._open[session.id] = visit
         if wish.person.proof is Proof.KEY:
             self._keys.used(wish.person.detail)
+        elif wish.person.proof is Proof.CERTIFICATE:
+            self._certificates.used(int(wish.person.detail))
         return Opened(session.id, way.endpoint, way.policy, visit)
 
     def transferred(self, session: str, transfer: Transfer) -> None:
@@ -248,6 +265,15 @@ class Visits:
             exit_status=ended.exit_status,
             error=ended.error,
         )
+
+    def _still_good(self, person: Person) -> None:
+        if person.proof is Proof.CERTIFICATE and not self._certificates.good(
+            person.name, int(person.detail)
+        ):
+            raise Forbidden(
+                f"The certificate {person.detail} is over, or was revoked",
+                mend="Get another one, `mavis ssh login`, and connect again.",
+            )
 
     def _call(self, wish: Wish) -> CallContext:
         person = wish.person

@@ -19,6 +19,7 @@ from mavis_kernel.aio.nouns.devices import Devices
 from mavis_kernel.aio.nouns.environments import Environments
 from mavis_kernel.aio.nouns.keys import Keys
 from mavis_kernel.aio.nouns.members import Members
+from mavis_kernel.aio.nouns.person_certificates import PersonCertificates
 from mavis_kernel.aio.nouns.person_keys import PersonKeys
 from mavis_kernel.aio.nouns.previews import Previews
 from mavis_kernel.aio.nouns.projects import Projects
@@ -98,6 +99,7 @@ class AsyncMavis:
         self.devices = Devices(transport)
         self.sessions = Sessions(transport)
         self.person_keys = PersonKeys(transport)
+        self.person_certificates = PersonCertificates(transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"

@@ -13,7 +13,8 @@ from mavis_kernel.cli.state import State
 from mavis_kernel.cli.times import both
 from mavis_kernel.errors import ApiError, NotLoggedIn
 from mavis_kernel.profile import Profile
-from mavis_kernel.settings import Trust
+from mavis_kernel.settings import Settings, Trust
+from mavis_kernel.ssh_files import SshFiles
 
 __all__ = ["logout", "whoami"]
 
@@ -24,16 +25,37 @@ __all__ = ["logout", "whoami"]
 def logout(state: State) -> None:
     """End the login, at the Hub too.
 
-    The address, the accepted certificate and the chosen project are kept for the next login.
+    A certificate of mavis ssh login is revoked with it. The address, the accepted certificate and
+    the chosen project are kept for the next login.
     """
     profile = state.profile
     if profile.token is None:
         say("You are not logged in.")
         return
+    _forget_certificate(state, profile)
     _revoke(profile)
     bare = replace(profile, token=None, expires_at=None)
     profiles.save(bare, profiles.credentials_path())
     say(f"Logged out of {profile.url}.")
+
+
+def _forget_certificate(state: State, profile: Profile) -> None:
+    files = SshFiles.of()
+    held = files.held(profile.url)
+    if held is None or profile.url is None:
+        return
+    if profile.token is None or profile.has_ended:
+        files.remove()
+        return
+    from mavis_kernel.cli.ssh_certificates import forget_certificate  # noqa: PLC0415 - as below
+
+    trust = Trust(profile.ca_file, profile.certificate)
+    client = state.connect(Settings(profile.url, profile.token, trust))
+    try:
+        forget_certificate(client, files)
+    except ApiError as exc:
+        files.remove()
+        say(f"The certificate for SSH could not be revoked and ends {both(held.ends)}: {exc}")
 
 
 def _revoke(profile: Profile) -> None:

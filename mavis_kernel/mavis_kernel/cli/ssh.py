@@ -1,15 +1,19 @@
-"""``mavis ssh``: your public keys for the door for SSH clients."""
+"""``mavis ssh``: to devices with an SSH client, by certificate or by a key of your own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
+from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
 from mavis_kernel.cli.options import common, every_command, examples, fields_option, yes_option
 from mavis_kernel.cli.output import Empty, say, show_fields, show_list, show_one
 from mavis_kernel.cli.plans import confirm_removal
+from mavis_kernel.cli.ssh_certificates import certificate, login, logout
+from mavis_kernel.cli.ssh_client import config, connect
 from mavis_kernel.cli.state import State
 from mavis_kernel.cli.tables import Column
 from mavis_kernel.cli.times import both, relative
@@ -26,9 +30,30 @@ _COLUMNS: tuple[Column[PersonKey], ...] = (
 )
 
 
-@click.group(cls=Group)
+class _Ssh(Group):
+    """A group that takes what is none of its commands for a device: ``mavis ssh web-1``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [connect.name or "", *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = complete.devices(ctx, ctx.command.params[0], incomplete)
+        return [*super().shell_complete(ctx, incomplete), *names]
+
+
+@click.group(cls=_Ssh, epilog=examples("mavis ssh web-1", "mavis ssh web-1 uptime"))
 def ssh() -> None:
-    """Come to devices with an SSH client of your own."""
+    """Come to devices with an SSH client of your own.
+
+    mavis ssh DEVICE does it all; the other commands are its parts. A device that is called like one
+    of them is reached by mavis ssh connect DEVICE.
+    """
+
+
+for each in (connect, login, logout, config, certificate):
+    ssh.add_command(each)
 
 
 @ssh.group(cls=Group)

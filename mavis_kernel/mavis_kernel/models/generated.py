@@ -39,6 +39,7 @@ __all__ = [
     "Health",
     "HostKey",
     "HostKeyState",
+    "IssuedCertificate",
     "Key",
     "LockMode",
     "MadePoint",
@@ -47,6 +48,7 @@ __all__ = [
     "MemberState",
     "MyProject",
     "OnFailure",
+    "PersonCertificate",
     "PersonKey",
     "PlanBlackout",
     "PlanCopy",
@@ -108,6 +110,7 @@ __all__ = [
     "Severity",
     "SqlAnswer",
     "SqlColumn",
+    "SshDoor",
     "Step",
     "StepState",
     "TakenPoint",
@@ -862,6 +865,20 @@ class HostKey(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IssuedCertificate(Model):
+    """A new certificate of a person.
+
+    Parameters
+    ----------
+    line
+        The line of a file that ends in `-cert.pub`, beside the private key.
+    """
+
+    certificate: PersonCertificate
+    line: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Key(Model):
     """A credential in the vault.
 
@@ -921,6 +938,28 @@ class MyProject(Model):
     name: str
     title: str
     role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonCertificate(Model):
+    """A certificate with which its person comes to the door for SSH clients, until it ends.
+
+    Parameters
+    ----------
+    serial
+        By this it is known in the certificate itself, and to whoever looks on.
+    fingerprint
+        Of the key that it certifies.
+    used_at
+        When it was used last, to some minutes; null: never.
+    """
+
+    id: str
+    serial: int
+    fingerprint: str
+    issued_at: dt.datetime
+    expires_at: dt.datetime
+    used_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1827,6 +1866,23 @@ class SqlColumn(Model):
 
     name: str
     type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SshDoor(Model):
+    """The door for SSH clients.
+
+    Parameters
+    ----------
+    host
+        Where it is; null: at the host by which one reaches the appliance.
+    host_key
+        The key by which clients know it, as in `known_hosts`: algorithm and base64.
+    """
+
+    host: str | None = None
+    port: int
+    host_key: str
 
 
 @dataclass(frozen=True, kw_only=True)

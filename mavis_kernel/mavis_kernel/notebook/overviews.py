@@ -21,6 +21,7 @@ NOUNS = (
     "Environments",
     "Keys",
     "Members",
+    "PersonCertificates",
     "PersonKeys",
     "Previews",
     "Projects",

@@ -82,6 +82,8 @@ def things(rest: RestService) -> dict[str, str]:
         tx.execute(sa.update(tables.sessions).values(recording=True))
     own = {"name": "laptop", "public": public_key()}
     assert rest.ask("POST", "/me/ssh-keys", body=own).status == 201
+    issued = rest.ask("POST", "/me/ssh-certificates", body={"public": public_key()})
+    assert issued.status == 201, issued.content
     return {
         "project": "shop",
         "key": "spare",
@@ -102,6 +104,7 @@ def things(rest: RestService) -> dict[str, str]:
         "service": "ssh",
         "session": asked.json["session"]["id"],
         "sshkey": "laptop",
+        "sshcertificate": issued.json["certificate"]["id"],
     }
 
 

@@ -101,6 +101,7 @@ BODIES: dict[str, dict[str, object]] = {
     },
     "POST /projects/{project}/cells": {"cells": [CELL]},
     "POST /me/ssh-keys": {"name": "another", "public": public_key()},
+    "POST /me/ssh-certificates": {"public": public_key()},
     "POST /projects/{project}/devices": {"name": "another", "address": "10.0.0.8"},
     "POST /projects/{project}/devices/{device}/access-services": {
         "name": "another",

@@ -163,8 +163,14 @@ def one(rest: RestService) -> dict[str, str]:
         ("POST", "/me/ssh-keys", {"name": "one", "public": public_key()}),
     ):
         assert rest.ask(method, path, body=body).status in (200, 201, 409)
+    issued = rest.ask("POST", "/me/ssh-certificates", body={"public": public_key()})
     names = ("key", "environment", "plan", "device", "service", "sshkey")
-    return {"project": "shop", "subject": "user:one", **dict.fromkeys(names, "one")}
+    return {
+        "project": "shop",
+        "subject": "user:one",
+        "sshcertificate": issued.json["certificate"]["id"],
+        **dict.fromkeys(names, "one"),
+    }
 
 
 BODIES: dict[str, dict[str, Any]] = {

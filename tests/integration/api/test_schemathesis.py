@@ -30,7 +30,7 @@ PEOPLE = ["ada", "olga"]
 NAMES = (
     *("project", "key", "subject", "environment", "resource"),
     *("preview", "plan", "point", "restore", "run", "hold"),
-    *("device", "service", "session", "sshkey"),
+    *("device", "service", "session", "sshkey", "sshcertificate"),
 )
 DELETIONS = {
     "delete_key": "key",
@@ -40,6 +40,7 @@ DELETIONS = {
     "delete_device": "device",
     "delete_access_service": "service",
     "delete_person_key": "sshkey",
+    "revoke_person_certificate": "sshcertificate",
 }
 MAY_BE_REFUSED = {
     "create_key": "which parts a key has says its kit",
@@ -47,6 +48,7 @@ MAY_BE_REFUSED = {
     "create_access_service": "which old algorithms and which paths there are says the policy",
     "open_session": "a command goes with its kind, and with no other",
     "create_restore": "which volumes there are says the recovery point",
+    "issue_person_certificate": "a public key is a language of its own",
     "add_person_key": "a public key is a language of its own",
     "create_environment": "which kits there are says the appliance, and what one takes its kit",
     "create_backup_plan": "expressions and schedules are languages of their own",
@@ -100,8 +102,13 @@ def doomed(rest: RestService) -> dict[str, str]:
         ("POST", "/me/ssh-keys", {"name": "doomed", "public": public_key()}),
     ):
         assert rest.ask(method, path, body=body).status in (200, 201, 409)
+    issued = rest.ask("POST", "/me/ssh-certificates", body={"public": public_key()})
     names = ("key", "environment", "plan", "device", "service", "sshkey")
-    return {**dict.fromkeys(names, "doomed"), "subject": "user:doomed"}
+    return {
+        **dict.fromkeys(names, "doomed"),
+        "subject": "user:doomed",
+        "sshcertificate": issued.json["certificate"]["id"],
+    }
 
 
 def settings(person: str, things: Mapping[str, str], doomed: Mapping[str, str]) -> str:

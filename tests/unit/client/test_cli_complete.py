@@ -26,6 +26,15 @@ from mavis_kernel.cli.root import root
 
 Complete = Callable[..., list[str]]
 SHOP, IN_SHOP = "/projects/shop", "-p shop"
+DEVICE: dict[str, object] = {
+    "id": "dev_1",
+    "project": "shop",
+    "name": "web-1",
+    "title": "Web server",
+    "address": "10.0.0.7",
+    "created_at": "2026-07-01T00:00:00Z",
+    "created_by": "ada",
+}
 
 
 @pytest.fixture
@@ -59,6 +68,7 @@ def completed(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> Complete
         (f"restore volumes {IN_SHOP} rp", f"{SHOP}/recovery-points", point_json(), "rp_1"),
         (f"restore undo {IN_SHOP} rs", f"{SHOP}/restores", restore_json(), "rst_1"),
         (f"backup-plan edit {IN_SHOP} ni", f"{SHOP}/backup-plans", plan_json(), "nightly"),
+        (f"ssh {IN_SHOP} we", f"{SHOP}/devices", DEVICE, "web-1"),
     ],
 )
 def test_a_name_is_completed_from_what_there_is(
