@@ -85,6 +85,8 @@ from mavis_core.remote.person_authority import PersonAuthority
 from mavis_core.remote.person_certificates import PersonCertificates
 from mavis_core.remote.person_keys import PersonKeys
 from mavis_core.remote.replays import Replays
+from mavis_core.remote.rotating import Rotator
+from mavis_core.remote.rotations import KeyRotations
 from mavis_core.remote.sessions import Sessions
 from mavis_core.scheduling.execution import Execution
 from mavis_core.scheduling.groups import PreviewGroups
@@ -145,6 +147,7 @@ class ApiApp:
     person_keys: PersonKeys
     person_certificates: PersonCertificates
     front_doors: FrontDoors
+    key_rotations: KeyRotations
     replays: Replays
 
     def close(self) -> None:
@@ -231,6 +234,7 @@ def api_app(config: Config, *, kits: Mapping[str, Kit] | None = None) -> ApiApp:
         sessions=sessions,
         person_keys=PersonKeys(database),
         person_certificates=PersonCertificates(database, longest=_longest(config), signer=gateway),
+        key_rotations=KeyRotations(database),
         front_doors=FrontDoors(
             config.remote.public_host or config.edge.public_host, config.remote.port, gateway
         ),
@@ -277,6 +281,7 @@ class GatewayApp:
     devices: Devices
     person_keys: PersonKeys
     person_certificates: PersonCertificates
+    rotator: Rotator
     person_authority: PersonAuthority
     projects: Projects
     store: ObjectStore
@@ -296,11 +301,9 @@ def gateway_app(config: Config, shard: int = 0) -> GatewayApp:
     """
     database = open_database(config.database_url, pool_size=config.database.pool_size)
     projects = Projects(database)
-    vault = Vault(
-        database,
-        Sealer(config.read_secret("gateway", "device-public-key")),
-        Opener(config.read_secret("gateway", "device-private-key")),
-    )
+    sealer = Sealer(config.read_secret("gateway", "device-public-key"))
+    opener = Opener(config.read_secret("gateway", "device-private-key"))
+    vault = Vault(database, sealer, opener)
     authority = Authority(private_key(config.read_secret("gateway", "device-authority-key")))
     settings = Settings(
         folder=config.objects_folder,
@@ -317,6 +320,14 @@ def gateway_app(config: Config, shard: int = 0) -> GatewayApp:
         devices=Devices(database, projects),
         person_keys=PersonKeys(database),
         person_certificates=PersonCertificates(database, longest=_longest(config)),
+        rotator=Rotator(
+            database,
+            vault,
+            sealer,
+            opener,
+            loopback=config.remote.loopback == "allowed",
+            timeout_s=config.remote.connect_s,
+        ),
         person_authority=PersonAuthority(
             private_key(config.read_secret("gateway", "person-authority-key")),
             longest=_longest(config),

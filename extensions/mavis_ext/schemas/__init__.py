@@ -36,12 +36,14 @@ from mavis_ext.schemas.remote import (
     Device,
     HostKey,
     IssuedCertificate,
+    KeyRotation,
     PersonCertificate,
     PersonKey,
     RecordingHit,
     Session,
     SshDoor,
     Ticket,
+    WayOfKey,
 )
 from mavis_ext.schemas.reports import ProtectionReport
 from mavis_ext.schemas.restores import Restore
@@ -69,6 +71,7 @@ __all__ = [
     "HostKey",
     "IssuedCertificate",
     "Key",
+    "KeyRotation",
     "Me",
     "Member",
     "MyProject",
@@ -104,4 +107,5 @@ __all__ = [
     "Step",
     "Ticket",
     "Waiting",
+    "WayOfKey",
 ]

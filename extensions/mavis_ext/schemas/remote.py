@@ -15,6 +15,7 @@ from mavis_core.remote.model import (
     terminal_path,
 )
 from mavis_core.remote.person_certificates import Issued
+from mavis_core.remote.rotations import RotationState, WayState
 from mavis_core.remote.sessions import Asked
 from mavis_ext.schemas.base import Schema
 
@@ -24,12 +25,14 @@ __all__ = [
     "Device",
     "HostKey",
     "IssuedCertificate",
+    "KeyRotation",
     "PersonCertificate",
     "PersonKey",
     "RecordingHit",
     "Session",
     "SshDoor",
     "Ticket",
+    "WayOfKey",
 ]
 
 
@@ -212,3 +215,30 @@ class SshDoor(Schema):
     port: int
     host_key: str
     """The key by which clients know it, as in `known_hosts`: algorithm and base64."""
+
+
+class WayOfKey(Schema):
+    """A way into a device that a key opens, and how far a rotation of the key is there."""
+
+    id: str
+    project: str
+    device: str
+    access_service: str
+    login: str
+    state: WayState | None
+    """How far the rotation is; null where none is told of."""
+    detail: str
+    """Why it failed, and which value works now."""
+    changed_at: datetime | None
+
+
+class KeyRotation(Schema):
+    """A rotation of a key of devices: a new value at every way in that uses it."""
+
+    id: str
+    key: str
+    state: RotationState
+    person: str
+    asked_at: datetime
+    ended_at: datetime | None
+    ways: tuple[WayOfKey, ...]

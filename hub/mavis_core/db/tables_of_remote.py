@@ -127,3 +127,38 @@ person_certificates = sa.Table(
     moment("used_at", null=True),
 )
 sa.Index("ix_person_certificates_person", person_certificates.c.person)
+
+key_rotations = sa.Table(
+    "key_rotations",
+    metadata,
+    identity(),
+    text("key_id", sa.ForeignKey("keys.id", ondelete="CASCADE")),
+    text("state"),
+    text("sealed", null=True),
+    text("person"),
+    text("correlation_id"),
+    text("request_id"),
+    text("source"),
+    moment("asked_at"),
+    moment("ended_at", null=True),
+)
+sa.Index("ix_key_rotations_key_id", key_rotations.c.key_id, key_rotations.c.id)
+sa.Index("ix_key_rotations_state", key_rotations.c.state)
+
+key_rotation_ways = sa.Table(
+    "key_rotation_ways",
+    metadata,
+    sa.Column(
+        "rotation_id", sa.ForeignKey("key_rotations.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column(
+        "access_service_id",
+        sa.ForeignKey("access_services.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    text("state"),
+    text("detail"),
+    sa.Column("proved", sa.Boolean, nullable=False),
+    moment("changed_at"),
+)
+sa.Index("ix_key_rotation_ways_access_service_id", key_rotation_ways.c.access_service_id)

@@ -26,12 +26,11 @@ from mavis_core.remote.model import (
     EndReason,
     HostKey,
     HostKeyState,
-    Password,
     Policy,
-    PrivateKey,
     Session,
     SessionKind,
     SessionState,
+    credential_of,
 )
 from mavis_core.remote.sessions import new_session
 from mavis_core.remote.tickets import LIFETIME, Purpose, take_ticket
@@ -363,10 +362,9 @@ class Desk:
     def _credential(self, ctx: CallContext, session: Session, service: AccessService) -> Credential:
         if service.key_id is None:
             return self._authority.credential(session, service)
-        parts = self._vault.open(ctx, service.key_id, project_id=session.project_id)
-        if "password" in parts:
-            return Password(parts["password"])
-        return PrivateKey(parts["private_key"], parts.get("passphrase"))
+        return credential_of(
+            self._vault.open(ctx, service.key_id, project_id=session.project_id, way_id=service.id)
+        )
 
     def _load(self, tx: sa.Connection, session_id: str) -> tuple[Session, CallContext]:
         """Return a session, and the call of the person who asked for it."""

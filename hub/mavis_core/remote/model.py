@@ -43,6 +43,7 @@ __all__ = [
     "check_address",
     "check_login",
     "check_policy",
+    "credential_of",
     "terminal_path",
 ]
 
@@ -254,6 +255,13 @@ class Certificate:
 
 
 Credential: TypeAlias = Password | PrivateKey | Certificate
+
+
+def credential_of(parts: Mapping[str, str]) -> Password | PrivateKey:
+    """Return the credential that a key of the vault is, by its parts (`KEY_FIELDS`)."""
+    if "password" in parts:
+        return Password(parts["password"])
+    return PrivateKey(parts["private_key"], parts.get("passphrase"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,8 +172,16 @@ class Vault:
                 raise NotFound(_NONE.format(name=name[:60]))
             records.write(tx, audit(ctx, "key.remove", name, f"Key {name} removed"))
 
-    def open(self, ctx: CallContext, key_id: str, *, project_id: str) -> Mapping[str, str]:
+    def open(
+        self, ctx: CallContext, key_id: str, *, project_id: str, way_id: str | None = None
+    ) -> Mapping[str, str]:
         """Return a key's parts; the reading is recorded before they are.
+
+        Parameters
+        ----------
+        way_id
+            The way into a device that they are for: where a rotation that is not over has reached
+            it, they are the new ones. None: those of the key itself.
 
         Raises
         ------
@@ -194,8 +202,25 @@ class Vault:
                 raise NotFound(f"The key {key_id} was removed from the vault")
             summary = f"Key {row.name} opened for {ctx.principal.name}"
             records.write(tx, audit(ctx, "key.open", row.name, summary, project=project_id))
-        opened: Mapping[str, str] = json.loads(self._opener.open(row.sealed, name=row.id))
+            newer = None if way_id is None else tx.execute(_rotated(key_id, way_id)).one_or_none()
+        found = row if newer is None else newer
+        opened: Mapping[str, str] = json.loads(self._opener.open(found.sealed, name=found.id))
         return opened
+
+
+def _rotated(key_id: str, way_id: str) -> sa.Select[tuple[str, str]]:
+    """Return the query for the value that a rotation that is not over has brought to a way in."""
+    rotations, ways = tables.key_rotations, tables.key_rotation_ways
+    return (
+        sa.select(rotations.c.id, rotations.c.sealed)
+        .join(ways, ways.c.rotation_id == rotations.c.id)
+        .where(
+            rotations.c.key_id == key_id,
+            rotations.c.sealed.is_not(None),
+            ways.c.access_service_id == way_id,
+            ways.c.proved,
+        )
+    )
 
 
 def _uses(tx: sa.Connection, key_id: str) -> list[str]:

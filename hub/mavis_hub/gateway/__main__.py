@@ -36,6 +36,7 @@ from mavis_hub.gateway.keeping import Keeping
 from mavis_hub.gateway.notes import Notes
 from mavis_hub.gateway.shelf import Shelf
 from mavis_hub.gateway.sockets import Doors, TerminalSocket
+from mavis_hub.gateway.turning import Turning
 from mavis_hub.gateway.visitors import HubPeople, Visits
 from mavis_hub.inner_http import Trust, bind, trusted_users
 from mavis_hub.serving import end_connections
@@ -152,6 +153,10 @@ async def _serve(config: Config, app: GatewayApp, shard: int) -> None:
         floor.start()
         alarms.start()
         closers.callback(floor.stop)
+        if shard == 0:  # one rotates: what it left behind would be nobody's otherwise
+            turning = Turning(app.rotator)
+            turning.start()
+            closers.callback(turning.stop)
         if config.remote.door == "on":
             door = _door(config, app, recordings, notes, floor)
             closers.callback(door.close)

@@ -12,6 +12,7 @@ import click
 
 from mavis_kernel.cli import complete
 from mavis_kernel.cli.groups import Group
+from mavis_kernel.cli.key_rotation import rotate, rotation, ways
 from mavis_kernel.cli.options import common, every_command, fields_option, yes_option
 from mavis_kernel.cli.output import Empty, say, show_fields, show_list, show_one
 from mavis_kernel.cli.plans import confirm_removal
@@ -119,6 +120,10 @@ def remove(state: State, name: str, yes: bool) -> None:
     confirm_removal(f"key {name} from the vault", yes=yes)
     client.keys.remove(name)
     say(f"Key {name} is gone from the vault. Revoke it at the cloud too.")
+
+
+for _command in (ways, rotate, rotation):
+    key.add_command(_command)
 
 
 def _show(state: State, item: Key) -> None:

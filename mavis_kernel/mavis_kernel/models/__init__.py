@@ -34,6 +34,7 @@ from mavis_kernel.models.generated import (
     HostKeyState,
     IssuedCertificate,
     Key,
+    KeyRotation,
     LockMode,
     MadePoint,
     Me,
@@ -94,6 +95,7 @@ from mavis_kernel.models.generated import (
     RestoreMade,
     RestoreState,
     Role,
+    RotationState,
     Run,
     RunState,
     Scope,
@@ -111,6 +113,8 @@ from mavis_kernel.models.generated import (
     Transfers,
     UpcomingSlot,
     Waiting,
+    WayOfKey,
+    WayState,
     Weekday,
 )
 
@@ -142,6 +146,7 @@ __all__ = [
     "HostKeyState",
     "IssuedCertificate",
     "Key",
+    "KeyRotation",
     "LockMode",
     "MadePoint",
     "Me",
@@ -202,6 +207,7 @@ __all__ = [
     "RestoreMade",
     "RestoreState",
     "Role",
+    "RotationState",
     "Run",
     "RunState",
     "Scope",
@@ -219,5 +225,7 @@ __all__ = [
     "Transfers",
     "UpcomingSlot",
     "Waiting",
+    "WayOfKey",
+    "WayState",
     "Weekday",
 ]

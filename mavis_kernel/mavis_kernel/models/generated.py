@@ -41,6 +41,7 @@ __all__ = [
     "HostKeyState",
     "IssuedCertificate",
     "Key",
+    "KeyRotation",
     "LockMode",
     "MadePoint",
     "Me",
@@ -101,6 +102,7 @@ __all__ = [
     "RestoreMade",
     "RestoreState",
     "Role",
+    "RotationState",
     "Run",
     "RunState",
     "Scope",
@@ -118,6 +120,8 @@ __all__ = [
     "Transfers",
     "UpcomingSlot",
     "Waiting",
+    "WayOfKey",
+    "WayState",
     "Weekday",
 ]
 
@@ -308,6 +312,15 @@ class Role(Word):
     ADMIN = "admin"
 
 
+class RotationState(Word):
+    """How far a rotation is."""
+
+    ASKED = "asked"
+    RUNNING = "running"
+    FAILED = "failed"
+    DONE = "done"
+
+
 class RunState(Word):
     """How far a Run is.
 
@@ -388,6 +401,16 @@ class Transfers(Word):
     DOWNLOAD = "download"
     UPLOAD = "upload"
     BOTH = "both"
+
+
+class WayState(Word):
+    """How far a rotation is at one way into a device."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    PROVED = "proved"
+    DONE = "done"
+    FAILED = "failed"
 
 
 class Weekday(Word):
@@ -898,6 +921,19 @@ class Key(Model):
     fields: tuple[str, ...]
     created_at: dt.datetime
     created_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRotation(Model):
+    """A rotation of a key of devices: a new value at every way in that uses it."""
+
+    id: str
+    key: str
+    state: RotationState
+    person: str
+    asked_at: dt.datetime
+    ended_at: dt.datetime | None = None
+    ways: tuple[WayOfKey, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1959,6 +1995,28 @@ class Waiting(Model):
     """
 
     time: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WayOfKey(Model):
+    """A way into a device that a key opens, and how far a rotation of the key is there.
+
+    Parameters
+    ----------
+    state
+        How far the rotation is; null where none is told of.
+    detail
+        Why it failed, and which value works now.
+    """
+
+    id: str
+    project: str
+    device: str
+    access_service: str
+    login: str
+    state: WayState | None = None
+    detail: str
+    changed_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mavis_kernel.models import Key
+from mavis_kernel.models import Key, KeyRotation, WayOfKey
 from mavis_kernel.transport import Transport, segment
 
 __all__ = ["Keys"]
@@ -59,3 +59,29 @@ class Keys:
             `Key.etag` as it was read: only where that is still so; None: whatever it is.
         """
         self._transport.delete(f"/keys/{segment(name)}", if_match=if_match)
+
+    def ways(self, name: str, *, fields: Sequence[str] | None = None) -> Iterator[WayOfKey]:
+        """Yield the ways into devices that the key `name` opens: what a rotation changes."""
+        return self._transport.whole_list(WayOfKey, f"/keys/{segment(name)}/ways", fields=fields)
+
+    def rotation(self, name: str, *, fields: Sequence[str] | None = None) -> KeyRotation:
+        """Return the last rotation of the key `name`."""
+        return self._transport.get(KeyRotation, _rotation(name), fields=fields)
+
+    def rotate(self, name: str, *, confirm: str, idempotency_key: str | None = None) -> KeyRotation:
+        """Give the key `name` a new value at every way in that uses it; `rotation` shows how.
+
+        Parameters
+        ----------
+        confirm
+            The name once more.
+        idempotency_key
+            As in `Projects.create`.
+        """
+        return self._transport.post(
+            KeyRotation, _rotation(name), {"confirm": confirm}, idempotency_key=idempotency_key
+        )
+
+
+def _rotation(name: str) -> str:
+    return f"/keys/{segment(name)}/rotation"

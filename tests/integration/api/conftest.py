@@ -64,18 +64,16 @@ def things(rest: RestService) -> dict[str, str]:
     assert rest.core.carry_out() is None
     published = {"name": "fleet", "notebook": NOTEBOOK}
     assert rest.ask("POST", "/projects/shop/dashboards", body=published).status == 201
-    key = {
-        "name": "spare",
-        "kind": "fake",
-        "value": {"access_key_id": "A", "secret_access_key": "B"},
-    }
+    key = {"name": "spare", "kind": "device-password", "value": {"password": "A"}}
     assert rest.ask("POST", "/keys", body=key).status == 201
     held = rest.ask("POST", "/projects/shop/record-holds", body={"reason": "case 7"})
     assert held.status == 201, held.content
     device = {"name": "router-1", "address": "10.0.0.7"}
     assert rest.ask("POST", "/projects/shop/devices", body=device).status == 201
     ways = "/projects/shop/devices/router-1/access-services"
-    assert rest.ask("POST", ways, body={"login": "al"}).status == 201
+    assert rest.ask("POST", ways, body={"login": "al", "key": "spare"}).status == 201
+    rotated = rest.ask("POST", "/keys/spare/rotation", body={"confirm": "spare"})
+    assert rotated.status == 201, rotated.content
     asked = rest.ask("POST", "/projects/shop/sessions", body={"device": "router-1"})
     assert asked.status == 201, asked.content
     with rest.core.database.write() as tx:  # as the gateway notes it

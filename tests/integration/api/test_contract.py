@@ -132,6 +132,12 @@ def an_open_session(rest: RestService) -> dict[str, str]:
     return {"session": told["id"]}
 
 
+def a_key_in_use(rest: RestService) -> dict[str, str]:
+    """Have the key of the example open a way in; nobody carries its rotation out."""
+    a_device(rest)
+    return {"key": "web"}
+
+
 def no_such_key(rest: RestService) -> dict[str, str]:
     """Take the key of the example away: it is one person's, by one name."""
     rest.ask("DELETE", "/me/ssh-keys/workstation")
@@ -151,6 +157,7 @@ FIRST: dict[str, Callable[[RestService], dict[str, str]]] = {
     "copy_recovery_point": a_point,
     "create_environment": a_key,
     "lock_recovery_point": a_point,
+    "rotate_key": a_key_in_use,
     "unlock_recovery_point": a_locked_point,
 }
 """What must be there before an operation, which things of its own it then works on."""

@@ -69,6 +69,7 @@ BODIES: dict[str, dict[str, object]] = {
         "kind": "fake",
         "value": {"access_key_id": "A", "secret_access_key": "B"},
     },
+    "POST /keys/{key}/rotation": {"confirm": "spare"},
     "POST /records/sql": {"sql": "SELECT 1"},
     "POST /projects": {"name": "another"},
     "PUT /projects/{project}": {"title": "The shop", "production": False},

@@ -44,6 +44,7 @@ DELETIONS = {
 }
 MAY_BE_REFUSED = {
     "create_key": "which parts a key has says its kit",
+    "rotate_key": "which keys are of devices says their kind, and the name is to be theirs",
     "create_device": "what an address is cannot be said by a schema",
     "create_access_service": "which old algorithms and which paths there are says the policy",
     "open_session": "a command goes with its kind, and with no other",

@@ -288,6 +288,9 @@ CALLS: dict[str, list[Call]] = {
     "end_session": [lambda m: m.sessions.end("shop", "ses_1", reason="why")],
     "download_recording": [lambda m: m.sessions.recording("shop", "ses_1", io.BytesIO())],
     "search_recordings": [lambda m: list(m.sessions.search("shop", "w", fields=("text",)))],
+    "list_key_ways": [lambda m: list(m.keys.ways("web", fields=NAMED))],
+    "get_key_rotation": [lambda m: m.keys.rotation("web", fields=NAMED)],
+    "rotate_key": [lambda m: m.keys.rotate("web", confirm="web")],
     "list_person_certificates": [lambda m: list(m.person_certificates.list(fields=NAMED))],
     "issue_person_certificate": [
         lambda m: m.person_certificates.issue("ssh-ed25519 AAAA", hours=1)
@@ -399,6 +402,9 @@ COMMANDS: dict[str, list[str]] = {
     "end_session": ["session end ses_1 --yes"],
     "download_recording": ["session recording ses_1 --output NEW --force"],
     "search_recordings": ["session find w"],
+    "list_key_ways": ["key ways web"],
+    "get_key_rotation": ["key rotation web"],
+    "rotate_key": ["key rotate web --yes --no-wait"],
     "list_person_certificates": ["ssh certificate list"],
     "issue_person_certificate": ["ssh login"],
     "get_person_certificate": ["ssh certificate show pct_1"],
