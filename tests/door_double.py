@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -141,3 +142,14 @@ class Scene:
     def place(self, name: str) -> Path:
         """Return a path that belongs to `user`."""
         return self.user.home / name
+
+
+def settled(look: Callable[[], int], quiet_s: float = 0.3, within_s: float = 30.0) -> int:
+    """Return what `look` returns once that has not changed for a while; fail if it never does."""
+    deadline, seen, since = time.monotonic() + within_s, look(), time.monotonic()
+    while time.monotonic() - since < quiet_s:
+        assert time.monotonic() < deadline, f"it still changes: {seen}"
+        time.sleep(0.02)
+        if (found := look()) != seen:
+            seen, since = found, time.monotonic()
+    return seen

@@ -130,10 +130,10 @@ class Viewer:
         while wanted not in self.shown:
             assert self.take(), (self.told, self.shown[-500:])
 
-    def until_told(self, name: str) -> Any:
+    def until_told(self, name: str, within_s: float = 20.0) -> Any:
         """Take messages until one of `name` came, and return what it says."""
         while not (found := [each[name] for each in self.told if name in each]):
-            assert self.take(), self.told
+            assert self.take(within_s), self.told
         return found[-1]
 
     def until_quiet(self, quiet_s: float = 1.0) -> None:
@@ -179,6 +179,7 @@ class Scene:
         login: str,
         key: Path,
         *,
+        address: str = "127.0.0.1",
         approved: bool = True,
         **policy: Any,
     ) -> None:
@@ -186,12 +187,21 @@ class Scene:
         stored = f"key-{name}"
         value = {"private_key": key.read_text(encoding="ascii")}
         self.vault.store(ADA, name=stored, kind="ssh-key", value=value, known=KEY_FIELDS)
-        self.add(name, port, login, stored, **policy)
+        self.add(name, port, login, stored, address=address, **policy)
         if approved:
             self.approve(name)
 
-    def add(self, name: str, port: int, login: str, key: str | None, **policy: Any) -> None:
-        self.devices.create(ADA, "shop", name=name, address="127.0.0.1")
+    def add(
+        self,
+        name: str,
+        port: int,
+        login: str,
+        key: str | None,
+        *,
+        address: str = "127.0.0.1",
+        **policy: Any,
+    ) -> None:
+        self.devices.create(ADA, "shop", name=name, address=address)
         self.devices.allow(
             ADA,
             "shop",
@@ -211,15 +221,16 @@ class Scene:
         (shown,) = self.devices.host_keys(ADA, "shop", name, "ssh")
         self.devices.approve(ADA, "shop", name, "ssh", shown.fingerprint)
 
-    def come(self, asked: Asked, **first: Any) -> Viewer:
-        """Come with a ticket."""
-        viewer = self.stranger(asked.session.shard or 0)
+    def come(self, asked: Asked, *, by: int | None = None, **first: Any) -> Viewer:
+        """Come with a ticket; `by`: a port that leads to the gateway."""
+        viewer = self.stranger(asked.session.shard or 0, by=by)
         viewer.say(ticket=asked.ticket, **first)
         return viewer
 
-    def stranger(self, shard: int = 0) -> Viewer:
+    def stranger(self, shard: int = 0, *, by: int | None = None) -> Viewer:
         """Connect, and say nothing."""
-        address = f"ws://127.0.0.1:{self.config.gateway_port(shard)}{terminal_path(shard)}"
+        port = by or self.config.gateway_port(shard)
+        address = f"ws://127.0.0.1:{port}{terminal_path(shard)}"
         return Viewer(connect(address, proxy=None))
 
     def terminal(self, name: str, **first: Any) -> Viewer:

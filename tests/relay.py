@@ -12,14 +12,14 @@ __all__ = ["Relay", "relay_to"]
 
 
 class Relay:
-    """Takes connections at `port`, and brings what comes to another port.
+    """Takes connections at `port`, and brings what comes to `target`, another port.
 
     *Cut*: connections end, and new ones are ended as they come. *Frozen*: nothing goes on, and
     nobody is told.
     """
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._open = threading.Event()
@@ -66,7 +66,7 @@ class Relay:
 
     def _bring(self, near: socket.socket) -> None:
         try:
-            far = socket.create_connection(("127.0.0.1", self._target), 10)
+            far = socket.create_connection(("127.0.0.1", self.target), 10)
         except OSError:
             near.close()
             return

@@ -101,9 +101,22 @@ def keygen(path: Path, kind: str = "ed25519", *options: str) -> Path:
 
 @contextmanager
 def ssh_server(
-    folder: Path, settings: str = "", kinds: tuple[str, ...] = ("ed25519",)
+    folder: Path,
+    settings: str = "",
+    kinds: tuple[str, ...] = ("ed25519",),
+    *,
+    inside: tuple[str, ...] = (),
+    address: str = "127.0.0.1",
 ) -> Iterator[Server]:
-    """Start an OpenSSH server that keeps its files in `folder`."""
+    """Start an OpenSSH server that keeps its files in `folder`.
+
+    Parameters
+    ----------
+    inside
+        The words of a command that runs it in a place of its own.
+    address
+        At which it listens.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
@@ -112,7 +125,7 @@ def ssh_server(
         keygen(folder / f"host_{kind}", kind)
     lines = [
         f"Port {port}",
-        "ListenAddress 127.0.0.1",
+        f"ListenAddress {address}",
         *(f"HostKey {folder}/host_{kind}" for kind in kinds),
         f"PidFile {folder}/pid",
         "Subsystem sftp internal-sftp",
@@ -128,10 +141,11 @@ def ssh_server(
     config = folder / "config"
     config.write_text("\n".join(lines) + "\n", encoding="ascii")
     process = subprocess.Popen(
-        [SSHD, "-D", "-f", str(config), "-E", str(folder / "log")], stdin=subprocess.DEVNULL
+        [*inside, SSHD, "-D", "-f", str(config), "-E", str(folder / "log")],
+        stdin=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, process)
+        _wait_for(address, port, process)
         yield Server(port, folder, process)
     finally:
         process.send_signal(signal.SIGCONT)
@@ -139,11 +153,11 @@ def ssh_server(
         process.wait(20)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 20
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((address, port), 1).close()
             return
         except OSError:
             assert process.poll() is None, "sshd has ended"

@@ -322,6 +322,12 @@ class RemoteConfig:
     connect_s: float = setting(
         15.0, "A device that does not answer for so many seconds is told as such.", between(1, 120)
     )
+    lost_s: float = setting(
+        120.0,
+        "A device, or a client at the door, that acknowledges nothing for so many seconds has lost"
+        " its connection: its sessions end. A network that is cut for half of it is outlived.",
+        between(5, 900),
+    )
     spool_mb: int = setting(
         4096,
         "Disk space for recordings that are not yet in the object store, in MiB. When it is full,"

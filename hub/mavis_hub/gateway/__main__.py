@@ -29,7 +29,7 @@ from mavis_core.remote.model import PrivateKey, terminal_path
 from mavis_core.remote.recording import Library, Recordings, ScreenTexts
 from mavis_core.remote.recording.manifests import fingerprint
 from mavis_hub.gateway.alarms import Alarms
-from mavis_hub.gateway.door import Door
+from mavis_hub.gateway.door import Door, Limits
 from mavis_hub.gateway.floor import Floor
 from mavis_hub.gateway.inner import Archive, Gate, make_inner
 from mavis_hub.gateway.keeping import Keeping
@@ -69,7 +69,9 @@ def _door(
         app.person_certificates,
         recordings,
         notes,
+        floor.check_room,
     )
+    floor.count_others(lambda: visits.count)
     key = private_key(config.read_secret("gateway", "door-host-key"))
     pem = key.private_bytes(
         coding.Encoding.PEM, coding.PrivateFormat.OpenSSH, coding.NoEncryption()
@@ -91,6 +93,7 @@ def _door(
             config, app.person_keys, app.person_certificates, app.person_authority.public
         ),
         sessions=visits,
+        limits=Limits(connect_s=remote.connect_s, lost_s=remote.lost_s),
         loopback=remote.loopback == "allowed",
     )
     visits.ends_by(door.end_session)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from mavis_core import clock
 from mavis_core.bootstrap import GatewayApp
@@ -47,6 +48,7 @@ class Floor:
     def __init__(self, app: GatewayApp, recordings: Recordings, notes: Notes) -> None:
         self._app, self._recordings, self._notes = app, recordings, notes
         self._others: Callable[[Ending], object] = lambda _: None
+        self._beside: Callable[[], int] = lambda: 0
         self._lock = threading.Lock()
         self._live: dict[str, Live] = {}
         self._opening = 0
@@ -72,6 +74,30 @@ class Floor:
     def tell_others(self, end: Callable[[Ending], object]) -> None:
         """Have what must end and is no browser's told to `end`, too."""
         self._others = end
+
+    def count_others(self, count: Callable[[], int]) -> None:
+        """Have sessions that are no browser's counted, too."""
+        self._beside = count
+
+    def check_room(self) -> None:
+        """Check that there is room for one session more.
+
+        Raises
+        ------
+        TooManyRequests
+            There is none, or the gateway ends.
+        """
+        with self._lock:
+            self._check_room()
+
+    def _check_room(self) -> None:
+        most = self._app.config.remote.sessions
+        if self._stopping.is_set() or len(self._live) + self._opening + self._beside() >= most:
+            raise TooManyRequests(
+                f"The gateway has {most} sessions, which is the most",
+                mend="Wait until one ends, or have `remote.sessions` set higher.",
+                retry_after_s=10,
+            )
 
     def all(self) -> tuple[Live, ...]:
         """Return the sessions that are open."""
@@ -107,22 +133,22 @@ class Floor:
         MavisError
             It cannot be opened; that is recorded.
         """
-        self._take_place()
         try:
-            return self._open(session, size, say)
+            with self._place():
+                return self._open(session, size, say)
         except MavisError as exc:
             self._refused(session, exc)
             raise
-        finally:
-            with self._lock:
-                self._opening -= 1
 
     def _open(self, session: Session, size: Size, say: Callable[[str], None]) -> Live:
         way = self._app.desk.way(session)
         say(f"Connecting to {way.device.name} as {way.service.login}")
         remote = self._app.config.remote
         target = connect(
-            way.endpoint, timeout_s=remote.connect_s, loopback=remote.loopback == "allowed"
+            way.endpoint,
+            timeout_s=remote.connect_s,
+            loopback=remote.loopback == "allowed",
+            lost_s=remote.lost_s,
         )
         try:
             return self._begin(session, way, target, size)
@@ -162,16 +188,17 @@ class Floor:
         made.start()
         return made
 
-    def _take_place(self) -> None:
-        most = self._app.config.remote.sessions
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Have a place for a session that is being opened."""
         with self._lock:
-            if self._stopping.is_set() or len(self._live) + self._opening >= most:
-                raise TooManyRequests(
-                    f"The gateway has {most} sessions, which is the most",
-                    mend="Wait until one ends, or have `remote.sessions` set higher.",
-                    retry_after_s=10,
-                )
+            self._check_room()
             self._opening += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._opening -= 1
 
     def _refused(self, session: Session, error: MavisError) -> None:
         desk = self._app.desk

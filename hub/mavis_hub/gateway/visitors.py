@@ -177,6 +177,8 @@ class Visits:
         Know what there is, who may what, and whose a key or a certificate is.
     recordings, notes
         Record it.
+    check_room
+        Raises where there may be no session more.
     """
 
     def __init__(
@@ -188,7 +190,9 @@ class Visits:
         certificates: PersonCertificates,
         recordings: Recordings,
         notes: Notes,
+        check_room: Callable[[], None],
     ) -> None:
+        self._check_room = check_room
         self._desk, self._projects, self._devices, self._keys = desk, projects, devices, keys
         self._certificates = certificates
         self._recordings, self._notes = recordings, notes
@@ -196,6 +200,11 @@ class Visits:
         self._lock = threading.Lock()
         self._open: dict[str, _Visit] = {}
         self._stories: dict[str, str] = {}
+
+    @property
+    def count(self) -> int:
+        """How many sessions are open."""
+        return len(self._open)
 
     def ends_by(self, end: Callable[[str, EndReason, str], bool]) -> None:
         """Have sessions that cannot be recorded any more ended by `end`."""
@@ -216,6 +225,7 @@ class Visits:
             ctx, project, wish.device, service=wish.service, kind=wish.kind, command=wish.command
         )
         try:
+            self._check_room()
             way = self._desk.way(session)
             session = self._desk.opened(session)
             recorder = self._recordings.open(

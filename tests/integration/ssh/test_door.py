@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from door_double import Scene
+from door_double import Scene, settled
 from mavis_core.remote.model import EndReason, Policy, SessionKind
 from mavis_hub.gateway.door.ports import Ended, Proof
 from ssh_client import HOST
@@ -128,10 +128,7 @@ def test_a_terminal_has_a_size_that_changes_and_is_recorded(scene: Scene) -> Non
 def test_ctrl_c_comes_through_while_much_is_shown_and_nobody_reads(scene: Scene) -> None:
     terminal = Terminal(scene, "trap 'echo en\"\"ded; exit 5' INT; cat /dev/zero | tr '\\0' x")
     terminal.read_to(b"xxx")
-    time.sleep(1)  # what may be sent ahead is on its way
-    held = len(scene.memory.kept[-1].page.shown)
-    time.sleep(1)
-    assert len(scene.memory.kept[-1].page.shown) == held  # everything waits for the reader
+    held = settled(lambda: len(scene.memory.kept[-1].page.shown))  # all waits for the reader
     assert held < 8_000_000
     terminal.type(b"\x03")
     terminal.read_to(b"ended")
@@ -260,7 +257,7 @@ def test_a_session_ends_in_time(scene: Scene, policy: Policy, reason: EndReason)
 
 def test_a_session_is_ended_by_somebody_else(scene: Scene) -> None:
     def end(_: object) -> None:
-        threading.Timer(0.5, end_it).start()
+        threading.Thread(target=end_it).start()
 
     def end_it() -> None:
         door = scene.memory.door  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from door_double import Scene
+from door_double import Scene, settled
 from mavis_core.remote.model import EndReason
 from mavis_hub.gateway.door import Limits
 from ssh_client import HOST
@@ -156,16 +156,9 @@ def test_a_client_that_reads_nothing_holds_its_device_back(scene: Scene) -> None
         assert client.stdout is not None
         assert client.stdout.read(1) == b"\0"
         page = scene.memory.kept[-1].page
-        held = -1
-        until = time.monotonic() + 30
-        while held != len(page.shown):
-            assert time.monotonic() < until
-            held = len(page.shown)
-            time.sleep(0.5)
-        assert held < 32 * 1024 * 1024
+        assert settled(lambda: len(page.shown)) < 32 * 1024 * 1024
         memory = process.memory_info().rss
-        time.sleep(1)
-        assert process.memory_info().rss < memory + 4 * 1024 * 1024
+        assert settled(lambda: process.memory_info().rss) < memory + 4 * 1024 * 1024
         assert scene.client.ssh("echo in").stdout == b"in\n"
         client.kill()
     first = scene.memory.kept[0]

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from mavis_core.errors import DeviceUnreachable, InvalidInput
 
-__all__ = ["check_reachable", "reach"]
+__all__ = ["LOST_S", "check_reachable", "reach"]
 
 _IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Found: TypeAlias = tuple[socket.AddressFamily, Any]
@@ -25,12 +25,22 @@ _METADATA = frozenset(
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NOBODY = ipaddress.IPv4Network("0.0.0.0/8")
-# A device that vanished while it had something to acknowledge is given up after so many ms.
-_UNACKNOWLEDGED_MS = 60_000
+LOST_S = 120.0
+"""A device that vanished while it had something to acknowledge is given up after so long.
+
+What was lost on the way is sent again in pauses that double, so that the next try may come as late
+as twice the length of a cut: one of half this time is outlived.
+"""
 
 
 def reach(
-    name: str, address: str, port: int, *, timeout_s: float, loopback: bool = False
+    name: str,
+    address: str,
+    port: int,
+    *,
+    timeout_s: float,
+    loopback: bool = False,
+    lost_s: float = LOST_S,
 ) -> socket.socket:
     """Return a TCP connection to `port` of the device `name`.
 
@@ -42,6 +52,8 @@ def reach(
         Bound for name resolution and all attempts together.
     loopback
         Whether the appliance itself may be the device.
+    lost_s
+        After how long without an acknowledgement the connection is lost.
 
     Raises
     ------
@@ -57,7 +69,7 @@ def reach(
         if left <= 0:
             break
         try:
-            return _connected(family, where, left)
+            return _connected(family, where, left, lost_s)
         except TimeoutError:
             said.append(f"{where[0]} did not answer within {timeout_s:g} s")
         except OSError as exc:
@@ -141,14 +153,16 @@ def _checked(name: str, found: Sequence[_Found], loopback: bool) -> list[_Found]
     return good
 
 
-def _connected(family: socket.AddressFamily, where: Any, timeout_s: float) -> socket.socket:
+def _connected(
+    family: socket.AddressFamily, where: Any, timeout_s: float, lost_s: float
+) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.settimeout(timeout_s)
         sock.connect(where)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(lost_s * 1000))
     except BaseException:
         sock.close()
         raise

@@ -23,7 +23,7 @@ from mavis_core.errors import (
 )
 from mavis_core.remote.model import Endpoint, HostKey, Password
 from mavis_core.remote.ssh import algorithms
-from mavis_core.remote.ssh.addresses import reach
+from mavis_core.remote.ssh.addresses import LOST_S, reach
 from mavis_core.remote.ssh.credentials import host_key, read_key
 from mavis_core.remote.ssh.legacy import OldWire
 from mavis_core.remote.ssh.target import Target
@@ -41,6 +41,7 @@ def connect(
     *,
     timeout_s: float = _TIMEOUT_S,
     loopback: bool = False,
+    lost_s: float = LOST_S,
     on_new_host_key: Callable[[HostKey], bool] | None = None,
 ) -> Target:
     """Return a connection to the device of `endpoint`, logged in.
@@ -51,6 +52,8 @@ def connect(
         Bound for everything until the login is done.
     loopback
         Whether the appliance itself may be the device.
+    lost_s
+        After how long without an acknowledgement the connection is lost.
     on_new_host_key
         Asked where no host key was approved yet; it is taken where the answer is True. None: never.
 
@@ -65,7 +68,7 @@ def connect(
     """
     until = time.monotonic() + timeout_s
     key = None if isinstance(endpoint.credential, Password) else read_key(endpoint.credential)
-    wire = _shaken(endpoint, until, timeout_s, loopback)
+    wire = _shaken(endpoint, until, timeout_s, loopback, lost_s)
     try:
         seen = _check_host_key(endpoint, host_key(wire.get_remote_server_key()), on_new_host_key)
         wire.auth_timeout = max(until - time.monotonic(), 0.1)
@@ -86,10 +89,23 @@ def scan(endpoint: Endpoint, *, timeout_s: float = _TIMEOUT_S, loopback: bool = 
         wire.close()
 
 
-def _shaken(endpoint: Endpoint, until: float, timeout_s: float, loopback: bool) -> Wire:
+def _shaken(
+    endpoint: Endpoint,
+    until: float,
+    timeout_s: float,
+    loopback: bool,
+    lost_s: float = LOST_S,
+) -> Wire:
     """Return a connection on which keys were agreed."""
     name = endpoint.name
-    sock = reach(name, endpoint.address, endpoint.port, timeout_s=timeout_s, loopback=loopback)
+    sock = reach(
+        name,
+        endpoint.address,
+        endpoint.port,
+        timeout_s=timeout_s,
+        loopback=loopback,
+        lost_s=lost_s,
+    )
     make = OldWire if endpoint.algorithms else Wire
     wire = make(sock, name=f"ssh-{name}")
     try:

@@ -22,7 +22,7 @@ from paramiko.common import (
 
 from mavis_core.errors import Forbidden, InvalidInput, MavisError
 from mavis_core.remote.model import Endpoint, EndReason, Policy, SessionKind
-from mavis_core.remote.ssh import Stream, Target, connect
+from mavis_core.remote.ssh import Stream, Target
 from mavis_hub.gateway.door.asked import Asked
 from mavis_hub.gateway.door.commands import (
     RsyncCopy,
@@ -65,8 +65,8 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         How many proofs may fail.
     channels
         How many there may be at a time.
-    loopback
-        Whether the appliance itself may be a device.
+    reach
+        Connects to a device.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         sessions: Sessions,
         tries: int,
         channels: int,
-        loopback: bool,
+        reach: Callable[[Endpoint], Target],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.source = source
@@ -91,7 +91,7 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         self._sessions = sessions
         self._tries = tries
         self._channels = channels
-        self._loopback = loopback
+        self._reach = reach
         self._lock = threading.Lock()
         self._asked: dict[int, Asked] = {}
         self._target: Target | None = None
@@ -462,7 +462,7 @@ class Connection(ServerInterface):  # type: ignore[misc]  # paramiko has no type
         """Return the connection to the device, which the channels share."""
         with self._connecting:
             if self._target is None or not self._target.alive or self._endpoint != endpoint:
-                self._target = connect(endpoint, loopback=self._loopback)
+                self._target = self._reach(endpoint)
                 self._endpoint = endpoint
             if not self.alive:  # the client has gone meanwhile
                 self._target.close()

@@ -8,8 +8,11 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from mavis_core.remote.model import EndReason, PrivateKey
+from mavis_core.remote.ssh import connect
+from mavis_core.remote.ssh.addresses import LOST_S
 from mavis_core.remote.ssh.credentials import read_key
 from mavis_hub.gateway.door.connection import Connection
 from mavis_hub.gateway.door.ports import People, Sessions
@@ -18,8 +21,6 @@ __all__ = ["Door", "Limits"]
 
 _LOOK_S = 1.0
 _END_S = 10.0
-# A client that vanished while it had something to acknowledge is given up after so many ms.
-_UNACKNOWLEDGED_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Limits:
         How long keys may take, and everything until the login is done.
     channels
         How many one connection may have at a time.
+    connect_s
+        How long a device may take until the login is done.
+    lost_s
+        After how long without an acknowledgement a client, or its device, is given up.
     """
 
     connections: int = 500
@@ -47,6 +52,8 @@ class Limits:
     handshake_s: float = 10.0
     login_s: float = 60.0
     channels: int = 32
+    connect_s: float = 20.0
+    lost_s: float = LOST_S
 
 
 class Door:
@@ -75,7 +82,10 @@ class Door:
         self._people = people
         self._sessions = sessions
         self._limits = limits or Limits()
-        self._loopback = loopback
+        limits = self._limits
+        self._reach = partial(
+            connect, timeout_s=limits.connect_s, loopback=loopback, lost_s=limits.lost_s
+        )
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
         self._over = threading.Event()
@@ -127,10 +137,10 @@ class Door:
         if not self._has_room(source):
             sock.close()
             return
+        limits = self._limits
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
-        limits = self._limits
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.lost_s * 1000))
         connection = Connection(
             sock,
             source,
@@ -139,7 +149,7 @@ class Door:
             sessions=self._sessions,
             tries=limits.tries,
             channels=limits.channels,
-            loopback=self._loopback,
+            reach=self._reach,
         )
         connection.start(limits.handshake_s)
         with self._lock:
