@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from e2e.appliance import Appliance, until
 from e2e.browsing import picture
 from e2e.kernels import kernel, start_server
 from mavis_kernel import Mavis
+from mavis_kernel.models import Record
 from ssh_servers import keygen, ssh_server, unix_user
 
 
@@ -233,3 +237,161 @@ def test_a_terminal_from_the_list_of_devices_to_its_recording(
     with visit("demo-operator", address) as page:
         expect(page.get_by_role("heading", name="demo-operator at web-1")).to_be_visible()
         assert page.locator("#player").count() == 0
+
+
+@pytest.fixture
+def approved(
+    device: str, admin: Mavis, tokens: dict[str, str], client: Callable[..., Any], shop: str
+) -> None:
+    """Have the device's host key approved, whatever came before."""
+    client("ssh", "demo-operator:web-1@127.0.0.1", "true", token=tokens["demo-operator"])
+    for each in admin.devices.host_keys(shop, "web-1", "ssh"):
+        admin.devices.approve(shop, "web-1", "ssh", each.fingerprint)
+
+
+HOSTILE = (
+    b"\x1b]0;owned\x07\x1b]2;owned\x07"  # titles
+    b"\x1b[21t\x1b[20t\x1b]l\x07"  # asks for the title
+    b"\x1b]52;c;b3duZWQ=\x07\x1b]52;c;?\x07"  # writes to the clipboard, and asks for it
+    b"\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07"
+    b"\x05\x1b[8;5;5t\x1b[3;0;0t\x1bP+q544e\x1b\\"  # answerback, size, place, terminfo
+)
+SENDER = f"""
+import os, termios, tty
+before = termios.tcgetattr(0)
+tty.setraw(0)
+os.write(1, {HOSTILE!r} + b"\\x1b[6n")
+came = b""
+while not came.endswith(b"R"):  # the answer to the last question, the place of the cursor
+    came += os.read(0, 1000)
+termios.tcsetattr(0, termios.TCSADRAIN, before)
+print("came:" + came.hex() + ":")
+"""
+
+
+def test_what_a_device_sends_moves_nothing_but_the_terminal(
+    device: str, approved: None, visit: Callable[..., Any], shop: str
+) -> None:
+    """No title, no clipboard; and what the browser types by itself is the cursor's place alone."""
+    path = Path(pwd.getpwnam(device).pw_dir) / "sender.py"
+    path.write_text(SENDER)
+    path.chmod(0o644)
+    with visit("demo-operator", f"/services/mavis/projects/{shop}/devices") as page:
+        page.get_by_role("button", name="Open a terminal at web-1").click()
+        expect(page.locator("#state")).to_have_text("Connected")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.evaluate("navigator.clipboard.writeText('mine')")
+        title, size = page.title(), page.viewport_size
+        page.keyboard.type("python3 sender.py\n")
+        until(lambda: re.search(r"came:[0-9a-f]+:", shown(page)), "the browser has answered")
+        came = re.search(r"came:([0-9a-f]+):", shown(page))
+        assert came is not None
+        assert re.fullmatch(rb"\x1b\[\d+;\d+R", bytes.fromhex(came[1])), came
+        assert (page.title(), page.viewport_size) == (title, size)
+        assert page.evaluate("navigator.clipboard.readText()") == "mine"
+        picture(page, "terminal-hostile")
+        page.get_by_role("button", name="Hang up").click()
+        expect(page.locator("#state")).to_have_text("Its person hung up.")
+
+
+class Typist:
+    """Somebody at the door, whose command says back what they type."""
+
+    def __init__(self, number: int, command: list[str]) -> None:
+        self.number = number
+        self.marks: list[str] = []
+        self._process = subprocess.Popen(
+            [*command, f"cat; echo over-{number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def type(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self.marks.append(f"{word}-{self.number}")
+        self._process.stdin.write(f"{self.marks[-1]}\n".encode())
+        self._process.stdin.flush()
+
+    def read(self) -> None:
+        """Wait until what was typed last is shown."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().decode()
+        assert line == f"{self.marks[-1]}\n", self.end()
+
+    def end(self) -> tuple[int, bytes, bytes]:
+        said, errors = self._process.communicate(timeout=60)
+        return self._process.returncode, said, errors
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+SESSIONS, AT_ONCE = 20, 10
+
+
+@contextmanager
+def typing(command: list[str]) -> Iterator[list[Typist]]:
+    """Have twenty people in sessions for the block."""
+    typists: list[Typist] = []
+    try:
+        for first in range(0, SESSIONS, AT_ONCE):  # the door takes so many strangers of an address
+            group = [Typist(number, command) for number in range(first, first + AT_ONCE)]
+            typists.extend(group)
+            all_type(group, "before")
+        yield typists
+    finally:
+        for each in typists:
+            each.kill()
+
+
+def all_type(typists: list[Typist], word: str) -> None:
+    """Have each type something, and see it."""
+    for each in typists:
+        each.type(word)
+    for each in typists:
+        each.read()
+
+
+def test_twenty_sessions_outlive_the_deaths_of_api_and_log_process(
+    approved: None, appliance: Appliance, admin: Mavis, operator: Mavis, shop: str, tmp_path: Path
+) -> None:
+    """What was shown is in the recordings, and each record is there, once."""
+    before = {each.id for each in operator.sessions.list(shop)}
+    own = keygen(tmp_path / "own")
+    operator.person_keys.add("typist", own.with_suffix(".pub").read_text("ascii"))
+    command = ["ssh", "-F", "none", "-i", str(own), "-p", str(appliance.config.remote.port)]
+    command += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path}/known"]
+    command += ["-o", "LogLevel=ERROR", "demo-operator:web-1@127.0.0.1"]
+    with typing(command) as typists:
+        for name in ("api", "logs"):
+            back = appliance.kill(name)
+            all_type(typists, f"without-{name}")
+            back()
+            all_type(typists, f"with-{name}")
+        ended = [each.end() for each in typists]
+    operator.person_keys.remove("typist")
+    assert ended == [(0, f"over-{each.number}\n".encode(), b"") for each in typists]
+
+    def told() -> list[Record]:
+        found = admin.records.list(shop, action="session.", limit=50_000)
+        return [each for each in found if each.object not in before]
+
+    actions = ("session.open", "session.command", "session.end")
+    until(lambda: len(told()) >= SESSIONS * len(actions), "all records are there")
+    found = told()
+    assert len({each.id for each in found}) == len(found)
+    assert Counter(each.action for each in found) == dict.fromkeys(actions, SESSIONS)
+    casts = [recording(admin, shop, each, tmp_path) for each in {each.object for each in found}]
+    for each in typists:
+        assert any(all(mark in cast for mark in each.marks) for cast in casts), each.marks
+    rows = appliance.status()
+    assert all(rows[name]["well"] for name in ("api", "logs", "gateway")), rows
+
+
+def recording(admin: Mavis, shop: str, session: str, folder: Path) -> str:
+    """Return the recording of a session, as an auditor takes it."""
+    path = folder / f"{session}.cast"
+    admin.sessions.recording(shop, session, path)
+    return path.read_text(encoding="utf-8")
