@@ -96,8 +96,8 @@ class Gateway:
         self._authority = PersonAuthority(Ed25519PrivateKey.generate(), longest=longest)
         self.standing: tuple[Alarm, ...] = ()
 
-    def cast(self, project_id: str, session_id: str) -> Gateway:
-        self._sent = (project_id, session_id)
+    def cast(self, project_id: str, session_id: str, shard: int | None) -> Gateway:
+        self._sent = (project_id, session_id, shard)
         return self
 
     def search(self, project_id: str, words: str, *, limit: int) -> list[dict[str, object]]:

@@ -94,10 +94,15 @@ def an_allowed_login(rest: RestService) -> dict[str, str]:
     return {"device_code": begun["device_code"]}
 
 
-def a_device(rest: RestService) -> dict[str, str]:
-    """Make a device of the name of the examples, and one that no way leads into."""
+def a_password(rest: RestService) -> None:
+    """Make the key of the examples of devices."""
     web = {"name": "web", "kind": "device-password", "value": {"password": "of-the-test"}}
     assert rest.ask("POST", "/keys", body=web).status in (201, 409)
+
+
+def a_device(rest: RestService) -> dict[str, str]:
+    """Make a device of the name of the examples, and one that no way leads into."""
+    a_password(rest)
     device = {"name": "web-1", "address": "10.0.3.17"}
     assert rest.ask("POST", f"{SHOP}/devices", body=device).status in (201, 409)
     ways = f"{SHOP}/devices/web-1/access-services"
@@ -133,8 +138,14 @@ def an_open_session(rest: RestService) -> dict[str, str]:
 
 
 def a_key_in_use(rest: RestService) -> dict[str, str]:
-    """Have the key of the example open a way in; nobody carries its rotation out."""
-    a_device(rest)
+    """Have the key of the example open a way in, and no rotation of it go on."""
+    a_password(rest)
+    device = f"keyed-{new_id('dev')[-12:]}"
+    made(rest.ask("POST", f"{SHOP}/devices", body={"name": device, "address": "10.0.3.21"}))
+    ways = f"{SHOP}/devices/{device}/access-services"
+    made(rest.ask("POST", ways, body={"login": "admin", "key": "web"}))
+    with rest.core.database.write() as tx:  # as the gateway notes it
+        tx.execute(sa.update(tables.key_rotations).values(state="done"))
     return {"key": "web"}
 
 
