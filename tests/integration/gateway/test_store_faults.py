@@ -111,7 +111,7 @@ def test_sessions_go_on_while_the_spool_has_room_and_all_goes_up_when_the_store_
                 viewer.type("echo never-$((40+2))\n")
                 ended = viewer.until_told("ended")
                 assert ended["reason"] == "unrecorded"
-                assert "is full: 6" in ended["detail"]
+                assert "of 64 MiB wait for the object store" in ended["detail"]
                 assert b"never-42" not in viewer.shown
         refused = down.sessions.ask(OLGA, "shop", "web-1")
         with down.come(refused) as nobody:
