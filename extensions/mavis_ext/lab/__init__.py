@@ -3,6 +3,8 @@
 ``{base_url}mavis/api/...`` is ``{MAVIS_URL}/api/...``, asked with the token of the server, for
 the server's owner and nobody else. What runs in JupyterLab so calls the REST API, listens to its
 streams and opens its WebSockets with the login that it has, and no token of Mavis is in a page.
+``{base_url}mavis/gateway/...`` leads to the WebSockets of the gateway in the same way, but without
+the token: there a ticket of the api's lets somebody in.
 
 The package imports Tornado, jupyter_server and the standard library only: it is loaded into
 every single-user server, which has no business with the platform's own libraries.
@@ -21,13 +23,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import url_path_join
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, PathMatches, Rule
 from tornado.web import Application
 
 from mavis_ext.lab.calls import CallHandler
-from mavis_ext.lab.guard import Forwarder
+from mavis_ext.lab.guard import Forwarder, Part
 from mavis_ext.lab.limits import Limits
 from mavis_ext.lab.sockets import SocketHandler
 from mavis_ext.lab.tutorials import lay_out, shipped
@@ -70,11 +71,18 @@ def install(
     limits
         None: those that hold for people.
     """
-    own = url_path_join(application.settings["base_url"], "mavis/api")
-    given = {"forwarder": Forwarder.of(own, environ, limits or Limits())}
-    below = PathMatches(f"{re.escape(own)}(?:/.*)?")
-    rules = [Rule(_Upgrade(below), SocketHandler, given), Rule(below, CallHandler, given)]
+    api = Forwarder.of(application.settings["base_url"], environ, limits or Limits())
+    gateway = api.to(Part.GATEWAY)
+    rules = [
+        Rule(_Upgrade(_below(api)), SocketHandler, {"forwarder": api}),
+        Rule(_below(api), CallHandler, {"forwarder": api}),
+        Rule(_below(gateway), SocketHandler, {"forwarder": gateway}),  # it has nothing else
+    ]
     application.add_handlers(".*$", rules)
+
+
+def _below(forwarder: Forwarder) -> PathMatches:
+    return PathMatches(f"{re.escape(forwarder.own)}(?:/.*)?")
 
 
 class _Upgrade(Matcher):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, NoReturn
 
 from jupyter_server.auth import User
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.utils import ensure_async
+from jupyter_server.utils import ensure_async, url_path_join
 from tornado.httputil import HTTPServerRequest
 from tornado.tcpclient import TCPClient
 from tornado.web import Application, HTTPError
@@ -34,11 +35,19 @@ from mavis_ext.lab.problems import (
 from mavis_ext.lab.seats import Room
 from mavis_ext.lab.settings import Appliance, find
 
-__all__ = ["Forwarder", "GuardedHandler"]
+__all__ = ["Forwarder", "GuardedHandler", "Part"]
 
 _RESOURCE = "mavis"
 _CSP = "default-src 'none'; frame-ancestors 'none'"
 _AUTH_RETRY_S = 5.0
+
+
+class Part(StrEnum):
+    """What is forwarded to; the value is its place below ``{base_url}mavis/``."""
+
+    API = "api"
+    GATEWAY = "gateway"
+    """Its WebSockets. It asks for a ticket and takes no token, so none is sent there."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Forwarder:
     Parameters
     ----------
     own
-        Where the api appears to be: ``/user/ada/mavis/api``.
+        Where the part appears to be: ``/user/ada/mavis/api``.
     owner
         Whose server this is; empty where no Hub has started it, and then it is nobody's.
     found
@@ -56,6 +65,7 @@ class Forwarder:
     """
 
     own: str
+    part: Part
     owner: str
     found: Appliance | Unavailable
     limits: Limits
@@ -64,15 +74,22 @@ class Forwarder:
     feeds: Room
 
     @classmethod
-    def of(cls, own: str, environ: Mapping[str, str], limits: Limits) -> Forwarder:
-        """Return what the environment says."""
+    def of(cls, base: str, environ: Mapping[str, str], limits: Limits) -> Forwarder:
+        """Return what the environment says, for the api.
+
+        Parameters
+        ----------
+        base
+            Where this server's own addresses begin.
+        """
         found: Appliance | Unavailable
         try:
             found = find(environ)
         except Unavailable as exc:
             found = exc
         return cls(
-            own=own,
+            own=url_path_join(base, "mavis", Part.API),
+            part=Part.API,
             owner=environ.get("JUPYTERHUB_USER", ""),
             found=found,
             limits=limits,
@@ -81,9 +98,13 @@ class Forwarder:
             feeds=Room("streams and WebSockets of this server", limits.feeds),
         )
 
+    def to(self, part: Part) -> Forwarder:
+        """Return the forwarder to another part; both share limits and seats."""
+        return replace(self, part=part, own=f"{self.own.removesuffix(self.part)}{part}")
+
     @property
     def appliance(self) -> Appliance:
-        """Where the api is.
+        """Where the appliance is.
 
         Raises
         ------
@@ -97,7 +118,16 @@ class Forwarder:
     @property
     def addresses(self) -> Addresses:
         """The prefixes here and there."""
-        return Addresses(self.own, self.appliance.origin, self.appliance.path)
+        appliance = self.appliance
+        theirs = appliance.path if self.part is Part.API else appliance.gateway
+        return Addresses(self.own, appliance.origin, theirs)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The headers by which the part knows who asks."""
+        if self.part is Part.GATEWAY:
+            return {}
+        return {"Authorization": f"token {self.appliance.token}"}
 
     def call(self, request: HTTPServerRequest) -> Call:
         """Return what a request, as yet without its body, is at the appliance.

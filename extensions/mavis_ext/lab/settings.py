@@ -18,6 +18,7 @@ from mavis_ext.lab.problems import Unavailable
 __all__ = ["Appliance", "find"]
 
 _SERVICE = "/services/mavis"
+_GATEWAY = "/services/mavis-gateway"
 _API = "/api"
 _PORTS = {"http": 80, "https": 443}
 
@@ -34,8 +35,10 @@ class Appliance:
         Host and port as the address has them, for the header ``Host``.
     path
         Where the api is: ``/services/mavis/api``.
+    gateway
+        Where the WebSockets of the gateway are: ``/services/mavis-gateway``.
     token
-        The server's own.
+        The server's own; for the api.
     tls
         Which certificates are good; None where the address is plain http.
     """
@@ -45,6 +48,7 @@ class Appliance:
     host: str
     port: int
     path: str
+    gateway: str
     token: str = field(repr=False)
     tls: ssl.SSLContext | None
 
@@ -78,6 +82,7 @@ def find(environ: Mapping[str, str]) -> Appliance:
         host=parts.hostname or "",
         port=parts.port or _PORTS[parts.scheme],
         path=path + _API,
+        gateway=path.removesuffix(_SERVICE) + _GATEWAY,
         token=environ["JUPYTERHUB_API_TOKEN"],
         tls=_trust(environ.get("MAVIS_CA_FILE")) if parts.scheme == "https" else None,
     )

@@ -1,5 +1,7 @@
 """WebSockets: one of the browser's and one of the api's, each message passed on to the other.
 
+Those of the gateway are passed on in the same way, and "the api" is then the gateway.
+
 Neither direction has a queue of its own: a message is read when the one before was taken, so that
 a slow end holds the other one back through the buffers of both connections, until it is cut off.
 The api is asked first: what it refuses, the browser is told as the answer to its handshake.
@@ -129,11 +131,7 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
         appliance, limits = self.forwarder.appliance, self.forwarder.limits
         request = HTTPRequest(
             f"{appliance.origin}{call.target}".replace("http", "ws", 1),
-            headers={
-                **call.headers,
-                "User-Agent": AGENT,
-                "Authorization": f"token {appliance.token}",
-            },
+            headers={**call.headers, "User-Agent": AGENT, **self.forwarder.credentials},
             connect_timeout=limits.connect_s,
             request_timeout=limits.handshake_s,
             ssl_options=appliance.tls,

@@ -57,6 +57,10 @@ class Jupyter:
     def api(self) -> str:
         return f"{self.base}mavis/api/v1"
 
+    @property
+    def gateway(self) -> str:
+        return f"{self.base}mavis/gateway"
+
     @contextmanager
     def browser(self, person: str | None = "ada", **headers: str) -> Iterator[httpx.Client]:
         """Give a browser with the login of `person`, and a page's XSRF token."""
@@ -92,8 +96,9 @@ class Jupyter:
         headers = options.pop("additional_headers", {})
         if person:
             headers = {"Cookie": f"person={person}", **headers}
+        below = options.pop("below", self.api)
         return connect(
-            f"ws://127.0.0.1:{self.port}{self.api}{path}",
+            f"ws://127.0.0.1:{self.port}{below}{path}",
             additional_headers=headers,
             compression=None,
             proxy=None,

@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 SERVICE = "/services/mavis"
 API = f"{SERVICE}/api/v1"
+GATEWAY = "/services/mavis-gateway"
 TOKEN = "the-server-s-own-token-0123456789"
 PACKED = gzip.compress(b"packed " * 100)
 PIECE = b"x" * 65536
@@ -319,6 +320,7 @@ async def _serve(
     }
     given = {"upstream": made}
     rules: list[Any] = [(API + path, handler, given) for path, handler in handlers.items()]
+    rules.append((f"{GATEWAY}/terminal", _Socket, given))
     rules.append((r".*", _Answer, given))
     server = HTTPServer(Application(rules), ssl_options=tls)
     sockets = bind_sockets(0, host)
