@@ -155,11 +155,14 @@ $(BUNDLER): $(JS)/package-lock.json $(JS)/.npmrc | $(VENV)/.packages
 	@touch $@
 
 # Each widget is one file, the same in Lab, Notebook 7 and Voila: it comes with the widget's state.
-$(WIDGETS): $(wildcard $(JS)/src/*.ts $(JS)/src/*.css $(JS)/src/core/*.ts) $(BUNDLER)
+# Terminal and player are those of the pages: one source for both.
+$(WIDGETS): $(wildcard $(JS)/src/*.ts $(JS)/src/*.css $(JS)/src/core/*.ts extensions/assets/src/*) $(FETCHED) $(BUNDLER)
 	@rm -rf $(@D) && umask 022 && mkdir -p $(@D)
 	@PATH="$(BIN):$$PATH" $(BIN)/node $(JS)/node_modules/esbuild/bin/esbuild $(wildcard $(JS)/src/*.ts) \
-	  $(JS)/src/widgets.css --bundle --minify --format=esm --target=es2022,chrome118,firefox121,safari17.4 \
-	  --charset=utf8 --log-level=warning --outdir=$(@D)
+	  $(wildcard $(JS)/src/*.css) --bundle --minify --format=esm --target=es2022,chrome118,firefox121,safari17.4 \
+	  --charset=utf8 --log-level=warning --legal-comments=linked --outdir=$(@D)
+	@for each in @xterm/xterm asciinema-player; do \
+	  cp extensions/assets/node_modules/$$each/LICENSE $(@D)/$${each##*/}.LICENSE; done
 
 $(VENV)/.packages: requirements.lock $(BOOT)/bin/uv
 	@echo "Installing packages into $(VENV) ..." >&2

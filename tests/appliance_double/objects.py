@@ -81,6 +81,33 @@ def run_json(state: str = "running", **more: Any) -> dict[str, Any]:
     }
 
 
+def session_json(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "ses_1",
+        "project": "shop",
+        "device": "web-1",
+        "access_service": "ssh",
+        "protocol": "ssh",
+        "login": "admin",
+        "kind": "terminal",
+        "entrance": "notebook",
+        "person": "olga",
+        "source": "127.0.0.1",
+        "correlation_id": "cor_1",
+        "state": "ended",
+        "asked_at": "2026-07-01T12:00:00.000000Z",
+        "opened_at": "2026-07-01T12:00:01.000000Z",
+        "ended_at": "2026-07-01T12:03:00.000000Z",
+        "reason": "exited",
+        "detail": "It exited with status 0",
+        "exit_status": 0,
+        "command": None,
+        "recording": True,
+        "end_asked_by": None,
+        **more,
+    }
+
+
 def step_json(name: str, state: str = "done", **more: Any) -> dict[str, Any]:
     return {
         "name": name,

@@ -151,8 +151,11 @@ def test_what_pages_load_is_in_it_with_its_licences(wheel: Path) -> None:
 def test_the_bundles_of_the_widgets_are_in_it(wheel: Path) -> None:
     folder = "mavis_kernel/static/"
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(folder)}
-    sources = (ROOT / "mavis_kernel" / "js" / "src").glob("*.ts")
-    wanted = {"widgets.css"} | {f"{source.stem}.js" for source in sources}
+    sources = ROOT / "mavis_kernel" / "js" / "src"
+    wanted = {each.name for each in sources.glob("*.css")}
+    wanted |= {f"{each.stem}.js" for each in sources.glob("*.ts")}
+    wanted |= {"terminal.js.LEGAL.txt", "terminal.css.LEGAL.txt"}
+    wanted |= {"xterm.LICENSE", "asciinema-player.LICENSE"}
     assert {folder + name for name in wanted} == carried, "run `make assets`"
 
 

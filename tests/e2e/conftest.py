@@ -39,7 +39,15 @@ from mavis_hub import leftovers
 from mavis_hub.users import PERSON_MARK, SERVICE_MARK
 from mavis_kernel import Mavis
 
-collect_ignore = [] if os.geteuid() == 0 else ["test_isolation.py", "test_terminal.py"]
+collect_ignore = (
+    []
+    if os.geteuid() == 0
+    else [
+        "test_isolation.py",
+        "test_terminal.py",
+        "test_terminal_in_lab.py",
+    ]
+)
 
 
 @pytest.fixture(scope="session")

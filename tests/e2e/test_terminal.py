@@ -10,9 +10,7 @@ import json
 import os
 import pwd
 import re
-import shutil
 import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,25 +22,18 @@ from playwright.sync_api import Page, expect
 
 from e2e.appliance import Appliance, until
 from e2e.browsing import picture
+from e2e.devices import new_device
 from e2e.kernels import kernel, start_server
 from mavis_kernel import Mavis
 from mavis_kernel.models import Record
-from ssh_servers import keygen, ssh_server, unix_user
+from ssh_servers import keygen
 
 
 @pytest.fixture(scope="module")
 def device(admin: Mavis, shop: str) -> Iterator[str]:
     """Add a device, whose host key nobody has approved; return its login name."""
-    folder = Path(tempfile.mkdtemp(prefix="mavis-device-"))
-    folder.chmod(0o755)
-    with unix_user(folder) as user, ssh_server(folder / "sshd") as server:
-        key = keygen(folder / "key")
-        user.authorized_keys.write_text(key.with_suffix(".pub").read_text("ascii"), "ascii")
-        admin.keys.add("device", {"private_key": key.read_text("ascii")}, kind="ssh-key")
-        admin.devices.add(shop, "web-1", "127.0.0.1", title="Web server")
-        admin.devices.allow(shop, "web-1", user.name, port=server.port, key="device")
-        yield user.name
-    shutil.rmtree(folder)
+    with new_device(admin, shop, "web-1") as login:
+        yield login
 
 
 @pytest.fixture(scope="module")

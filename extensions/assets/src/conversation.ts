@@ -43,6 +43,7 @@ const AWAY_MS = 110_000;
 const FIRST_TRY_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
 const CONFIRM_BYTES = 16 * 1024;
+const TYPED_BYTES = 32 * 1024; // the longest message that the gateway takes is eight times that
 
 /** One session, over as many connections as it takes. */
 export class Conversation {
@@ -66,9 +67,11 @@ export class Conversation {
     this.#connect();
   }
 
-  type(text: string | Uint8Array): void {
+  type(text: string | Uint8Array<ArrayBuffer>): void {
     const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-    if (this.#socket?.readyState === WebSocket.OPEN && this.#opened) this.#socket.send(bytes);
+    if (this.#socket?.readyState !== WebSocket.OPEN || !this.#opened) return;
+    for (let at = 0; at < bytes.length; at += TYPED_BYTES)
+      this.#socket.send(bytes.subarray(at, at + TYPED_BYTES));
   }
 
   resize(columns: number, rows: number): void {
@@ -77,6 +80,12 @@ export class Conversation {
 
   end(): void {
     this.#say({ end: true });
+  }
+
+  /** Go, and leave the session as it is: it waits a while for somebody to come back. */
+  leave(): void {
+    this.#over = true;
+    this.#socket?.close();
   }
 
   #say(told: object): void {
@@ -149,7 +158,9 @@ export class Conversation {
       return;
     }
     this.listener.away(this.#pause);
-    setTimeout(() => this.#connect(), this.#pause);
+    setTimeout(() => {
+      if (!this.#over) this.#connect();
+    }, this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,24 +47,35 @@ class Widget(anywidget.AnyWidget):
     mavis
         The client to ask with; None: one for the appliance of the environment or the login, made
         when it is first needed.
+    styles
+        Style sheets that it has besides the one of all widgets.
     """
 
     url = traitlets.Unicode(
         read_only=True, help="The address below which Mavis's own pages are."
     ).tag(sync=True)
 
-    def __init__(self, bundle_name: str, *, mavis: Mavis | None = None, **traits: Any) -> None:
+    def __init__(
+        self,
+        bundle_name: str,
+        *,
+        mavis: Mavis | None = None,
+        styles: Sequence[str] = (),
+        **traits: Any,
+    ) -> None:
         self._own_client = mavis
         self._making = threading.Lock()
         self._state_lock = threading.RLock()
+        self._conversation = Conversation(self._tell, self._answering())  # `close` needs it
         self.add_traits(
             _esm=traitlets.Unicode(bundle(f"{bundle_name}.js")).tag(sync=True),
-            _css=traitlets.Unicode(bundle("widgets.css")).tag(sync=True),
+            _css=traitlets.Unicode(
+                "".join(bundle(f"{name}.css") for name in ("widgets", *styles))
+            ).tag(sync=True),
         )
         super().__init__(**traits)
         if mavis is not None:
             self.set_trait("url", mavis.url)
-        self._conversation = Conversation(self._tell, self._answering())
         self.on_msg(self._hear)
 
     def _answering(self) -> Mapping[str, Answering]:

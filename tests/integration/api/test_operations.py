@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core_double import PERSON, PLATFORM, plan_document
+from core_double import KERNEL, PERSON, PLATFORM, plan_document
 from mavis_core.access import PERMISSIONS, Permission, Role, Scope
 from mavis_ext.answers import Needs
 from mavis_ext.app import operations
@@ -248,6 +248,38 @@ def test_a_kernels_token_reads_previews_and_operates(rest: RestService) -> None:
     assert me["platform_admin"] is False
     assert rest.ask("GET", "/me", "ada").json["platform_admin"] is True
     assert Scope.DESTROY in PERSON
+
+
+def test_a_kernels_token_opens_sessions_of_its_person_and_decides_nothing_about_devices(
+    rest: RestService, things: dict[str, str]
+) -> None:
+    place, device = "/projects/shop/sessions", "/projects/shop/devices/router-1"
+    asked = rest.ask("POST", place, "kernel", {"device": "router-1", "entrance": "notebook"})
+    assert asked.status == 201
+    told = asked.json["session"]
+    assert (told["person"], told["entrance"], told["state"]) == ("olga", "notebook", "asked")
+    assert "key" not in asked.content.decode()
+    assert rest.ask("POST", f"{place}/{told['id']}/end", "kernel", {}).status == 200
+    recording = rest.ask("GET", f"{place}/{things['session']}/recording", "kernel")
+    assert recording.code == "forbidden", "an operator replays nothing, nor does their notebook"
+    assert rest.ask("POST", f"{place}/{things['session']}/end", "kernel", {}).code == "forbidden"
+    assert rest.ask("POST", f"{place}/{things['session']}/watch", "kernel", {}).code == "forbidden"
+    approval = {"fingerprint": "SHA256:" + "A" * 43}
+    ways = f"{device}/access-services"
+    for path, body in (
+        ("/projects/shop/devices", {"name": "web-9", "address": "10.0.0.9"}),
+        (ways, {"login": "root"}),
+        (f"{ways}/ssh/host-keys", approval),
+        ("/me/ssh-keys", {"name": "laptop-2", "public": "ssh-ed25519 AAAA"}),
+    ):
+        assert rest.ask("POST", path, "kernel", body).code == "forbidden", path
+    rest.tokens.known["auditor's kernel"] = caller("as-auditor", KERNEL)
+    replayed = rest.ask("GET", f"{place}/{things['session']}/recording", "auditor's kernel")
+    assert replayed.status == 200
+    read = rest.record_of(replayed)
+    assert read is not None
+    assert (read["action"], read["person"]) == ("recording.read", "as-auditor")
+    assert read["object"] == things["session"]
 
 
 def test_a_preview_says_which_run_carries_it_out(rest: RestService) -> None:

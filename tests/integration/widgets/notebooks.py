@@ -185,7 +185,7 @@ class Visit:
         ]
 
 
-def picture(widget: Locator, name: str) -> None:
+def picture(widget: Locator | Page, name: str) -> None:
     """Keep a picture of a widget where pictures are wanted."""
     folder = os.environ.get("MAVIS_SCREENSHOTS")
     if folder:

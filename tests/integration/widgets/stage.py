@@ -10,7 +10,14 @@ from integration.widgets.notebooks import Visit
 from mavis_kernel.widgets.widget import bundle
 
 KERNEL = """
-async ({ code, css, state, answers }) => {
+async ({ code, css, state, answers, config }) => {
+  if (config !== null) {
+    const written = document.createElement('script');
+    written.id = 'jupyter-config-data';
+    written.type = 'application/json';
+    written.textContent = JSON.stringify(config);
+    document.head.append(written);
+  }
   const listeners = {};
   const emit = (name, given) => (listeners[name] ?? []).forEach(each => each(given));
   const kernel = {
@@ -58,6 +65,7 @@ PAGE = (
     "<!doctype html><html lang=en><title>stage</title><body style='margin:8px'>"
     "<h1>Stage</h1><h2>Widget</h2><main></main></body></html>"
 )
+OWN_STYLES = {"terminal": ("terminal.css",), "player": ("player.css",)}
 FAILURE = {
     "kind": "failed",
     "message": "The disk is full.",
@@ -78,6 +86,7 @@ class Stage:
         self.visit = visit
         self.page = visit.page
         self.page.clock.install()
+        self.config: dict[str, str] | None = None  # what Jupyter writes into its pages
 
     def show(
         self, name: str, state: dict[str, Any], answers: dict[str, Any], *, dark: bool = False
@@ -88,7 +97,8 @@ class Stage:
             self.page.evaluate("document.body.style.background = '#111'")
         given = {
             "code": bundle(f"{name}.js"),
-            "css": bundle("widgets.css"),
+            "css": "".join(bundle(each) for each in ("widgets.css", *OWN_STYLES.get(name, ()))),
+            "config": self.config,
             "state": {"url": "http://127.0.0.1:9/services/mavis", **state},
             "answers": answers,
         }

@@ -11,6 +11,7 @@ from typing import Any
 
 import comm
 import pytest
+import traitlets
 from comm.base_comm import BaseComm
 
 from appliance_double.objects import (
@@ -22,17 +23,21 @@ from appliance_double.objects import (
     preview_json,
     resource_json,
     run_json,
+    session_json,
 )
 from appliance_double.server import TOKEN, Appliance, Asked, Reply, events, pages, problem
 from core_double import wait_until
 from mavis_kernel.client import Mavis
+from mavis_kernel.models import Session
 from mavis_kernel.widgets import (
     BackupPlanEditor,
     InstanceTable,
+    Player,
     ProjectPicker,
     Records,
     RecoveryPoints,
     RunProgress,
+    Terminal,
 )
 from mavis_kernel.widgets.conversation import Conversation, Given
 from mavis_kernel.widgets.widget import Widget
@@ -620,3 +625,60 @@ def test_a_plan_is_written_beside_the_notebook_and_over_no_file(
         assert (tmp_path / file).read_text() == '{\n  "zone": "UTC"\n}\n'
     for name in ("", "../nightly", "a b; rm"):
         assert "is no name" in page.ask("export", name=name, definition={})["failure"]["message"]
+
+
+def test_a_terminal_says_which_device_and_asks_nobody(appliance: Appliance, mavis: Mavis) -> None:
+    terminal = Terminal("shop", "web-1", access_service="console", rows=30, mavis=mavis)
+    state = terminal.get_state()
+    assert (state["project"], state["device"], state["access_service"]) == (
+        "shop",
+        "web-1",
+        "console",
+    )
+    assert (state["rows"], state["session"], state["url"]) == (30, "", mavis.url)
+    assert ".xterm" in state["_css"]
+    Page(terminal).change(session="ses_1")
+    assert terminal.session == "ses_1"
+    assert appliance.asked == []
+    assert TOKEN not in str(state), "no token is in a page"
+    terminal.close()
+
+
+@pytest.mark.parametrize("rows", [4, 101])
+def test_a_terminal_has_a_height_that_can_be_worked_in(mavis: Mavis, rows: int) -> None:
+    with pytest.raises(traitlets.TraitError, match="rows"):
+        Terminal("shop", "web-1", rows=rows, mavis=mavis)
+
+
+def test_a_player_takes_a_session_or_its_id_and_jumps(appliance: Appliance, mavis: Mavis) -> None:
+    session = Session.from_json(session_json())
+    for player in (
+        Player(session, at_s=12.5, mavis=mavis),
+        Player("ses_1", "shop", at_s=12.5, mavis=mavis),
+    ):
+        assert (player.session, player.project, player.at_s) == ("ses_1", "shop", 12.5)
+        player.at_s = 40
+        assert player.get_state("at_s") == {"at_s": 40}
+        player.close()
+    assert appliance.asked == []
+
+
+def test_without_an_appliance_they_are_made_all_the_same_and_link_nowhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MAVIS_URL", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    terminal = Terminal("shop", "web-1")
+    assert terminal.url == ""
+    terminal.close()
+
+
+def test_one_source_makes_the_terminal_of_the_page_and_of_the_notebook() -> None:
+    """The words of the notice are the gateway's; the page in Lab has them before it comes there."""
+    root = Path(__file__).parents[3]
+    widget = (root / "mavis_kernel/js/src/terminal.ts").read_text("utf-8")
+    assert "extensions/assets/src/screen'" in widget
+    gateway = (root / "hub/mavis_hub/gateway/sockets.py").read_text("utf-8")
+    (notice,) = re.findall(r'NOTICE = \(\n    "(.*)"\n\)', gateway)
+    assert notice in widget

@@ -128,7 +128,7 @@ export function ident(id: string, shown = id): HTMLElement {
   return made;
 }
 
-async function copy(text: string): Promise<boolean> {
+export async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -7,6 +7,10 @@ import { elapsed, moment, tick } from './times';
 
 export { Refused, type Failure, type Kind, type Model };
 
+/* Who answers a widget: its kernel, or the appliance by the way that a page in Lab has. The latter
+   goes on where the kernel is busy or gone, and so shows none of its moods. */
+export type By = 'kernel' | 'lab';
+
 const STALE_AFTER_MS = 120_000;
 const SLOW_AFTER_MS = 2_000;
 
@@ -22,7 +26,7 @@ export class Frame {
   /* Reads everything again. */
   refresh: () => void = () => undefined;
   private readonly model: Model;
-  private readonly conversation: Conversation;
+  private readonly conversation: Conversation | null;
   private readonly head = h('span', { class: 'mavis-context' });
   private readonly age = h('span', { class: 'mavis-age' });
   private readonly mood = h('div', { class: 'mavis-mood', role: 'status' });
@@ -33,10 +37,10 @@ export class Frame {
   private readAt: string | null = null;
   private loads = 0;
 
-  constructor(model: Model, title: string, signal: AbortSignal) {
+  constructor(model: Model, title: string, signal: AbortSignal, by: By) {
     this.model = model;
     this.signal = signal;
-    this.conversation = new Conversation(model, signal, mood => this.feel(mood));
+    this.conversation = by === 'kernel' ? new Conversation(model, signal, mood => this.feel(mood)) : null;
     this.root = h(
       'div',
       { class: 'mavis', role: 'group', 'aria-label': title, 'data-lm-suppress-shortcuts': 'true' },
@@ -46,7 +50,8 @@ export class Frame {
         h('h3', { class: 'mavis-title' }, title),
         this.head,
         this.age,
-        button('', () => this.refresh(), { kind: 'bare', key: 'refresh', label: 'Refresh', shape: 'refresh' }),
+        by === 'kernel' &&
+          button('', () => this.refresh(), { kind: 'bare', key: 'refresh', label: 'Refresh', shape: 'refresh' }),
       ),
       this.mood,
       this.trouble,
@@ -78,6 +83,7 @@ export class Frame {
   }
 
   ask<T>(what: string, given: Record<string, unknown> = {}): Promise<T> {
+    if (this.conversation === null) throw new Error(`the kernel is not asked here: ${what}`);
     return this.conversation.ask<T>(what, given);
   }
 
@@ -230,10 +236,14 @@ interface Given {
 }
 
 /* Make what anywidget renders. */
-export function widget(title: string, build: (frame: Frame) => void): { render(given: Given): void } {
+export function widget(
+  title: string,
+  build: (frame: Frame) => void,
+  by: By = 'kernel',
+): { render(given: Given): void } {
   return {
     render({ model, el, signal }) {
-      const frame = new Frame(model, title, signal);
+      const frame = new Frame(model, title, signal, by);
       el.append(frame.root);
       follow(frame.root, signal);
       build(frame);
