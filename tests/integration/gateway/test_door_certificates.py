@@ -164,10 +164,9 @@ def test_a_revoked_certificate_opens_nothing_not_even_on_a_connection_that_is_th
     issued = issue(scene, mine)
     own.more = [
         "Host *",
-        "ControlMaster auto",
         f"ControlPath {tmp_path}/mux",
-        "ControlPersist 60",
     ]
+    assert own.run("ssh", "-M", "-N", "-f", "-o", "ControlPersist=yes", "appliance").returncode == 0
     assert own.ssh("true").returncode == 0
     scene.certificates.revoke(OLGA, issued.certificate.id)
     kept = own.ssh("echo reached")
