@@ -351,6 +351,8 @@ class Appliance:
                 printed += "\n".join(message["content"]["traceback"])
             elif message["content"].get("execution_state") == "idle":
                 socket.close()
+                while await wait_for(socket.read_message(), 60) is not None:
+                    pass  # it is closed when nothing comes any more
                 return printed
 
 

@@ -131,6 +131,7 @@ def test_websockets_pass_the_row_of_prefect(edge) -> None:
         await connection.write_message("there and back")
         answer = await asyncio.wait_for(connection.read_message(), 10)
         connection.close()
+        assert await asyncio.wait_for(connection.read_message(), 10) is None, "it is closed"
         return answer
 
     assert asyncio.run(exchange()) == "there and back"
