@@ -59,7 +59,8 @@ def test_a_full_disk_ends_what_cannot_be_recorded_and_nothing_else(small: Scene)
         busy.type("echo kept-$((40+2))\n")
         busy.until_shown("kept-42")
         with full_disk(small):
-            busy.type("head -c 20000 /dev/zero | tr '\\0' x; echo never-$((40+2))\n")
+            # What comes within a quarter of a second may be shown before it is found out.
+            busy.type("head -c 20000 /dev/zero | tr '\\0' x; sleep 3; echo never-$((40+2))\n")
             ended = busy.until_told("ended")
             assert ended["reason"] == "unrecorded"
             assert "No space left on device" in ended["detail"]
