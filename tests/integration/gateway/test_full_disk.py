@@ -58,6 +58,7 @@ def test_a_full_disk_ends_what_cannot_be_recorded_and_nothing_else(small: Scene)
         busy_id = busy.until_told("open")["session"]
         busy.type("echo kept-$((40+2))\n")
         busy.until_shown("kept-42")
+        until(lambda: b"kept-42" in small.cast(busy_id), "it is written")
         with full_disk(small):
             # What comes within a quarter of a second may be shown before it is found out.
             busy.type("head -c 20000 /dev/zero | tr '\\0' x; sleep 3; echo never-$((40+2))\n")
