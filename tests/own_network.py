@@ -7,8 +7,11 @@ to the outside.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 __all__ = ["Link", "own_network"]
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"  # RFC 5737: nobody's
+_MENDED_S = 20.0
 _NEWNET = 0x40000000  # CLONE_NEWNET of sched.h; Python has it from 3.12 on
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -40,8 +44,19 @@ class Link:
         self._run("ip", "link", "set", "far", "down")
 
     def mend(self) -> None:
-        """Let everything through again."""
+        """Let everything through again, and return when it goes through."""
         self._run("ip", "link", "set", "far", "up")
+        _ip("neigh", "flush", "dev", "near")  # for some seconds it holds on to what did not answer
+        end = time.monotonic() + _MENDED_S
+        while not self._answers():
+            assert time.monotonic() < end, "the way is not there again"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        """Whether the device's end refuses a port, which is an answer."""
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex((self.address, 1)) == errno.ECONNREFUSED
 
     def _run(self, *command: str) -> None:
         subprocess.run([*self.inside, *command], check=True)

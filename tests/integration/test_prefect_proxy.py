@@ -466,7 +466,7 @@ def test_neither_cookies_nor_tokens_nor_other_methods_are_sent_on(
             *("content-type", "content-length", "user-agent"),
         }
         assert "trick" not in head
-        assert "ada" not in head
+        assert not re.search(r"\bada\b", head)  # an id may have these letters
 
 
 ODD = {
