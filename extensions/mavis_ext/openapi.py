@@ -25,6 +25,7 @@ from mavis_ext.answers import JSON, PARTIAL, STREAM, Form, Needs
 from mavis_ext.components import COMPONENT, components, models_of
 from mavis_ext.described import IN_ADDRESSES, SUBJECT
 from mavis_ext.operation import Operation, item_of
+from mavis_ext.path_names import NAMES_IN_PATHS
 from mavis_ext.queries import FIELDS
 from mavis_ext.schemas import Problem
 from mavis_ext.sending import names_of
@@ -55,27 +56,6 @@ _TAG_OF = {
     "discoveries": "environments",
     "record-holds": "records",
     "recordings": "sessions",
-}
-_NAMES = {
-    "project": "A project, by name or id.",
-    "environment": "An environment, by name or id.",
-    "hold": "A legal hold on records, by id.",
-    "key": "A key, by name.",
-    "subject": "A person (`user:alice`) or a Hub group (`group:ops`).",
-    "resource": "A resource, by id, cloud id or name.",
-    "preview": "A preview, by id.",
-    "dashboard": "A dashboard, by name or id.",
-    "device": "A device, by name or id.",
-    "service": "A way into the device, by name or id.",
-    "session": "A session, by id.",
-    "sshkey": "One of your public keys, by name.",
-    "sshcertificate": "One of your certificates for SSH, by id.",
-    "version": "The number of a version.",
-    "plan": "A backup plan, by name or id.",
-    "point": "A recovery point, by id.",
-    "record": "A record, by id.",
-    "restore": "A restore, by id.",
-    "run": "A Run, by id.",
 }
 _FORMS = {"subject": SUBJECT, "record": "^rec_[0-7][0-9a-hjkmnp-tv-z]{25}$"}
 """What a name in an address must be, where the core takes no other."""
@@ -409,7 +389,7 @@ def _parameters() -> dict[str, Any]:
             "description": text,
             "schema": {"type": "string", "pattern": _FORMS.get(name, IN_ADDRESSES)},
         }
-        for name, text in _NAMES.items()
+        for name, text in NAMES_IN_PATHS.items()
     }
     return named | {
         "If-Match": {

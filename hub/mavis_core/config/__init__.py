@@ -8,12 +8,12 @@ each complaint names key, value, where it came from and the mend.
 Paths below the state folder are properties of `Config`, so that every process agrees on them.
 """
 
+from mavis_core.config.config import Config
 from mavis_core.config.loading import BadSetting, Setting, load, settings
 from mavis_core.config.sections import (
     ApiConfig,
     ApplianceConfig,
     AwsConfig,
-    Config,
     DashboardsConfig,
     DatabaseConfig,
     EdgeConfig,

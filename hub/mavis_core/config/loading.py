@@ -9,8 +9,8 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from mavis_core.config.config import Config
 from mavis_core.config.declaring import MASKED, Check
-from mavis_core.config.sections import Config
 from mavis_core.errors import InvalidInput
 
 _HIDDEN = "…"  # stands for a secret, and for what may be one under a wrong key
