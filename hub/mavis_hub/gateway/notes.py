@@ -71,7 +71,7 @@ class Notes:
     def _give(self, taken: list[records.Record]) -> None:
         try:
             self._desk.record(taken)
-        except Exception:  # the edge of the thread; it must go on, and nothing is lost
+        except Exception:  # the edge of the thread; it must go on, and tries again until its end
             logger.exception("session.notes_unwritten count=%d", len(taken))
             with self._some:
                 if not self._stopping:
